@@ -1,0 +1,51 @@
+/** Bytes we own. Node's `Buffer` is one; nothing outside `env/node` relies on more than `Uint8Array`. */
+export type Bytes = Uint8Array<ArrayBufferLike>;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder('utf-8', { fatal: true });
+const lossyDecoder = new TextDecoder('utf-8');
+
+/** UTF-8 bytes of a string. */
+export function utf8(text: string): Bytes {
+  return encoder.encode(text);
+}
+
+/** The string of UTF-8 bytes. @throws TypeError when they are not UTF-8. */
+export function fromUtf8(bytes: Bytes): string {
+  return decoder.decode(bytes);
+}
+
+/** The string of bytes that need not be UTF-8, for people to read (console output, a tool's error text). */
+export function fromUtf8Lossy(bytes: Bytes): string {
+  return lossyDecoder.decode(bytes);
+}
+
+/** One array with the bytes of all parts. */
+export function concat(parts: readonly Bytes[]): Bytes {
+  let length = 0;
+  for (const part of parts) length += part.byteLength;
+  const joined = new Uint8Array(length);
+  let offset = 0;
+  for (const part of parts) {
+    joined.set(part, offset);
+    offset += part.byteLength;
+  }
+  return joined;
+}
+
+/** Lower-case hexadecimal. */
+export function hex(bytes: Bytes): string {
+  let text = '';
+  for (const byte of bytes) text += byte.toString(16).padStart(2, '0');
+  return text;
+}
+
+/** True when both have the same bytes. */
+export function equalBytes(a: Bytes, b: Bytes): boolean {
+  return a.byteLength === b.byteLength && a.every((byte, index) => byte === b[index]);
+}
+
+/** A view for little-endian fields over the same memory. */
+export function viewOf(bytes: Bytes): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
