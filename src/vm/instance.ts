@@ -1,0 +1,139 @@
+/**
+ * One virtual machine on one backend. The doc comments are the contract; `test/support/vm-suite.ts` holds every backend to it.
+ *
+ * An instance serialises its own acts: two at once are refused with `vm_busy`, except `exec` and `agent`, which many may use. Illegal acts for
+ * the state are refused with `invalid_state` before anything is touched.
+ */
+import type { ProcessIdentity } from '../env/processes.ts';
+import type { GuestAgent } from '../guest/guest-agent.ts';
+import type { MachineFacts, VmConfig } from '../snapshot/metadata.ts';
+import type { DiskLayer, MemoryImage } from '../snapshot/local-snapshot.ts';
+import type { VmState } from './state.ts';
+
+/** Everything that finds a VM again after a restart of the daemon; JSON, written by the daemon whenever `onChange` fires. */
+export interface VmRuntime {
+  readonly process: ProcessIdentity;
+  readonly machine: MachineFacts;
+  /** The memory that the process maps; null for a VM that booted from zeros. */
+  readonly memory: MemoryImage | null;
+  /** Bottom first; the last one is written to. */
+  readonly disk: readonly DiskLayer[];
+  /** Backend-specific, opaque to everybody else. */
+  readonly details: Readonly<Record<string, string>>;
+}
+
+/** Where an instance finds and puts its files. All exist, private to the host, and are absolute. */
+export interface VmPlaces {
+  /** Short-lived: sockets, console, logs; emptied after the VM has ended. Short enough for Unix sockets. */
+  readonly runDirectory: string;
+  /** Immutable memory files and disk layers of this host, named by uuid. */
+  readonly blobDirectory: string;
+  /** Kernel, initramfs and root file system of the VM's image. */
+  readonly image: { readonly kernel: string; readonly initramfs: string; readonly rootfs: string; readonly dataTemplate: string; readonly kernelArguments: readonly string[] };
+}
+
+export interface StartProgress {
+  readonly phase: 'process' | 'load' | 'boot' | 'guest';
+}
+
+export interface SnapshotRequest {
+  /** Exists and is empty; gets `device-state`, `memory.map`. Durable when the call resolves. */
+  readonly directory: string;
+  /** True: the VM goes on right after the pause. False: it stays paused (teleport, suspend). */
+  readonly resume: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** What a snapshot left on this host. The disk layer that was written to is frozen; the VM goes on in a new one. */
+export interface CapturedSnapshot {
+  readonly machine: MachineFacts;
+  readonly guest: { readonly bootId: string; readonly generation: number };
+  readonly deviceStateBytes: number;
+  readonly memory: MemoryImage;
+  readonly disk: readonly DiskLayer[];
+  readonly timings: SnapshotTimings;
+}
+
+/** Milliseconds, measured; `pauseMs` is what the guest felt: from `stop` until `cont` was answered. */
+export interface SnapshotTimings {
+  readonly pauseMs: number;
+  readonly deviceStateMs: number;
+  readonly scanMs: number;
+  readonly copyMs: number;
+  readonly syncMs: number;
+  readonly dirtyBytes: number;
+}
+
+export interface RestoreRequest {
+  readonly machine: MachineFacts;
+  readonly deviceStatePath: string;
+  /** A memory file that can be mapped as it is: `isMappable` of `local-snapshot.ts`. */
+  readonly memory: MemoryImage;
+  /** Frozen layers, bottom first; the instance puts a new one on top. */
+  readonly disk: readonly DiskLayer[];
+  /** Larger than the snapshot's; the guest learns it. */
+  readonly generation: number;
+  readonly onProgress?: (progress: StartProgress) => void;
+  readonly signal?: AbortSignal;
+  /** Runs while the VM is loaded and has not yet executed an instruction: the last chance to refuse (ownership). A rejection ends the VM. */
+  readonly beforeResume?: () => Promise<void>;
+}
+
+export interface RestoreTimings {
+  readonly processMs: number;
+  readonly loadMs: number;
+  readonly resumeMs: number;
+  /** From `cont` until the guest was repaired and may be handed out. */
+  readonly repairMs: number;
+  readonly clockStepMs: number;
+}
+
+export type VmEvent =
+  | { readonly kind: 'state'; readonly state: VmState; readonly reason: string | null }
+  /** `runtime` has changed and must be written down. */
+  | { readonly kind: 'runtime' };
+
+export interface VmInstance {
+  readonly id: string;
+  readonly config: VmConfig;
+  readonly state: VmState;
+  /** Null while no process exists. */
+  readonly runtime: VmRuntime | null;
+  /** Boots from the disk layers (a new top is made), until the guest agent answers. On failure nothing is left behind. */
+  start(options: { readonly disk: readonly DiskLayer[]; readonly onProgress?: (progress: StartProgress) => void; readonly signal?: AbortSignal }): Promise<void>;
+  /** Guest agent's power-off, then the backend's own, then kill: each bounded. `force` begins with the last. Nothing is left behind but the disk. */
+  stop(options?: { readonly force?: boolean }): Promise<void>;
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  /** The agent's connection, made again when it was lost. @throws KelpieError `guest_unreachable`. */
+  agent(): Promise<GuestAgent>;
+  snapshot(request: SnapshotRequest): Promise<CapturedSnapshot>;
+  /** Loads in a new process, repairs the guest's identity, and only then resolves with the VM running. On failure nothing is left behind. */
+  restore(request: RestoreRequest): Promise<RestoreTimings>;
+  /** The last `CONSOLE_BYTES_MAX` of the console. */
+  console(): Promise<Uint8Array>;
+  /** One listener; called after the fact. */
+  onEvent(listener: (event: VmEvent) => void): void;
+  /** Lets go of the VM without touching it: it lives on and can be adopted. */
+  close(): Promise<void>;
+}
+
+export interface VmBackend {
+  readonly name: MachineFacts['backend'];
+  /** Whether this host can use it and why (not); never throws. Cached for the life of the process. */
+  probe(): Promise<BackendProbe>;
+  create(id: string, config: VmConfig, places: VmPlaces): Promise<VmInstance>;
+  /** A running VM found again. @throws KelpieError `vm_crashed` when it is gone: leftovers are removed. */
+  adopt(id: string, config: VmConfig, places: VmPlaces, runtime: VmRuntime): Promise<VmInstance>;
+  /** Ends processes of this backend under `runDirectory` that nobody knows, and removes their files. */
+  removeOrphan(runDirectory: string): Promise<void>;
+}
+
+export interface BackendProbe {
+  readonly usable: boolean;
+  readonly version: string | null;
+  /** One sentence each: what was found, and what to do about what is missing. */
+  readonly findings: readonly string[];
+  readonly accelerator: MachineFacts['accelerator'];
+  readonly architectures: readonly ('x86_64' | 'arm64')[];
+}

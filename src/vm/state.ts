@@ -1,0 +1,43 @@
+/**
+ * The life of a VM.
+ *
+ *     created ──start──▶ starting ──booted──▶ running ⇄ paused
+ *        ▲                  │                    │         │
+ *        │                  └──────failed──┐     └──stop───┤
+ *        │                                 ▼               ▼
+ *     stopped ◀────────────────────────────────────────stopped
+ *
+ *     crashed: from starting, running and paused, when the VMM ends without having been asked to.
+ *     stopped and crashed VMs start again (`starting`): a boot from their disk, or a restore.
+ */
+import { KelpieError } from '../base/errors.ts';
+
+export type VmState = 'created' | 'starting' | 'running' | 'paused' | 'stopped' | 'crashed';
+
+const legal: Readonly<Record<VmState, readonly VmState[]>> = {
+  created: ['starting'],
+  starting: ['running', 'paused', 'stopped', 'crashed'],
+  running: ['paused', 'stopped', 'crashed'],
+  paused: ['running', 'stopped', 'crashed'],
+  stopped: ['starting'],
+  crashed: ['starting'],
+};
+
+/** True when the table allows the step. */
+export function isLegal(from: VmState, to: VmState): boolean {
+  return legal[from].includes(to);
+}
+
+/**
+ * The one transition function. @throws KelpieError `invalid_state` before anything is touched.
+ * @param act what the user asked for, for the sentence: `pause`, `snapshot` …
+ */
+export function transition(vmName: string, from: VmState, to: VmState, act: string): VmState {
+  if (!isLegal(from, to)) throw illegal(vmName, from, act);
+  return to;
+}
+
+/** The error of an act that the state does not allow. */
+export function illegal(vmName: string, state: VmState, act: string): KelpieError {
+  return new KelpieError('invalid_state', `cannot ${act} "${vmName}": it is ${state}.`, { data: { state, act } });
+}
