@@ -1,0 +1,39 @@
+/** Fields that several requests share, each with the sentence that a person reads when it is wrong. */
+import { z } from 'zod';
+import type { Architecture, ImageReference, PortForward } from '../../snapshot/metadata.ts';
+import { MESSAGE_LENGTH_MAX, STORE_URL_LENGTH_MAX, VM_NAME_LENGTH_MAX } from './limits.ts';
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** True for what could be an id: such names are refused, so that a name never hides a VM's id. */
+export function isUuid(text: string): boolean {
+  return UUID.test(text);
+}
+
+export const uuid: z.ZodType<string> = z.string().regex(UUID, 'must be a lower-case UUID');
+
+export const vmName: z.ZodType<string> = z
+  .string()
+  .max(VM_NAME_LENGTH_MAX, `must have at most ${VM_NAME_LENGTH_MAX} characters`)
+  .regex(/^[a-z0-9][a-z0-9-]*$/, 'must be of a-z, 0-9 and -, and begin with a letter or digit')
+  .refine((name) => !isUuid(name), 'must not look like an id');
+
+/** A VM as a person names it: by name or id. */
+export const vmReference: z.ZodType<string> = z.string().min(1).max(VM_NAME_LENGTH_MAX);
+
+export const sha256: z.ZodType<string> = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits');
+
+/** A store as the user wrote it: `/path`, `file:///path`, later `s3://bucket/prefix`. */
+export const storeUrl: z.ZodType<string> = z.string().min(1, 'must not be empty').max(STORE_URL_LENGTH_MAX);
+
+export const message: z.ZodType<string> = z.string().max(MESSAGE_LENGTH_MAX, `must have at most ${MESSAGE_LENGTH_MAX} characters`);
+
+export const architecture: z.ZodType<Architecture> = z.enum(['x86_64', 'arm64']);
+
+const port = z.int('must be a whole number').min(1, 'must be 1 … 65535').max(65_535, 'must be 1 … 65535');
+
+export const portForward: z.ZodType<PortForward> = z.strictObject({ hostPort: port, guestPort: port });
+
+export const imageReference: z.ZodType<ImageReference> = z.object({ name: z.string(), version: z.string(), digest: z.string() });
+
+export const count: z.ZodType<number> = z.number().nonnegative();

@@ -1,0 +1,28 @@
+/** Bounds of what travels between a client and the daemon. Both ends check them. */
+import { GIB, KIB, MIB } from '../../base/units.ts';
+
+/** A JSON request body. */
+export const REQUEST_JSON_BYTES_MAX: number = 256 * KIB;
+/** One line of an event stream; a result with a long listing fits. */
+export const EVENT_LINE_BYTES_MAX: number = 4 * MIB;
+/** Payload of one frame of an attached session. */
+export const EXEC_FRAME_BYTES_MAX: number = 64 * KIB;
+/** A JSON document that is read whole by a client (listings). */
+export const RESPONSE_JSON_BYTES_MAX: number = 16 * MIB;
+
+export const VM_VCPU_COUNT_MIN = 1;
+export const VM_VCPU_COUNT_MAX = 64;
+export const VM_MEMORY_MIB_MIN = 128;
+export const VM_MEMORY_MIB_MAX = 65_536;
+export const VM_DISK_MIB_MIN = 64;
+export const VM_DISK_MIB_MAX: number = (2 * 1024 * GIB) / MIB;
+export const VM_PORT_FORWARDS_MAX = 64;
+export const VM_NAME_LENGTH_MAX = 63;
+export const MESSAGE_LENGTH_MAX = 4096;
+export const STORE_URL_LENGTH_MAX = 4096;
+export const GUEST_PATH_LENGTH_MAX = 4096;
+export const ARGV_COUNT_MAX = 256;
+export const ENVIRONMENT_COUNT_MAX = 256;
+/** Together, what a command's arguments and environment may take: one frame to the guest. */
+export const ARGUMENT_LENGTH_MAX: number = 28 * KIB;
+export const EXEC_TIMEOUT_MS_MAX: number = 7 * 24 * 60 * 60 * 1000;

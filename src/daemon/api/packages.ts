@@ -1,0 +1,61 @@
+/** Packages of a store over the API. */
+import { z } from 'zod';
+import { metadataView } from './metadata-view.ts';
+import { storeUrl } from './fields.ts';
+import type { MetadataView } from './metadata-view.ts';
+
+export interface StoreQuery {
+  readonly storeUrl: string;
+}
+export const storeQuery: z.ZodType<StoreQuery> = z.strictObject({ storeUrl });
+
+export interface PackageRemoveQuery extends StoreQuery {
+  /** Also when a VM is at rest in it: that VM is then gone for good. */
+  readonly force: boolean;
+}
+export const packageRemoveQuery: z.ZodType<PackageRemoveQuery> = z.strictObject({ storeUrl, force: z.stringbool().default(false) });
+
+export interface PackageView {
+  readonly id: string;
+  /** Why it cannot be read; null when it can. The rest is null then. */
+  readonly damaged: string | null;
+  readonly sizeBytes: number | null;
+  readonly publishedAtUnixMs: number | null;
+  readonly metadata: MetadataView | null;
+  /** The VM of it is at rest exactly here: this package is the VM. */
+  readonly isAtRest: boolean;
+}
+export const packageView: z.ZodType<PackageView> = z.object({
+  id: z.string(),
+  damaged: z.string().nullable(),
+  sizeBytes: z.number().nullable(),
+  publishedAtUnixMs: z.number().nullable(),
+  metadata: metadataView.nullable(),
+  isAtRest: z.boolean(),
+});
+
+export interface PackageList {
+  readonly packages: readonly PackageView[];
+}
+export const packageList: z.ZodType<PackageList> = z.object({ packages: z.array(packageView) });
+
+const piece = z.object({ name: z.string(), sizeBytes: z.number(), sha256: z.string() });
+type Piece = { readonly name: string; readonly sizeBytes: number; readonly sha256: string };
+
+export interface PackageDetail extends PackageView {
+  readonly segments: readonly Piece[];
+  readonly imageFiles: readonly Piece[];
+  /** The record of its VM in the store; null when there is none. */
+  readonly ownership: { readonly state: string; readonly epoch: number; readonly owner: string | null; readonly hostName: string } | null;
+}
+export const packageDetail: z.ZodType<PackageDetail> = z.object({
+  id: z.string(),
+  damaged: z.string().nullable(),
+  sizeBytes: z.number().nullable(),
+  publishedAtUnixMs: z.number().nullable(),
+  metadata: metadataView.nullable(),
+  isAtRest: z.boolean(),
+  segments: z.array(piece),
+  imageFiles: z.array(piece),
+  ownership: z.object({ state: z.string(), epoch: z.int(), owner: z.string().nullable(), hostName: z.string() }).nullable(),
+});

@@ -1,0 +1,122 @@
+/** Snapshots, restores and teleports over the API. */
+import { z } from 'zod';
+import type { PortForward } from '../../snapshot/metadata.ts';
+import { message, portForward, sha256, storeUrl, uuid, vmName, vmReference } from './fields.ts';
+import { VM_PORT_FORWARDS_MAX } from './limits.ts';
+import { timings, vmView } from './vms.ts';
+import type { Timings, VmView } from './vms.ts';
+
+export interface SnapshotCreate {
+  readonly message: string;
+}
+export const snapshotCreate: z.ZodType<SnapshotCreate> = z.strictObject({ message: message.default('') });
+
+export interface SnapshotView {
+  readonly id: string;
+  readonly vmId: string;
+  readonly parentId: string | null;
+  readonly kind: 'suspend' | 'teleport' | 'checkpoint';
+  readonly message: string;
+  readonly createdAtUnixMs: number;
+  /** What the VM had written to memory since it started from its base. */
+  readonly dirtyBytes: number;
+  readonly pauseMs: number;
+  /** Why it cannot be restored; null when it can. */
+  readonly damaged: string | null;
+}
+export const snapshotView: z.ZodType<SnapshotView> = z.object({
+  id: z.string(),
+  vmId: z.string(),
+  parentId: z.string().nullable(),
+  kind: z.enum(['suspend', 'teleport', 'checkpoint']),
+  message: z.string(),
+  createdAtUnixMs: z.number(),
+  dirtyBytes: z.number(),
+  pauseMs: z.number(),
+  damaged: z.string().nullable(),
+});
+
+export interface SnapshotCreated {
+  readonly snapshot: SnapshotView;
+  readonly timings: Timings;
+}
+export const snapshotCreated: z.ZodType<SnapshotCreated> = z.object({ snapshot: snapshotView, timings });
+
+/** The tree: every snapshot with its parent; `currentId` is where the VM stands. Oldest first. */
+export interface SnapshotLog {
+  readonly snapshots: readonly SnapshotView[];
+  readonly currentId: string | null;
+}
+export const snapshotLog: z.ZodType<SnapshotLog> = z.object({ snapshots: z.array(snapshotView), currentId: z.string().nullable() });
+
+export interface RestoreLocal {
+  /** Absent: the one that the VM took last. A unique beginning of an id will do. */
+  readonly snapshotId?: string;
+  /** Stop the VM first when it runs: what it did since its last snapshot is lost. */
+  readonly replace: boolean;
+}
+export const restoreLocal: z.ZodType<RestoreLocal> = z.strictObject({
+  snapshotId: z.exactOptional(z.string().regex(/^[0-9a-f-]{4,36}$/, 'must be the beginning of a snapshot’s id')),
+  replace: z.boolean().default(false),
+});
+
+export interface RestoreFromStore {
+  readonly storeUrl: string;
+  /** Name or id of the VM at rest in the store. One of `vm` and `packageId` must be there. */
+  readonly vm?: string;
+  readonly packageId?: string;
+  /** A name for it on this host, when its own is taken. */
+  readonly name?: string;
+  /** Port forwards on this host, when its own are taken. */
+  readonly publish?: readonly PortForward[];
+}
+export const restoreFromStore: z.ZodType<RestoreFromStore> = z
+  .strictObject({
+    storeUrl,
+    vm: z.exactOptional(vmReference),
+    packageId: z.exactOptional(sha256),
+    name: z.exactOptional(vmName),
+    publish: z.exactOptional(z.array(portForward).max(VM_PORT_FORWARDS_MAX)),
+  })
+  .refine((request) => request.vm !== undefined || request.packageId !== undefined, 'needs a VM or a package');
+
+/** Phases: `check`, `download`, `claim`, `process`, `load`, `resume`, `repair`. */
+export interface Restored {
+  readonly vm: VmView;
+  readonly timings: Timings;
+  readonly downloadedBytes: number;
+}
+export const restored: z.ZodType<Restored> = z.object({ vm: vmView, timings, downloadedBytes: z.number() });
+
+export interface Teleport {
+  readonly storeUrl: string;
+  readonly message: string;
+  /** Publish the VM's image too, so that a host without it can restore. */
+  readonly includeImage: boolean;
+}
+export const teleport: z.ZodType<Teleport> = z.strictObject({
+  storeUrl,
+  message: message.default(''),
+  includeImage: z.boolean().default(true),
+});
+
+/** Phases: `check`, `image`, `pause`, `capture`, `publish`, `commit`, `cleanup`. */
+export interface Teleported {
+  readonly vmId: string;
+  readonly vmName: string;
+  readonly storeUrl: string;
+  readonly packageId: string;
+  readonly epoch: number;
+  readonly timings: Timings;
+  /** By segment. */
+  readonly bytes: Readonly<Record<string, number>>;
+}
+export const teleported: z.ZodType<Teleported> = z.object({
+  vmId: uuid,
+  vmName: z.string(),
+  storeUrl: z.string(),
+  packageId: sha256,
+  epoch: z.int(),
+  timings,
+  bytes: z.record(z.string(), z.number()),
+});

@@ -1,0 +1,54 @@
+/** The daemon itself over the API: who it is, how it is, what it finds wrong. */
+import { z } from 'zod';
+
+/** Grows with each change that an older client or daemon would misread. */
+export const API_VERSION = 1;
+/** Sent by a client with each request; a daemon of another version answers `daemon_version_mismatch`. */
+export const API_VERSION_HEADER = 'x-kelpie-api';
+
+export interface VersionView {
+  readonly version: string;
+  readonly apiVersion: number;
+  readonly hostId: string;
+  readonly hostName: string;
+  readonly pid: number;
+}
+export const versionView: z.ZodType<VersionView> = z.object({
+  version: z.string(),
+  apiVersion: z.int(),
+  hostId: z.string(),
+  hostName: z.string(),
+  pid: z.int(),
+});
+
+export interface HealthView {
+  readonly uptimeMs: number;
+  readonly vms: number;
+  readonly operations: number;
+}
+export const healthView: z.ZodType<HealthView> = z.object({ uptimeMs: z.number(), vms: z.int(), operations: z.int() });
+
+/** `ok` works; `warning` works with a drawback; `problem` must be repaired before VMs run. */
+export type FindingLevel = 'ok' | 'warning' | 'problem';
+
+export interface Finding {
+  /** Stable: `backend.qemu`, `image`, `disk-space`, `home`, `leftovers` … */
+  readonly check: string;
+  readonly level: FindingLevel;
+  /** One sentence: what was found, and what to do when it is not well. */
+  readonly text: string;
+}
+
+export interface DoctorReport {
+  readonly findings: readonly Finding[];
+  /** False when any finding is a `problem`. */
+  readonly ok: boolean;
+}
+export const doctorReport: z.ZodType<DoctorReport> = z.object({
+  findings: z.array(z.object({ check: z.string(), level: z.enum(['ok', 'warning', 'problem']), text: z.string() })),
+  ok: z.boolean(),
+});
+
+/** The answer of acts that have nothing to tell. */
+export type Done = Readonly<Record<string, never>>;
+export const done: z.ZodType<Done> = z.strictObject({});

@@ -1,0 +1,153 @@
+/** VMs over the API: what is asked for, and how a VM is told. */
+import { z } from 'zod';
+import type { VmState } from '../../vm/state.ts';
+import type { Architecture, ImageReference, MachineFacts, Portability, PortForward } from '../../snapshot/metadata.ts';
+import { architecture, imageReference, portForward, vmName } from './fields.ts';
+import {
+  VM_DISK_MIB_MAX,
+  VM_DISK_MIB_MIN,
+  VM_MEMORY_MIB_MAX,
+  VM_MEMORY_MIB_MIN,
+  VM_PORT_FORWARDS_MAX,
+  VM_VCPU_COUNT_MAX,
+  VM_VCPU_COUNT_MIN,
+} from './limits.ts';
+
+export interface VmCreate {
+  readonly name: string;
+  /** Name, `NAME@VERSION` or digest of an image. Default `base`. */
+  readonly image: string;
+  /** Default: the host's. */
+  readonly architecture?: Architecture;
+  readonly vcpuCount: number;
+  readonly memoryMib: number;
+  readonly diskMib: number;
+  readonly portability: Portability;
+  readonly publish: readonly PortForward[];
+}
+
+export const VM_DEFAULTS = { image: 'base', vcpuCount: 1, memoryMib: 512, diskMib: 4096, portability: 'arch' } as const;
+
+const bounded = (min: number, max: number): z.ZodType<number> =>
+  z.int('must be a whole number').min(min, `must be ${min} … ${max}`).max(max, `must be ${min} … ${max}`);
+
+export const vmCreate: z.ZodType<VmCreate> = z.strictObject({
+  name: vmName,
+  image: z.string().min(1).max(256).default(VM_DEFAULTS.image),
+  architecture: z.exactOptional(architecture),
+  vcpuCount: bounded(VM_VCPU_COUNT_MIN, VM_VCPU_COUNT_MAX).default(VM_DEFAULTS.vcpuCount),
+  memoryMib: bounded(VM_MEMORY_MIB_MIN, VM_MEMORY_MIB_MAX).default(VM_DEFAULTS.memoryMib),
+  diskMib: bounded(VM_DISK_MIB_MIN, VM_DISK_MIB_MAX).default(VM_DEFAULTS.diskMib),
+  portability: z.enum(['host', 'arch', 'any']).default(VM_DEFAULTS.portability),
+  publish: z.array(portForward).max(VM_PORT_FORWARDS_MAX).default([]),
+});
+
+/**
+ * A VM's state for people: the backend's, or `departed` (it was teleported away: its copy here is gone), or `damaged` (its record cannot be
+ * read; `reason` says why).
+ */
+export type VmViewState = VmState | 'departed' | 'damaged';
+
+export interface VmView {
+  readonly id: string;
+  readonly name: string;
+  readonly state: VmViewState;
+  /** Why it crashed or is damaged; null otherwise. */
+  readonly reason: string | null;
+  /** The operation under way: `snapshot`, `teleport` …; null when none is. */
+  readonly busy: string | null;
+  readonly architecture: Architecture;
+  readonly vcpuCount: number;
+  readonly memoryMib: number;
+  readonly diskMib: number;
+  readonly image: ImageReference;
+  readonly portability: Portability;
+  readonly publish: readonly PortForward[];
+  readonly createdAtUnixMs: number;
+  /** When it last began to run here; null while it does not. */
+  readonly startedAtUnixMs: number | null;
+  /** Times that it was restored. */
+  readonly generation: number;
+  /** The snapshot that it was started from or took last. */
+  readonly snapshotId: string | null;
+  /** Where it went, when `departed`. */
+  readonly departed: { readonly storeUrl: string; readonly packageId: string } | null;
+  /** What runs it; null while nothing does. */
+  readonly machine: MachineFacts | null;
+}
+
+const machine: z.ZodType<MachineFacts> = z.object({
+  backend: z.enum(['qemu', 'firecracker', 'vz', 'sim']),
+  backendVersion: z.string(),
+  machineType: z.string(),
+  cpuModel: z.string(),
+  accelerator: z.enum(['tcg', 'kvm', 'hvf', 'none']),
+  deviceLayout: z.int(),
+});
+
+const vmViewShape = {
+  id: z.string(),
+  name: z.string(),
+  state: z.enum(['created', 'starting', 'running', 'paused', 'stopped', 'crashed', 'departed', 'damaged']),
+  reason: z.string().nullable(),
+  busy: z.string().nullable(),
+  architecture,
+  vcpuCount: z.int(),
+  memoryMib: z.int(),
+  diskMib: z.int(),
+  image: imageReference,
+  portability: z.enum(['host', 'arch', 'any']),
+  publish: z.array(portForward),
+  createdAtUnixMs: z.number(),
+  startedAtUnixMs: z.number().nullable(),
+  generation: z.int(),
+  snapshotId: z.string().nullable(),
+  departed: z.object({ storeUrl: z.string(), packageId: z.string() }).nullable(),
+  machine: machine.nullable(),
+};
+
+export const vmView: z.ZodType<VmView> = z.object(vmViewShape);
+
+/** `inspect`: the view, and what lies behind it on this host. */
+export interface VmDetail extends VmView {
+  readonly pid: number | null;
+  /** The right to run it, when it has been in a store; null for a VM that never left. */
+  readonly ownership: { readonly storeUrl: string; readonly epoch: number } | null;
+  /** Files of this host; for people and tests, not for other programs. */
+  readonly files: { readonly record: string; readonly runDirectory: string; readonly memory: string | null; readonly disk: readonly string[] };
+}
+
+export const vmDetail: z.ZodType<VmDetail> = z.object({
+  ...vmViewShape,
+  pid: z.int().nullable(),
+  ownership: z.object({ storeUrl: z.string(), epoch: z.int() }).nullable(),
+  files: z.object({ record: z.string(), runDirectory: z.string(), memory: z.string().nullable(), disk: z.array(z.string()) }),
+});
+
+export interface VmList {
+  readonly vms: readonly VmView[];
+}
+export const vmList: z.ZodType<VmList> = z.object({ vms: z.array(vmView) });
+
+/** Milliseconds of what was done, by phase. */
+export type Timings = Readonly<Record<string, number>>;
+export const timings: z.ZodType<Timings> = z.record(z.string(), z.number());
+
+export interface VmStarted {
+  readonly vm: VmView;
+  readonly timings: Timings;
+}
+export const vmStarted: z.ZodType<VmStarted> = z.object({ vm: vmView, timings });
+
+export interface VmStop {
+  /** Kill it instead of asking the guest to power off. */
+  readonly force: boolean;
+}
+export const vmStop: z.ZodType<VmStop> = z.strictObject({ force: z.boolean().default(false) });
+
+export interface VmRemove {
+  /** Stop it first when it runs. */
+  readonly force: boolean;
+}
+/** A query string, so `true` and `false` are words. */
+export const vmRemove: z.ZodType<VmRemove> = z.strictObject({ force: z.stringbool().default(false) });
