@@ -40,6 +40,15 @@ export function hex(bytes: Bytes): string {
   return text;
 }
 
+/** The bytes of hexadecimal digits, of which the caller knows that they are: two for each byte. */
+export function fromHex(digits: string): Bytes {
+  const bytes = new Uint8Array(digits.length / 2);
+  for (let index = 0; index < bytes.length; index += 1) {
+    bytes[index] = Number.parseInt(digits.slice(index * 2, index * 2 + 2), 16);
+  }
+  return bytes;
+}
+
 /** True when both have the same bytes. */
 export function equalBytes(a: Bytes, b: Bytes): boolean {
   return a.byteLength === b.byteLength && a.every((byte, index) => byte === b[index]);
