@@ -43,7 +43,8 @@ need() {
 }
 
 list_needs() {
-  # To run VMs.
+  # To run Kelpie and VMs. On Linux, Node comes from npm.
+  need - node@24 'runs Kelpie' /opt/homebrew/opt/node@24/bin/node
   case "$machine" in
     x86_64) need qemu-system-x86 qemu 'runs the VMs' qemu-system-x86_64 ;;
     *) need qemu-system-arm qemu 'runs the VMs' qemu-system-aarch64 ;;

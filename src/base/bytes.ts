@@ -1,5 +1,5 @@
 /** Bytes we own. Node's `Buffer` is one; nothing outside `env/node` relies on more than `Uint8Array`. */
-export type Bytes = Uint8Array<ArrayBufferLike>;
+export type Bytes = Uint8Array;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true });
