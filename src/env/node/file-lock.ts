@@ -1,0 +1,89 @@
+/**
+ * Advisory locks by flock(2), which belongs to an *open file description* and so ends with the process, whatever ends
+ * it: there is no stale lock to judge and no race in taking one over. Node has no call for it, but:
+ *
+ * - on Linux, `flock -n 3` (util-linux, BusyBox) locks a description that it inherits from us and exits; the
+ *   description, and the lock with it, stays open here;
+ * - on macOS, open(2) itself locks with O_EXLOCK.
+ *
+ * Both need no helper that lives on. Node opens files close-on-exec, so no child keeps a lock of ours.
+ */
+import { spawn } from 'node:child_process';
+import { constants } from 'node:fs';
+import { open, stat } from 'node:fs/promises';
+import { isSystemError, SystemError } from '../system-error.ts';
+import { attempt } from './system-errors.ts';
+import type { FileHandle as NodeHandle } from 'node:fs/promises';
+import type { FileLock } from '../files.ts';
+
+/** How often a lock file may be deleted under us between opening and locking it before we give up. */
+const DELETED_ATTEMPTS_MAX = 16;
+/** From <sys/fcntl.h> of macOS; Node does not name it. */
+const DARWIN_O_EXLOCK = 0x20;
+/** What `flock` exits with when somebody else holds the lock. */
+const FLOCK_CONFLICT_STATUS = 1;
+
+/** @returns null when the lock is held, by another process or by this one. */
+export async function tryLockFile(path: string): Promise<FileLock | null> {
+  for (let attempts = 0; attempts < DELETED_ATTEMPTS_MAX; attempts += 1) {
+    const handle =
+      process.platform === 'darwin' ? await openLockedOnDarwin(path) : await openLockedOnLinux(path);
+    if (handle === null) return null;
+    if (await isStillAt(path, handle)) return { release: async () => await release(path, handle) };
+    // The last holder removed the file's folder: what we locked has no name any more.
+    await handle.close();
+  }
+  throw new SystemError('EAGAIN', 'lock', path);
+}
+
+async function release(path: string, handle: NodeHandle): Promise<void> {
+  await attempt('unlock', path, async () => await handle.close());
+}
+
+async function openLockedOnLinux(path: string): Promise<NodeHandle | null> {
+  const handle = await attempt(
+    'lock',
+    path,
+    async () => await open(path, constants.O_RDWR | constants.O_CREAT, 0o600),
+  );
+  try {
+    const status = await runFlock(path, handle.fd);
+    if (status === 0) return handle;
+    if (status !== FLOCK_CONFLICT_STATUS) throw new SystemError('ENOLCK', 'lock', path);
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+  await handle.close();
+  return null;
+}
+
+/** @throws SystemError `ENOSYS` when this machine has no `flock` program. */
+async function runFlock(path: string, fd: number): Promise<number | null> {
+  const { promise, resolve, reject } = Promise.withResolvers<number | null>();
+  const child = spawn('flock', ['-n', '3'], { stdio: ['ignore', 'ignore', 'ignore', fd] });
+  child.once('error', (error) => reject(new SystemError('ENOSYS', 'lock', path, error)));
+  child.once('exit', resolve);
+  return await promise;
+}
+
+async function openLockedOnDarwin(path: string): Promise<NodeHandle | null> {
+  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NONBLOCK | DARWIN_O_EXLOCK;
+  try {
+    return await attempt('lock', path, async () => await open(path, flags, 0o600));
+  } catch (error) {
+    if (isSystemError(error, 'EAGAIN', 'EWOULDBLOCK')) return null;
+    throw error;
+  }
+}
+
+async function isStillAt(path: string, handle: NodeHandle): Promise<boolean> {
+  const held = await attempt('stat', path, async () => await handle.stat({ bigint: true }));
+  try {
+    const named = await attempt('stat', path, async () => await stat(path, { bigint: true }));
+    return named.ino === held.ino && named.dev === held.dev;
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return false;
+    throw error;
+  }
+}

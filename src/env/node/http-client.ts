@@ -1,0 +1,118 @@
+import * as http from 'node:http';
+import * as https from 'node:https';
+import { toSystemError } from './system-errors.ts';
+import { bytesOf } from './pull-reader.ts';
+import { describeAddress, nodeAddress } from './socket-address.ts';
+import { pumpRequestBody } from './http-request-body.ts';
+import type { ClientRequest, IncomingMessage } from 'node:http';
+import type { Bytes } from '../../base/bytes.ts';
+import type { HttpRequest, HttpResponse } from '../http.ts';
+
+/** Connections to one host and port; more requests wait in line. */
+const TCP_CONNECTIONS_MAX = 64;
+const TCP_IDLE_CONNECTIONS_MAX = 16;
+const HEADER_BYTES_MAX: number = 64 * 1024;
+
+const pool = { keepAlive: true, maxSockets: TCP_CONNECTIONS_MAX, maxFreeSockets: TCP_IDLE_CONNECTIONS_MAX };
+const plainAgent = new http.Agent(pool);
+const tlsAgent = new https.Agent(pool);
+
+/**
+ * One exchange. Whatever ends it early (the signal, the connection, the caller's own body) is kept as `failure`, so
+ * that both the waiting caller and the reader of the response learn the first cause and not its echo.
+ */
+class Exchange {
+  private readonly request: ClientRequest;
+  private readonly subject: string;
+  private failure: Error | null = null;
+
+  constructor(request: HttpRequest) {
+    this.subject = `${request.method} ${describeAddress(request.target.address)}`;
+    this.request = open(request);
+    const onAbort = (): void => this.fail(request.signal?.reason);
+    request.signal?.addEventListener('abort', onAbort, { once: true });
+    this.request.once('close', () => request.signal?.removeEventListener('abort', onAbort));
+  }
+
+  async run(body: Bytes | AsyncIterable<Bytes> | undefined): Promise<HttpResponse> {
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+    this.request.once('response', resolve);
+    this.request.on('error', (error) => reject(this.told(error)));
+    if (body === undefined || body instanceof Uint8Array) this.request.end(body);
+    else pumpRequestBody(body, this.request).catch((error: unknown) => this.fail(error));
+    return this.respond(await promise);
+  }
+
+  private respond(message: IncomingMessage): HttpResponse {
+    // An answer that has ended ends the exchange, even one that did not want to hear the whole request.
+    message.once('end', () => {
+      if (!this.request.writableFinished) this.request.destroy();
+    });
+    return {
+      status: message.statusCode ?? 0,
+      headers: joinedHeaders(message.headers),
+      body: this.bodyOf(message),
+    };
+  }
+
+  private bodyOf(message: IncomingMessage): AsyncIterableIterator<Bytes> {
+    const bytes = bytesOf(message, this.subject);
+    return {
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+      next: async () => {
+        try {
+          const result = await bytes.next();
+          if (result.done === true && this.failure !== null) throw this.failure;
+          return result;
+        } catch (error) {
+          throw this.told(error);
+        }
+      },
+      return: async () => {
+        this.request.destroy();
+        return { done: true, value: undefined };
+      },
+    };
+  }
+
+  private fail(cause: unknown): void {
+    this.failure ??= toSystemError(cause, 'request', this.subject);
+    this.request.destroy(this.failure);
+  }
+
+  private told(error: unknown): Error {
+    return this.failure ?? toSystemError(error, 'request', this.subject);
+  }
+}
+
+function open(request: HttpRequest): ClientRequest {
+  const { address, tls } = request.target;
+  const where = nodeAddress(address, 'connect');
+  const options = {
+    ...('path' in where ? { socketPath: where.path } : where),
+    method: request.method,
+    path: request.path,
+    headers: request.headers,
+    maxHeaderSize: HEADER_BYTES_MAX,
+  };
+  // A Unix socket costs nothing to connect to, and a kept one may be closed by a restarted server just as it is used.
+  if (address.kind === 'unix') return http.request({ ...options, agent: false });
+  return tls === true
+    ? https.request({ ...options, agent: tlsAgent })
+    : http.request({ ...options, agent: plainAgent });
+}
+
+function joinedHeaders(headers: http.IncomingHttpHeaders): Record<string, string> {
+  const joined: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined) joined[name] = Array.isArray(value) ? value.join(', ') : value;
+  }
+  return joined;
+}
+
+export async function sendRequest(request: HttpRequest): Promise<HttpResponse> {
+  request.signal?.throwIfAborted();
+  return await new Exchange(request).run(request.body);
+}
