@@ -57,7 +57,7 @@ export const errorCodes = {
   timeout: { exit: 75, http: 504 },
   not_found: { exit: 66, http: 404 },
   internal: { exit: 70, http: 500 },
-} as const satisfies Record<string, { readonly exit: number; readonly http: number }>;
+} as const;
 
 export type ErrorCode = keyof typeof errorCodes;
 
