@@ -4,7 +4,7 @@
  *     cli  web            bin: the composition root, may import everything
  *     daemon              sim: a simulated world, may import everything but the real one
  *     teleport
- *     vm ──▶ image
+ *     vm  image
  *     store  guest
  *     snapshot
  *     env                 env/node: the real world, imported by bin and tests only
@@ -26,7 +26,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   store: belowStore,
   guest: belowStore,
   image: belowVm,
-  vm: [...belowVm, 'image'],
+  vm: belowVm,
   teleport: belowTeleport,
   daemon: belowDaemon,
   // The CLI talks to the daemon over its API; `daemon/api` has the types of it, `daemon/main.ts` is what `serve` starts.
