@@ -1,0 +1,71 @@
+/** What every command gets: the way to the person, and the way to the daemon. */
+import { KelpieError } from '../base/errors.ts';
+import type { Env } from '../env/env.ts';
+import type { Terminal } from '../env/terminal.ts';
+import type { Route, RouteName, Routes } from '../daemon/api/routes.ts';
+import type { CallOptions } from './daemon-client.ts';
+import { DaemonClient } from './daemon-client.ts';
+import { ensureDaemon } from './daemon-launch.ts';
+import { Output } from './output.ts';
+import { Progress } from './progress.ts';
+
+type ResultOf<R> = R extends Route<infer Result, infer _Body, infer _Query> ? Result : never;
+type BodyOf<R> = R extends Route<infer _Result, infer Body, infer _Query> ? Body : never;
+
+export interface GlobalOptions {
+  readonly json: boolean;
+  readonly home: string;
+  readonly color: boolean;
+}
+
+export class Cli {
+  readonly env: Env;
+  readonly terminal: Terminal;
+  readonly output: Output;
+  readonly home: string;
+  readonly #options: GlobalOptions;
+  #client: DaemonClient | null = null;
+
+  constructor(env: Env, terminal: Terminal, options: GlobalOptions) {
+    this.env = env;
+    this.terminal = terminal;
+    this.home = options.home;
+    this.#options = options;
+    const isColourAllowed = options.color && (env.host.variable('NO_COLOR') ?? '') === '';
+    this.output = new Output(terminal, { isJson: options.json, isColourAllowed });
+  }
+
+  /** The daemon of this host, started when it does not run. */
+  async daemon(): Promise<DaemonClient> {
+    this.#client ??= await ensureDaemon(this.env, this.home);
+    return this.#client;
+  }
+
+  async call<N extends RouteName>(name: N, options: CallOptions<BodyOf<Routes[N]>> = {}): Promise<ResultOf<Routes[N]>> {
+    const daemon = await this.daemon();
+    return daemon.call(name, options);
+  }
+
+  /**
+   * A long operation with progress. The first Ctrl-C asks the daemon to stop it, and its answer says what became of the VM; the
+   * client going away has the same effect, so a second one may end the program at once.
+   */
+  async operate<N extends RouteName>(name: N, options: CallOptions<BodyOf<Routes[N]>>): Promise<ResultOf<Routes[N]>> {
+    const daemon = await this.daemon();
+    const progress = new Progress(this.terminal, this.env.clock, { isJson: this.#options.json });
+    const controller = new AbortController();
+    const stopListening = this.terminal.onInterrupt(() => {
+      controller.abort(new KelpieError('canceled', 'interrupted; `kelpie ps` tells what became of the VM.'));
+    });
+    try {
+      return await daemon.operate(
+        name,
+        { ...options, signal: controller.signal },
+        { onProgress: async (step) => progress.show(step), onNotice: async (text) => progress.note(text) },
+      );
+    } finally {
+      stopListening();
+      await progress.finish();
+    }
+  }
+}

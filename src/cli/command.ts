@@ -1,0 +1,72 @@
+/** How a command is declared, so that only the one that was typed is loaded. */
+import type { Command } from 'commander';
+import { KelpieError } from '../base/errors.ts';
+import type { Cli } from './cli.ts';
+
+/** Options as commander gives them: `--no-image` → `{image: false}`. */
+export type Options = Readonly<Record<string, unknown>>;
+
+/** Runs a command; resolves with its exit status. */
+export type Handler = (cli: Cli, args: readonly string[], options: Options) => Promise<number>;
+
+export interface LeafCommand {
+  /** Adds arguments, options and examples. */
+  readonly declare: (command: Command) => void;
+  readonly run: Handler;
+}
+
+/** A group such as `kelpie image`: its members are commands of their own. */
+export interface CommandGroup {
+  readonly members: Readonly<Record<string, LeafCommand & { readonly summary: string }>>;
+}
+
+export type CommandDefinition = LeafCommand | CommandGroup;
+
+/** Text of an option that was given; null when it was not. */
+export function textOption(options: Options, name: string): string | null {
+  const value = options[name];
+  return typeof value === 'string' ? value : null;
+}
+
+export function isSet(options: Options, name: string): boolean {
+  return options[name] === true;
+}
+
+export function listOption(options: Options, name: string): readonly string[] {
+  const value = options[name];
+  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
+}
+
+/** A whole number. @throws KelpieError `usage`. */
+export function parseCount(text: string, what: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new KelpieError('usage', `${what} must be a whole number, not "${text}".`);
+  return Number(text);
+}
+
+/** `512`, `512m`, `4g` → mebibytes. @throws KelpieError `usage`. */
+export function parseMib(text: string, what: string): number {
+  const match = /^(\d{1,9})(m|mib|g|gib)?$/i.exec(text);
+  if (match === null) throw new KelpieError('usage', `${what} must be like 512 (MiB) or 4g, not "${text}".`);
+  const isGib = (match[2] ?? 'm').toLowerCase().startsWith('g');
+  return Number(match[1]) * (isGib ? 1024 : 1);
+}
+
+/** `8080:80` → a forward. @throws KelpieError `usage`. */
+export function parsePublish(text: string): { readonly hostPort: number; readonly guestPort: number } {
+  const match = /^(\d{1,5}):(\d{1,5})$/.exec(text);
+  if (match === null) throw new KelpieError('usage', `--publish must be HOST:GUEST, like 8080:80, not "${text}".`);
+  return { hostPort: Number(match[1]), guestPort: Number(match[2]) };
+}
+
+/** `30`, `30s`, `5m`, `500ms` → milliseconds. @throws KelpieError `usage`. */
+export function parseDurationMs(text: string, what: string): number {
+  const match = /^(\d{1,9})(ms|s|m|h)?$/.exec(text);
+  if (match === null) throw new KelpieError('usage', `${what} must be like 30s, 500ms or 5m, not "${text}".`);
+  const factors: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+  return Number(match[1]) * (factors[match[2] ?? 's'] ?? 1000);
+}
+
+/** For options that may be given several times. */
+export function collect(value: string, earlier: readonly string[]): readonly string[] {
+  return [...earlier, value];
+}

@@ -1,0 +1,53 @@
+import { isSet } from '../command.ts';
+import { stateText } from '../views.ts';
+import type { LeafCommand } from '../command.ts';
+
+export const pause: LeafCommand = {
+  declare: (command) => {
+    command.argument('<vm>', 'name or id').addHelpText('after', '\nExamples:\n  kelpie pause dev');
+  },
+  run: async (cli, [name = '']) => {
+    const vm = await cli.call('vmPause', { parameters: { vm: name } });
+    await cli.output.result(vm, `${vm.name} is ${stateText(vm)}`);
+    return 0;
+  },
+};
+
+export const resume: LeafCommand = {
+  declare: (command) => {
+    command.argument('<vm>', 'name or id').addHelpText('after', '\nExamples:\n  kelpie resume dev');
+  },
+  run: async (cli, [name = '']) => {
+    const vm = await cli.call('vmResume', { parameters: { vm: name } });
+    await cli.output.result(vm, `${vm.name} is ${stateText(vm)}`);
+    return 0;
+  },
+};
+
+export const stop: LeafCommand = {
+  declare: (command) => {
+    command
+      .argument('<vm>', 'name or id')
+      .option('-f, --force', 'kill it instead of asking the guest to power off')
+      .addHelpText('after', '\nIts disk and snapshots stay: `kelpie up` boots it again, `kelpie restore` goes back to a snapshot.\n\nExamples:\n  kelpie stop dev');
+  },
+  run: async (cli, [name = ''], options) => {
+    const vm = await cli.call('vmStop', { parameters: { vm: name }, body: { force: isSet(options, 'force') } });
+    await cli.output.result(vm, `${vm.name} is ${stateText(vm)}`);
+    return 0;
+  },
+};
+
+export const rm: LeafCommand = {
+  declare: (command) => {
+    command
+      .argument('<vm>', 'name or id')
+      .option('-f, --force', 'stop it first when it runs')
+      .addHelpText('after', '\nPackages in stores are not touched.\n\nExamples:\n  kelpie rm dev\n  kelpie rm --force dev');
+  },
+  run: async (cli, [name = ''], options) => {
+    await cli.call('vmRemove', { parameters: { vm: name }, query: { force: isSet(options, 'force') } });
+    await cli.output.result({ removed: name }, `${name} is removed`);
+    return 0;
+  },
+};

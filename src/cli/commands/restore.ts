@@ -1,0 +1,50 @@
+import { KelpieError } from '../../base/errors.ts';
+import { formatDurationMs } from '../../base/units.ts';
+import { collect, isSet, listOption, parsePublish, textOption } from '../command.ts';
+import { absolutePath, timingLine } from '../views.ts';
+import type { LeafCommand } from '../command.ts';
+import type { Restored } from '../../daemon/api/snapshots.ts';
+
+export const restore: LeafCommand = {
+  declare: (command) => {
+    command
+      .argument('[vm]', 'name or id')
+      .option('--from <store>', 'bring it here from this store: a directory, like /mnt/team')
+      .option('--package <id>', 'with --from: this package, instead of where the VM is at rest')
+      .option('--snapshot <id>', 'go back to this snapshot of this host (the beginning of its id will do; default: the last)')
+      .option('--replace', 'stop the VM first when it runs; what it did since its last snapshot is lost')
+      .option('--name <name>', 'with --from: another name on this host')
+      .option('-p, --publish <host:guest>', 'with --from: other port forwards; may be repeated', collect, [])
+      .addHelpText(
+        'after',
+        '\nExamples:\n  kelpie restore dev                      back to the last snapshot\n  kelpie restore dev --snapshot 3f2a91 --replace\n  kelpie restore dev --from /mnt/team     on another host: the same processes go on',
+      );
+  },
+  run: async (cli, [vm], options) => {
+    const from = textOption(options, 'from');
+    const packageId = textOption(options, 'package');
+    let result: Restored;
+    if (from === null) {
+      if (vm === undefined) throw new KelpieError('usage', 'name the VM to restore, or a store with --from.');
+      if (packageId !== null) throw new KelpieError('usage', '--package needs --from STORE.');
+      const snapshotId = textOption(options, 'snapshot');
+      const body = { ...(snapshotId === null ? {} : { snapshotId }), replace: isSet(options, 'replace') };
+      result = await cli.operate('restoreLocal', { parameters: { vm }, body });
+    } else {
+      const name = textOption(options, 'name');
+      const publish = listOption(options, 'publish').map(parsePublish);
+      result = await cli.operate('restoreFromStore', {
+        body: {
+          storeUrl: absolutePath(cli.env, from),
+          ...(vm === undefined ? {} : { vm }),
+          ...(packageId === null ? {} : { packageId }),
+          ...(name === null ? {} : { name }),
+          ...(publish.length === 0 ? {} : { publish }),
+        },
+      });
+    }
+    const totalMs = Object.values(result.timings).reduce((sum, ms) => sum + ms, 0);
+    await cli.output.result(result, `${result.vm.name} is running again (${formatDurationMs(totalMs)}: ${timingLine(result.timings)})`);
+    return 0;
+  },
+};

@@ -1,0 +1,105 @@
+import { KELPIE_VERSION } from '../../base/version.ts';
+import { errorCodes } from '../../base/error-codes.ts';
+import { KelpieError } from '../../base/errors.ts';
+import { formatDurationMs } from '../../base/units.ts';
+import { DaemonClient } from '../daemon-client.ts';
+import { isDaemonUp, socketPath } from '../daemon-launch.ts';
+import type { Cli } from '../cli.ts';
+import type { CommandGroup, LeafCommand } from '../command.ts';
+import type { Colour } from '../output.ts';
+import type { FindingLevel } from '../../daemon/api/system.ts';
+
+const STOP_TIMEOUT_MS = 15_000;
+const POLL_MS = 20;
+const colours: Readonly<Record<FindingLevel, Colour>> = { ok: 'green', warning: 'yellow', problem: 'red' };
+
+export const doctor: LeafCommand = {
+  declare: (command) => {
+    command.addHelpText('after', '\nExit status 69 when something must be repaired before VMs run.\n\nExamples:\n  kelpie doctor');
+  },
+  run: async (cli) => {
+    const report = await cli.call('doctor');
+    const lines = report.findings.map(({ check, level, text }) => `${cli.output.colour(colours[level], level.padEnd(7))}  ${check}: ${text}`);
+    await cli.output.result(report, lines.join('\n'));
+    return report.ok ? 0 : errorCodes.backend_unavailable.exit;
+  },
+};
+
+export const version: LeafCommand = {
+  declare: (command) => {
+    command.addHelpText('after', '\nExamples:\n  kelpie version --json');
+  },
+  run: async (cli) => {
+    const isUp = await isDaemonUp(cli.env, cli.home);
+    const daemonView = isUp ? await new DaemonClient(cli.env, socketPath(cli.home)).call('version') : null;
+    const daemonText = daemonView === null ? 'daemon not running' : `daemon ${daemonView.version} (pid ${daemonView.pid}, host ${daemonView.hostName})`;
+    await cli.output.result({ version: KELPIE_VERSION, daemon: daemonView }, `kelpie ${KELPIE_VERSION}\n${daemonText}`);
+    return 0;
+  },
+};
+
+/** The daemon itself runs in `src/bin`, which alone may reach it; the command is here for the help and the completion. */
+export const serve: LeafCommand = {
+  declare: (command) => {
+    command.addHelpText('after', '\nCommands start it by themselves; run it in the foreground to watch it.\n\nExamples:\n  kelpie serve --home /tmp/a');
+  },
+  run: async () => {
+    throw new KelpieError('internal', '`serve` is handled before the command line.');
+  },
+};
+
+export const daemon: CommandGroup = {
+  members: {
+    status: {
+      summary: 'whether it runs',
+      declare: (command) => {
+        command.addHelpText('after', '\nExamples:\n  kelpie daemon status');
+      },
+      run: async (cli) => {
+        if (!(await isDaemonUp(cli.env, cli.home))) {
+          await cli.output.result({ running: false }, 'the daemon is not running; any command starts it');
+          return 0;
+        }
+        const health = await cli.call('health');
+        const text = `running for ${formatDurationMs(health.uptimeMs)}, ${health.vms} VMs, ${health.operations} operations under way`;
+        await cli.output.result({ running: true, ...health }, text);
+        return 0;
+      },
+    },
+    stop: {
+      summary: 'end it; VMs live on and are found again',
+      declare: (command) => {
+        command.addHelpText('after', '\nExamples:\n  kelpie daemon stop');
+      },
+      run: async (cli) => {
+        await stopDaemon(cli);
+        await cli.output.result({ running: false }, 'the daemon has ended; VMs live on');
+        return 0;
+      },
+    },
+    restart: {
+      summary: 'end it and start it again, for instance after an upgrade',
+      declare: (command) => {
+        command.addHelpText('after', '\nExamples:\n  kelpie daemon restart');
+      },
+      run: async (cli) => {
+        await stopDaemon(cli);
+        const health = await cli.call('health');
+        await cli.output.result({ running: true, ...health }, 'the daemon runs again');
+        return 0;
+      },
+    },
+  },
+};
+
+async function stopDaemon(cli: Cli): Promise<void> {
+  if (!(await isDaemonUp(cli.env, cli.home))) return;
+  await new DaemonClient(cli.env, socketPath(cli.home)).call('shutdown');
+  const deadlineMs = cli.env.clock.monotonicMs() + STOP_TIMEOUT_MS;
+  while (await isDaemonUp(cli.env, cli.home)) {
+    if (cli.env.clock.monotonicMs() > deadlineMs) {
+      throw new KelpieError('timeout', 'the daemon still finishes an operation: see `kelpie ps`, and try again.');
+    }
+    await cli.env.clock.sleep(POLL_MS);
+  }
+}

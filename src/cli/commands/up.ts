@@ -1,0 +1,75 @@
+import { formatDurationMs } from '../../base/units.ts';
+import { KelpieError } from '../../base/errors.ts';
+import { collect, listOption, parseCount, parseMib, parsePublish, textOption } from '../command.ts';
+import { timingLine } from '../views.ts';
+import type { LeafCommand, Options } from '../command.ts';
+import type { VmCreate, VmStarted } from '../../daemon/api/vms.ts';
+
+export const up: LeafCommand = {
+  declare: (command) => {
+    command
+      .argument('<name>', 'a-z, 0-9 and -')
+      .option('--image <image>', 'base image: NAME, NAME@VERSION or digest (default: base)')
+      .option('--memory <mib>', 'memory, like 512 or 4g (default: 512)')
+      .option('--cpus <count>', 'virtual CPUs (default: 1)')
+      .option('--disk <mib>', 'writable disk, like 4g (default: 4g)')
+      .option('--arch <arch>', 'x86_64 or arm64 (default: this host’s)')
+      .option('--portability <class>', 'where it can go: host, arch or any (default: arch)')
+      .option('-p, --publish <host:guest>', 'forward a port of this host into the VM; may be repeated', collect, [])
+      .addHelpText(
+        'after',
+        `
+A VM that exists and is stopped or has crashed is booted again from its disk; options are for new ones.
+
+Examples:
+  kelpie up dev
+  kelpie up web --memory 2g --cpus 2 --publish 8080:80`,
+      );
+  },
+  run: async (cli, [name = ''], options) => {
+    const { vms } = await cli.call('vmList');
+    const existing = vms.find((vm) => vm.name === name || vm.id === name);
+    const hasOptions = Object.keys(creationOptions(options)).length > 0;
+    if (existing !== undefined && hasOptions) throw new KelpieError('name_taken', `there is a VM named "${name}" already: choose another name.`);
+    const started: VmStarted =
+      existing === undefined
+        ? await cli.operate('vmCreate', { body: { name, ...creationOptions(options) } })
+        : await cli.operate('vmStart', { parameters: { vm: name } });
+    const totalMs = Object.values(started.timings).reduce((sum, ms) => sum + ms, 0);
+    await cli.output.result(started, `${started.vm.name} is running (${formatDurationMs(totalMs)}: ${timingLine(started.timings)})`);
+    return 0;
+  },
+};
+
+type Mutable<T> = { -readonly [K in keyof T]?: T[K] };
+
+function creationOptions(options: Options): Mutable<Omit<VmCreate, 'name'>> {
+  const asked: Mutable<Omit<VmCreate, 'name'>> = {};
+  const image = textOption(options, 'image');
+  const memory = textOption(options, 'memory');
+  const cpus = textOption(options, 'cpus');
+  const disk = textOption(options, 'disk');
+  const arch = textOption(options, 'arch');
+  const portability = textOption(options, 'portability');
+  const publish = listOption(options, 'publish').map(parsePublish);
+  if (image !== null) asked.image = image;
+  if (memory !== null) asked.memoryMib = parseMib(memory, '--memory');
+  if (cpus !== null) asked.vcpuCount = parseCount(cpus, '--cpus');
+  if (disk !== null) asked.diskMib = parseMib(disk, '--disk');
+  if (arch !== null) asked.architecture = parseArchitecture(arch);
+  if (portability !== null) asked.portability = parsePortability(portability);
+  if (publish.length > 0) asked.publish = publish;
+  return asked;
+}
+
+/** `x86_64`, `amd64`, `arm64`, `aarch64`. @throws KelpieError `usage`. */
+export function parseArchitecture(text: string): 'x86_64' | 'arm64' {
+  if (text === 'x86_64' || text === 'amd64') return 'x86_64';
+  if (text === 'arm64' || text === 'aarch64') return 'arm64';
+  throw new KelpieError('usage', `--arch must be x86_64 or arm64, not "${text}".`);
+}
+
+function parsePortability(text: string): 'host' | 'arch' | 'any' {
+  if (text === 'host' || text === 'arch' || text === 'any') return text;
+  throw new KelpieError('usage', `--portability must be host, arch or any, not "${text}".`);
+}

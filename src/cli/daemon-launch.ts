@@ -1,0 +1,81 @@
+/**
+ * Finds the daemon, or starts it.
+ *
+ *     connect ──answers──▶ ready
+ *        └──refused──▶ spawn `kelpie serve` ──▶ connect … until START_TIMEOUT_MS ──▶ daemon_unavailable, with the end of its log
+ *
+ * Two clients that start one at once are harmless: the daemon's lock lets one live, and both connect to it.
+ */
+import { KelpieError } from '../base/errors.ts';
+import { fromUtf8Lossy } from '../base/bytes.ts';
+import { isSystemError } from '../env/system-error.ts';
+import { DaemonClient } from './daemon-client.ts';
+import type { Env } from '../env/env.ts';
+
+const START_TIMEOUT_MS = 15_000;
+const POLL_MS = 10;
+const LOG_TAIL_BYTES = 2000;
+const LOG_BYTES_MAX = 64 * 1024 * 1024;
+
+/** The path of the daemon's socket. */
+export function socketPath(home: string): string {
+  return `${home}/kelpied.sock`;
+}
+
+/** True when something listens. */
+export async function isDaemonUp(env: Env, home: string): Promise<boolean> {
+  try {
+    const connection = await env.sockets.connect({ kind: 'unix', path: socketPath(home) });
+    connection.close();
+    return true;
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT', 'ECONNREFUSED')) return false;
+    if (isSystemError(error, 'ENAMETOOLONG')) throw homeTooLong(home);
+    throw new KelpieError('daemon_unavailable', `cannot reach the daemon at ${socketPath(home)}.`, { cause: error });
+  }
+}
+
+export async function ensureDaemon(env: Env, home: string): Promise<DaemonClient> {
+  if (!(await isDaemonUp(env, home))) await startDaemon(env, home);
+  return new DaemonClient(env, socketPath(home));
+}
+
+async function startDaemon(env: Env, home: string): Promise<void> {
+  await makeHome(env, home);
+  const logPath = `${home}/kelpied.log`;
+  const child = await env.processes.spawn({
+    command: env.host.launcherPath,
+    args: ['serve', '--home', home],
+    output: { path: logPath },
+    detached: true,
+  });
+  let hasEnded = false;
+  void child.wait().then(() => {
+    hasEnded = true;
+  });
+  const deadlineMs = env.clock.monotonicMs() + START_TIMEOUT_MS;
+  while (!(await isDaemonUp(env, home))) {
+    if (hasEnded && !(await isDaemonUp(env, home))) throw await didNotStart(env, logPath, 'ended at once');
+    if (env.clock.monotonicMs() > deadlineMs) throw await didNotStart(env, logPath, `did not answer in ${START_TIMEOUT_MS / 1000} s`);
+    await env.clock.sleep(POLL_MS);
+  }
+}
+
+async function makeHome(env: Env, home: string): Promise<void> {
+  try {
+    await env.files.makeDirectory(home);
+  } catch (error) {
+    throw new KelpieError('permission_denied', `cannot make ${home}: give another folder with --home or KELPIE_HOME.`, { cause: error });
+  }
+}
+
+async function didNotStart(env: Env, logPath: string, how: string): Promise<KelpieError> {
+  const log = await env.files.readFile(logPath, LOG_BYTES_MAX);
+  const tail = fromUtf8Lossy(log.subarray(Math.max(0, log.byteLength - LOG_TAIL_BYTES)));
+  const last = tail.trimEnd().split('\n').at(-1) ?? '';
+  return new KelpieError('daemon_unavailable', `the daemon ${how}; ${logPath} says: ${last === '' ? 'nothing' : last}`);
+}
+
+function homeTooLong(home: string): KelpieError {
+  return new KelpieError('invalid_argument', `the path ${home} is too long for a Unix socket: choose a shorter --home or KELPIE_HOME.`);
+}

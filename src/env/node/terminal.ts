@@ -1,0 +1,73 @@
+import { fstatSync, writeSync } from 'node:fs';
+import type { Terminal } from '../terminal.ts';
+import { SystemError } from '../system-error.ts';
+import type { Bytes } from '../../base/bytes.ts';
+
+const interrupts = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** The terminal of this process. */
+export function createNodeTerminal(): Terminal {
+  const { stdin, stdout, stderr } = process;
+  return {
+    isInputTty: stdin.isTTY,
+    isOutputTty: stdout.isTTY,
+    isErrorTty: stderr.isTTY,
+    size: () => (stdout.isTTY ? { rows: stdout.rows, columns: stdout.columns } : null),
+    writeOutput: writerOf(stdout),
+    writeError: writerOf(stderr),
+    readInput: () => stdin,
+    setRawInput: (isRaw) => {
+      if (stdin.isTTY) stdin.setRawMode(isRaw);
+    },
+    onResize: (listener) => {
+      stdout.on('resize', listener);
+      return () => stdout.off('resize', listener);
+    },
+    onInterrupt: (listener) => {
+      for (const signal of interrupts) process.on(signal, listener);
+      return () => {
+        for (const signal of interrupts) process.off(signal, listener);
+      };
+    },
+  };
+}
+
+function writerOf(stream: NodeJS.WriteStream): (bytes: Bytes | string) => Promise<void> {
+  // A stream whose reader has gone emits `error` beside the callback; unheard, it would end the program.
+  let isWatched = false;
+  return async (bytes) => {
+    if (bytes.length === 0) return;
+    if (isPlainFile(stream.fd)) {
+      writeAll(stream.fd, bytes);
+      return;
+    }
+    if (!isWatched) {
+      isWatched = true;
+      stream.on('error', () => undefined);
+    }
+    await new Promise<void>((resolve, reject) => {
+      stream.write(bytes, (error) => {
+        if (error === null || error === undefined) resolve();
+        else
+          {reject(
+            new SystemError(
+              'code' in error ? String(error.code) : 'EIO',
+              'write',
+              `descriptor ${stream.fd}`,
+              error,
+            ),
+          );}
+      });
+    });
+  };
+}
+
+function isPlainFile(descriptor: number): boolean {
+  return fstatSync(descriptor).isFile();
+}
+
+function writeAll(descriptor: number, bytes: Bytes | string): void {
+  const whole = typeof bytes === 'string' ? Buffer.from(bytes) : bytes;
+  let written = 0;
+  while (written < whole.byteLength) written += writeSync(descriptor, whole, written);
+}
