@@ -60,7 +60,10 @@ export class AttachedSession implements GuestSession, Channel {
       stderr: new ReceiveWindow(attachment.offsets.stderr, SESSION_WINDOW_BYTES),
     };
     this.#queue = new EventQueue((stream, length) => this.#grant(stream, length));
-    this.events = oneReader(() => this.#queue.next(), () => this.detach());
+    this.events = oneReader(
+      () => this.#queue.next(),
+      () => this.detach(),
+    );
     this.#stdin = new StreamSender(link, this.session, attachment.stdin.offset, attachment.stdin.limit);
     link.openChannel(this.session, this);
   }
@@ -82,7 +85,11 @@ export class AttachedSession implements GuestSession, Channel {
   }
 
   async signal(signal: number): Promise<void> {
-    await this.#rpc.call({ method: 'exec.signal', params: { session: this.session, signal }, accept: parseNothing });
+    await this.#rpc.call({
+      method: 'exec.signal',
+      params: { session: this.session, signal },
+      accept: parseNothing,
+    });
   }
 
   async resize(size: TerminalSize): Promise<void> {
@@ -100,7 +107,9 @@ export class AttachedSession implements GuestSession, Channel {
     const done = this.#leave();
     this.#state = { kind: 'detaching', done };
     this.#queue.discard();
-    this.#stdin.fail(new KelpieError('invalid_state', `session ${this.session} was detached; attach to it again`));
+    this.#stdin.fail(
+      new KelpieError('invalid_state', `session ${this.session} was detached; attach to it again`),
+    );
     await done;
   }
 

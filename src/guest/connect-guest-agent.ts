@@ -32,7 +32,8 @@ export async function connectGuestAgent(
   const timeoutMs = options.timeoutMs ?? CONNECT_TIMEOUT_MS_DEFAULT;
   const deadline = new AbortController();
   const cancelTimer = startTimer(env.clock, timeoutMs, () => deadline.abort());
-  const signal = options.signal === undefined ? deadline.signal : AbortSignal.any([deadline.signal, options.signal]);
+  const signal =
+    options.signal === undefined ? deadline.signal : AbortSignal.any([deadline.signal, options.signal]);
   let lastFailure: unknown;
   try {
     for (;;) {
@@ -55,7 +56,10 @@ export async function connectGuestAgent(
 }
 
 /** `open`, but no longer than `signal` allows even if it does not listen to it. */
-async function openWithin(open: (signal: AbortSignal) => Promise<Connection>, signal: AbortSignal): Promise<Connection> {
+async function openWithin(
+  open: (signal: AbortSignal) => Promise<Connection>,
+  signal: AbortSignal,
+): Promise<Connection> {
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const onAbort = (): void => reject(signal.reason);
   signal.throwIfAborted();

@@ -51,7 +51,11 @@ class FileReader extends Transfer {
   }
 
   async #next(): Promise<Bytes | null> {
-    const event = await watched(this.context.clock, (error) => this.fail(error), () => this.#queue.next());
+    const event = await watched(
+      this.context.clock,
+      (error) => this.fail(error),
+      () => this.#queue.next(),
+    );
     return event?.kind === 'output' ? event.bytes : null;
   }
 }

@@ -18,7 +18,11 @@ export interface TransferContext {
 }
 
 /** Runs `act`, and calls `onStall` if it takes longer than a transfer may stand still. */
-export async function watched<T>(clock: Clock, onStall: (error: Error) => void, act: () => Promise<T>): Promise<T> {
+export async function watched<T>(
+  clock: Clock,
+  onStall: (error: Error) => void,
+  act: () => Promise<T>,
+): Promise<T> {
   const cancel = startTimer(clock, TRANSFER_STALL_MS, () =>
     onStall(guestUnreachable(`the transfer stood still for ${TRANSFER_STALL_MS} ms`)),
   );

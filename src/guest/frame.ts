@@ -92,6 +92,8 @@ export class FrameDecoder {
       if (this.#filled === 0) {
         offset = skipPadding(chunk, offset);
         if (offset === chunk.byteLength) return;
+        // Before the rest of a header comes: text on the stream must not look like a guest that is merely slow.
+        if (chunk[offset] !== FRAME_START) throw guestProtocolError(`byte ${chunk[offset]} between frames`);
       }
       const taken = Math.min(this.#needed - this.#filled, chunk.byteLength - offset);
       this.#frame.set(chunk.subarray(offset, offset + taken), this.#filled);
@@ -104,7 +106,6 @@ export class FrameDecoder {
   }
 
   #readHeader(): void {
-    if (this.#frame[0] !== FRAME_START) throw guestProtocolError(`byte ${this.#frame[0]} between frames`);
     if (this.#view.getUint16(2, true) !== 0) throw guestProtocolError('a reserved field is not zero');
     const type = this.#types.find((known) => known === this.#frame[1]);
     if (type === undefined) throw guestProtocolError(`a frame of type ${this.#frame[1]}`);

@@ -58,7 +58,12 @@ export interface SessionInfo {
 }
 
 export type SessionEvent =
-  | { readonly kind: 'output'; readonly stream: 'stdout' | 'stderr'; readonly offset: number; readonly bytes: Bytes }
+  | {
+      readonly kind: 'output';
+      readonly stream: 'stdout' | 'stderr';
+      readonly offset: number;
+      readonly bytes: Bytes;
+    }
   | { readonly kind: 'end'; readonly stream: 'stdout' | 'stderr'; readonly offset: number }
   /** The last event of a session. */
   | { readonly kind: 'exit'; readonly exit: SessionExit };

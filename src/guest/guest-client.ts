@@ -123,7 +123,9 @@ export class GuestClient implements GuestAgent {
     return writeGuestFile(this.#transfers, this.#takeChannel(), write, bytes);
   }
 
-  async repair(repair: IdentityRepair): Promise<{ readonly clockStepMs: number; readonly generation: number }> {
+  async repair(
+    repair: IdentityRepair,
+  ): Promise<{ readonly clockStepMs: number; readonly generation: number }> {
     const { unixNs, seed, ...names } = repair;
     try {
       const repaired = await this.#rpc.call({
@@ -133,10 +135,19 @@ export class GuestClient implements GuestAgent {
         accept: parseRepaired,
       });
       if (repaired.generation === repair.generation) return repaired;
-      throw new KelpieError('guest_repair_failed', `the guest is at generation ${repaired.generation}, not ${repair.generation}`);
+      throw new KelpieError(
+        'guest_repair_failed',
+        `the guest is at generation ${repaired.generation}, not ${repair.generation}`,
+      );
     } catch (error) {
-      if (isKelpieError(error, 'guest_unreachable', 'guest_protocol_error', 'guest_repair_failed')) throw error;
-      throw new KelpieError('guest_repair_failed', 'the guest could not repair its identity; it must not run', { cause: error });
+      if (isKelpieError(error, 'guest_unreachable', 'guest_protocol_error', 'guest_repair_failed')) {
+        throw error;
+      }
+      throw new KelpieError(
+        'guest_repair_failed',
+        'the guest could not repair its identity; it must not run',
+        { cause: error },
+      );
     }
   }
 
@@ -163,7 +174,9 @@ export class GuestClient implements GuestAgent {
 
   /** An attachment that came after its call had timed out. A guest that cannot end it either is of no use. */
   #leave(session: AttachedSession): void {
-    session.detach().catch((error: unknown) => this.#link.fail(guestUnreachable('it does not detach', error)));
+    session
+      .detach()
+      .catch((error: unknown) => this.#link.fail(guestUnreachable('it does not detach', error)));
   }
 
   #takeChannel(): number {

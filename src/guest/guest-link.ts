@@ -53,7 +53,9 @@ export class GuestLink {
     this.#checksum = checksum;
     this.#connection = connection;
     this.#decoder = new FrameDecoder(checksum, guestFrameTypes);
-    this.#writer = new FrameWriter(connection, (error) => this.fail(guestUnreachable('its stream broke', error)));
+    this.#writer = new FrameWriter(connection, (error) =>
+      this.fail(guestUnreachable('its stream broke', error)),
+    );
     const { promise, resolve } = Promise.withResolvers<Error>();
     this.closed = promise;
     this.#resolveClosed = resolve;
@@ -74,7 +76,9 @@ export class GuestLink {
   /** @throws KelpieError `guest_protocol_error` when the guest gave a number that is in use, or too many. */
   openChannel(number: number, channel: Channel): void {
     if (this.#channels.has(number)) throw guestProtocolError(`channel ${number} is opened twice`);
-    if (this.#channels.size >= CHANNELS_MAX) throw guestProtocolError(`more than ${CHANNELS_MAX} channels are open`);
+    if (this.#channels.size >= CHANNELS_MAX) {
+      throw guestProtocolError(`more than ${CHANNELS_MAX} channels are open`);
+    }
     this.#channels.set(number, channel);
   }
 

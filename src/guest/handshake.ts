@@ -14,7 +14,12 @@ import type { Connection } from '../env/sockets.ts';
 import { encodeFrame, FRAME_HEADER_BYTES, frameTypes } from './frame.ts';
 import type { Checksum } from './frame.ts';
 import { guestProtocolError, guestUnreachable } from './guest-errors.ts';
-import { HANDSHAKE_DISCARD_BYTES_MAX, HELLO_PADDING_BYTES, HELLO_RETRY_MS, HELLO_RETRY_MS_MAX } from './limits.ts';
+import {
+  HANDSHAKE_DISCARD_BYTES_MAX,
+  HELLO_PADDING_BYTES,
+  HELLO_RETRY_MS,
+  HELLO_RETRY_MS_MAX,
+} from './limits.ts';
 import { helloPayload, NONCE_BYTES, readWelcome, WELCOME_BYTES } from './payloads.ts';
 import type { Welcome } from './payloads.ts';
 
@@ -76,7 +81,9 @@ async function sendHellos(
   while (!stopped.aborted) {
     const nonce = env.random.bytes(NONCE_BYTES);
     scanner.expect(nonce);
-    await connection.write(concat([padding, encodeFrame(env.compute, frameTypes.hello, helloPayload(nonce))]));
+    await connection.write(
+      concat([padding, encodeFrame(env.compute, frameTypes.hello, helloPayload(nonce))]),
+    );
     try {
       await env.clock.sleep(waitMs, stopped);
     } catch (error) {
@@ -93,7 +100,9 @@ async function readWelcomeFrame(connection: Connection, scanner: WelcomeScanner)
     const greeting = scanner.scan(bytes);
     if (greeting === null) continue;
     if (greeting.welcome.version !== PROTOCOL_VERSION) {
-      throw guestProtocolError(`it speaks version ${greeting.welcome.version}, this is version ${PROTOCOL_VERSION}`);
+      throw guestProtocolError(
+        `it speaks version ${greeting.welcome.version}, this is version ${PROTOCOL_VERSION}`,
+      );
     }
     return greeting;
   }
@@ -113,10 +122,12 @@ export class WelcomeScanner {
   /** From now on only an answer to this nonce counts. */
   expect(nonce: Bytes): void {
     // The first 24 bytes of the frame that is looked for: header and nonce.
-    this.#prefix = encodeFrame(this.#checksum, frameTypes.welcome, nonce, new Uint8Array(WELCOME_BYTES - NONCE_BYTES)).subarray(
-      0,
-      FRAME_HEADER_BYTES + NONCE_BYTES,
-    );
+    this.#prefix = encodeFrame(
+      this.#checksum,
+      frameTypes.welcome,
+      nonce,
+      new Uint8Array(WELCOME_BYTES - NONCE_BYTES),
+    ).subarray(0, FRAME_HEADER_BYTES + NONCE_BYTES);
   }
 
   /**

@@ -30,7 +30,9 @@ export function oneReader<T>(pull: () => Promise<T | null>, leave: () => Promise
   };
   return {
     [Symbol.asyncIterator]() {
-      if (isTaken) throw new KelpieError('invalid_state', 'these bytes have one reader, and there is one already');
+      if (isTaken) {
+        throw new KelpieError('invalid_state', 'these bytes have one reader, and there is one already');
+      }
       isTaken = true;
       return iterator;
     },

@@ -57,7 +57,10 @@ export function channelHeader(header: ChannelHeader): Bytes {
 }
 
 /** The header and the bytes behind it, none for END and CREDIT. */
-export function readChannelPayload(payload: Bytes): { readonly header: ChannelHeader; readonly bytes: Bytes } {
+export function readChannelPayload(payload: Bytes): {
+  readonly header: ChannelHeader;
+  readonly bytes: Bytes;
+} {
   if (payload.byteLength < CHANNEL_HEADER_BYTES) throw guestProtocolError('a channel frame is cut short');
   const view = viewOf(payload);
   const stream = [streams.stdin, streams.stdout, streams.stderr].find((known) => known === payload[4]);

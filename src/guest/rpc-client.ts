@@ -12,7 +12,12 @@ import type { Bytes } from '../base/bytes.ts';
 import type { Clock } from '../env/clock.ts';
 import { guestProtocolError, guestRefusal, guestUnreachable } from './guest-errors.ts';
 import type { GuestLink, ResponseSink } from './guest-link.ts';
-import { FRAME_PAYLOAD_BYTES_MAX, GUEST_CALL_TIMEOUT_MS, REQUESTS_IN_FLIGHT_MAX, REQUESTS_WAITING_MAX } from './limits.ts';
+import {
+  FRAME_PAYLOAD_BYTES_MAX,
+  GUEST_CALL_TIMEOUT_MS,
+  REQUESTS_IN_FLIGHT_MAX,
+  REQUESTS_WAITING_MAX,
+} from './limits.ts';
 import { parseResponse } from './schemas.ts';
 import { startTimer } from './timer.ts';
 
@@ -59,7 +64,8 @@ export class RpcClient implements ResponseSink {
   call<T>(call: RpcCall<T>): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const id = this.#takeId();
-    const encode = (): Bytes => encodeRequest(id, call.method, { ...call.params, ...call.paramsAtSending?.() });
+    const encode = (): Bytes =>
+      encodeRequest(id, call.method, { ...call.params, ...call.paramsAtSending?.() });
     const body = encode();
     const refusal = this.#refusal(call.method, body);
     if (refusal !== null) return Promise.reject(refusal);
@@ -118,7 +124,9 @@ export class RpcClient implements ResponseSink {
   onResponse(payload: Bytes): void {
     const response = parseResponse(payload);
     const pending = this.#inFlight.get(response.id);
-    if (pending === undefined) throw guestProtocolError(`an answer to request ${response.id}, which was not asked`);
+    if (pending === undefined) {
+      throw guestProtocolError(`an answer to request ${response.id}, which was not asked`);
+    }
     this.#inFlight.delete(response.id);
     if ('failure' in response) pending.onError(guestRefusal(pending.method, response.failure));
     else pending.onResult(response.result);
@@ -136,10 +144,16 @@ export class RpcClient implements ResponseSink {
   #refusal(method: string, body: Bytes): Error | null {
     if (this.#link.failure !== null) return this.#link.failure;
     if (body.byteLength > FRAME_PAYLOAD_BYTES_MAX) {
-      return new KelpieError('limit_exceeded', `${method} takes ${body.byteLength} bytes, more than ${FRAME_PAYLOAD_BYTES_MAX}`);
+      return new KelpieError(
+        'limit_exceeded',
+        `${method} takes ${body.byteLength} bytes, more than ${FRAME_PAYLOAD_BYTES_MAX}`,
+      );
     }
     if (this.#waiting.length >= REQUESTS_WAITING_MAX) {
-      return new KelpieError('limit_exceeded', `${REQUESTS_WAITING_MAX} calls to this guest wait already; try again later`);
+      return new KelpieError(
+        'limit_exceeded',
+        `${REQUESTS_WAITING_MAX} calls to this guest wait already; try again later`,
+      );
     }
     return null;
   }

@@ -19,7 +19,13 @@ const exit = z.union([
   z.object({ code: count.max(255), timedOut }),
   z.object({ signal: z.int().min(1).max(64), timedOut }),
 ]);
-const fileFacts = z.object({ sizeBytes: count, mode: u32, uid: u32, gid: u32, modifiedAtUnixMs: milliseconds });
+const fileFacts = z.object({
+  sizeBytes: count,
+  mode: u32,
+  uid: u32,
+  gid: u32,
+  modifiedAtUnixMs: milliseconds,
+});
 
 const answer = z.object({ jsonrpc: z.literal('2.0'), id: z.int().positive() });
 const failure = z.object({
@@ -50,15 +56,22 @@ function parser<T>(method: string, schema: z.ZodType<T>): Parser<T> {
 }
 
 export type GuestResponse =
-  | { readonly id: number; readonly result: unknown }
-  | { readonly id: number; readonly failure: GuestFailure };
+  { readonly id: number; readonly result: unknown } | { readonly id: number; readonly failure: GuestFailure };
 
 export function parseResponse(payload: Bytes): GuestResponse {
   const message = parseJson(payload);
   const { id } = check(answer, message, 'an answer');
   if (typeof message === 'object' && message !== null && 'error' in message) {
     const error = check(failure, message.error, 'an error answer');
-    return { id, failure: { code: error.code, message: error.message, reason: error.data.reason, errno: error.data.errno ?? null } };
+    return {
+      id,
+      failure: {
+        code: error.code,
+        message: error.message,
+        reason: error.data.reason,
+        errno: error.data.errno ?? null,
+      },
+    };
   }
   if (typeof message !== 'object' || message === null || !('result' in message)) {
     throw guestProtocolError('an answer has neither result nor error');
@@ -137,7 +150,10 @@ export const parseStat: Parser<GuestFileInfo> = parser(
   fileFacts.extend({ type: z.enum(['file', 'directory', 'symlink', 'other']) }),
 );
 
-export const parseCommitted: Parser<{ readonly sizeBytes: number }> = parser('file.commit', z.object({ sizeBytes: count }));
+export const parseCommitted: Parser<{ readonly sizeBytes: number }> = parser(
+  'file.commit',
+  z.object({ sizeBytes: count }),
+);
 
 export const parseHealth: Parser<GuestHealth> = parser(
   'system.health',

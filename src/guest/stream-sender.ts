@@ -64,12 +64,17 @@ export class StreamSender {
   }
 
   #refuseEnded(): void {
-    if (this.#isEnded) throw new KelpieError('invalid_state', 'this stream was ended; nothing can be written any more');
+    if (this.#isEnded) {
+      throw new KelpieError('invalid_state', 'this stream was ended; nothing can be written any more');
+    }
   }
 
   async #inTurn(act: () => Promise<void>): Promise<void> {
     if (this.#waiting >= WRITES_WAITING_MAX) {
-      throw new KelpieError('limit_exceeded', `${WRITES_WAITING_MAX} writes wait already; await each before the next`);
+      throw new KelpieError(
+        'limit_exceeded',
+        `${WRITES_WAITING_MAX} writes wait already; await each before the next`,
+      );
     }
     this.#waiting += 1;
     const before = this.#tail;

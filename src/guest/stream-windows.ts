@@ -28,7 +28,9 @@ export class ReceiveWindow {
     if (length === 0) throw guestProtocolError('DATA without bytes');
     if (this.#isEnded) throw guestProtocolError('DATA after END');
     if (offset !== this.#next) throw guestProtocolError(`DATA at ${offset}, where ${this.#next} was next`);
-    if (offset + length > this.#limit) throw guestProtocolError(`DATA up to ${offset + length} with credit to ${this.#limit}`);
+    if (offset + length > this.#limit) {
+      throw guestProtocolError(`DATA up to ${offset + length} with credit to ${this.#limit}`);
+    }
     this.#next += length;
   }
 
