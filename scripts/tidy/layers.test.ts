@@ -12,6 +12,7 @@ const forbidden = [
   ['src/snapshot/a.ts', "import { b } from '../store/b.ts';", /snapshot may import base, env/],
   ['src/store/a.ts', "import { b } from '../guest/b.ts';", /store may import/],
   ['src/image/a.ts', "import { b } from '../vm/b.ts';", /image may import/],
+  ['src/vm/a.ts', "import { b } from '../image/b.ts';", /vm may import/],
   ['src/vm/a.ts', "export { b } from '../teleport/b.ts';", /vm may import/],
   ['src/vm/qemu/a.ts', "import { b } from '../vz/b.ts';", /backends never import each other/],
   ['src/teleport/a.ts', "const b = await import('../daemon/b.ts');", /teleport may import/],
@@ -32,7 +33,7 @@ const forbidden = [
 const allowed = [
   ['src/env/a.ts', "import { assert } from '../base/assert.ts';"],
   ['src/env/node/a.ts', "import { spawn } from 'node:child_process';\nimport { b } from '../env.ts';"],
-  ['src/vm/qemu/a.ts', "import { b } from '../state.ts';\nimport { c } from '../../image/c.ts';"],
+  ['src/vm/qemu/a.ts', "import { b } from '../state.ts';\nimport { c } from '../../guest/c.ts';"],
   ['src/vm/factory.ts', "import { b } from './qemu/b.ts';"],
   ['src/cli/a.ts', "import type { B } from '../daemon/api/b.ts';\nimport { Command } from 'commander';"],
   ['src/cli/commands/sim.ts', "import { b } from '../../sim/b.ts';"],
