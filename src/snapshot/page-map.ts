@@ -6,7 +6,7 @@ import { MEMORY_PAGES_MAX } from './limits.ts';
 import { MappedRunsBuilder, at, noMappedRuns, overlayRuns, withoutUnusedFiles } from './mapped-runs.ts';
 import type { MappedRuns } from './mapped-runs.ts';
 import { decodePageMap, encodePageMap } from './page-map-codec.ts';
-import type { PageRuns } from './page-runs.ts';
+import { PageRuns } from './page-runs.ts';
 
 /** `count` pages of memory from `firstPage` on, which are in `pageFile` from `sourcePage` on. */
 export interface MappedRun {
@@ -88,6 +88,11 @@ export class PageMap {
   /** Ascending by page. */
   *runs(): Generator<MappedRun> {
     for (let index = 0; index < this.runCount; index += 1) yield this.#run(index);
+  }
+
+  /** The pages that are in a page file. */
+  nonZeroRuns(): PageRuns {
+    return PageRuns.of(this.runs());
   }
 
   /** Where a page is; null when it is zero. */

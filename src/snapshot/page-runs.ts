@@ -1,5 +1,5 @@
 import { assert } from '../base/assert.ts';
-import { MEMORY_PAGES_MAX } from './limits.ts';
+import { PAGES_MAX } from './limits.ts';
 
 /** A stretch of pages. */
 export interface PageRun {
@@ -79,7 +79,7 @@ export class PageRunsBuilder {
   /** Adds `count` ≥ 1 pages from `firstPage`, which lies at or after the end of what was added before. */
   append(firstPage: number, count = 1): void {
     assert(firstPage >= this.#endPage && count >= 1, 'pages are appended in ascending order');
-    assert(firstPage + count <= MEMORY_PAGES_MAX, 'pages lie inside the largest memory');
+    assert(firstPage + count <= PAGES_MAX, 'pages lie inside the largest memory or disk');
     const last = this.#length - 1;
     if (firstPage === this.#endPage && last >= 0) {
       this.#count[last] = (this.#count[last] ?? 0) + count;
