@@ -8,7 +8,7 @@
  * Frames to the daemon wait in a queue of at most `FRAMES_QUEUED_MAX`; input is read only while there is room.
  */
 import { KelpieError } from '../base/errors.ts';
-import { fromUtf8, utf8 } from '../base/bytes.ts';
+import { concat, fromUtf8, fromUtf8Lossy, utf8 } from '../base/bytes.ts';
 import { encodeExecFrame } from '../daemon/api/exec-frames.ts';
 import { EXEC_FRAME_BYTES_MAX } from '../daemon/api/limits.ts';
 import { fromProblem, problem } from '../daemon/api/problem.ts';
@@ -53,7 +53,10 @@ export async function runAttached(cli: Cli, options: AttachOptions): Promise<Exe
       cleanUps.push(forwardSize(cli, queue));
     }
     if (options.hasInput) void forwardInput(cli, queue, options.isTty);
-    return await followOutput(cli, frames);
+    return await followOutput(frames, {
+      stdout: async (bytes) => terminal.writeOutput(bytes),
+      stderr: async (bytes) => terminal.writeError(bytes),
+    });
   } finally {
     queue.end();
     for (const cleanUp of cleanUps) cleanUp();
@@ -92,14 +95,19 @@ async function forwardInput(cli: Cli, queue: FrameQueue, isTty: boolean): Promis
   await queue.push(encodeExecFrame('stdinEnd'));
 }
 
-async function followOutput(cli: Cli, frames: AsyncIterable<ExecFrame>): Promise<ExecOutcome> {
+interface OutputSink {
+  readonly stdout: (bytes: Bytes) => Promise<void>;
+  readonly stderr: (bytes: Bytes) => Promise<void>;
+}
+
+async function followOutput(frames: AsyncIterable<ExecFrame>, sink: OutputSink): Promise<ExecOutcome> {
   for await (const frame of frames) {
     switch (frame.kind) {
       case 'stdout':
-        await cli.terminal.writeOutput(frame.payload);
+        await sink.stdout(frame.payload);
         break;
       case 'stderr':
-        await cli.terminal.writeError(frame.payload);
+        await sink.stderr(frame.payload);
         break;
       case 'exit':
         return { kind: 'exit', exit: sessionExit.parse(parse(frame.payload)) };
@@ -112,6 +120,54 @@ async function followOutput(cli: Cli, frames: AsyncIterable<ExecFrame>): Promise
     }
   }
   throw new KelpieError('daemon_unavailable', 'the daemon ended while the command ran; the command goes on: see `kelpie sessions`.');
+}
+
+/** What a command that we run for our own purposes left: its status, and the last of what it said on stderr. */
+export interface PipedOutcome {
+  readonly exit: SessionExit;
+  readonly stderr: string;
+}
+
+const STDERR_KEPT_BYTES = 4096;
+
+/** Runs a command of ours in the VM between two streams, away from the terminal. */
+export async function runPiped(
+  cli: Cli,
+  vm: string,
+  argv: readonly string[],
+  input: AsyncIterable<Bytes> | null,
+  onOutput: (bytes: Bytes) => Promise<void>,
+): Promise<PipedOutcome> {
+  const queue = new FrameQueue(FRAMES_QUEUED_MAX);
+  await queue.push(encodeExecFrame('open', utf8(JSON.stringify({ start: { argv, stdin: input !== null } }))));
+  let stderr: Bytes = new Uint8Array(0);
+  try {
+    const daemon = await cli.daemon();
+    const frames = await daemon.attach(vm, queue);
+    const sending = input === null ? Promise.resolve() : pour(input, queue);
+    const outcome = await followOutput(frames, {
+      stdout: onOutput,
+      stderr: async (bytes) => {
+        stderr = concat([stderr, bytes]).slice(-STDERR_KEPT_BYTES);
+        return Promise.resolve();
+      },
+    });
+    if (outcome.kind === 'detached') throw new KelpieError('guest_failed', 'the command in the VM was let go.');
+    queue.end();
+    await sending;
+    return { exit: outcome.exit, stderr: fromUtf8Lossy(stderr) };
+  } finally {
+    queue.end();
+  }
+}
+
+async function pour(input: AsyncIterable<Bytes>, queue: FrameQueue): Promise<void> {
+  for await (const chunk of input) {
+    for (let start = 0; start < chunk.byteLength; start += EXEC_FRAME_BYTES_MAX) {
+      if (!(await queue.push(encodeExecFrame('stdin', chunk.subarray(start, start + EXEC_FRAME_BYTES_MAX))))) return;
+    }
+  }
+  await queue.push(encodeExecFrame('stdinEnd'));
 }
 
 function parse(payload: Bytes): unknown {

@@ -47,8 +47,12 @@ export function publishText(vm: VmView): string {
   return vm.publish.map((port) => `${port.hostPort}:${port.guestPort}`).join(' ');
 }
 
-/** A store as the daemon needs it: the daemon does not share our working directory. URLs with a scheme pass as they are. */
+/** A path of this host as the daemon needs it: it does not share our working directory. */
+export function localPath(env: Env, path: string): string {
+  return path.startsWith('/') ? path : `${env.host.currentDirectory}/${path}`;
+}
+
+/** The same for a store; URLs with a scheme pass as they are. */
 export function absolutePath(env: Env, store: string): string {
-  if (store.startsWith('/') || /^[a-z][a-z0-9+.-]*:/.test(store)) return store;
-  return `${env.host.currentDirectory}/${store}`;
+  return /^[a-z][a-z0-9+.-]*:/.test(store) ? store : localPath(env, store);
 }
