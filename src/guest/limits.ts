@@ -19,6 +19,9 @@ export const GUEST_CALL_TIMEOUT_MS: number = 30 * SECOND_MS;
 /** The same for calls that wait for the guest's disk: `sync` and the commit of a file. */
 export const GUEST_SYNC_TIMEOUT_MS: number = 120 * SECOND_MS;
 
+/** Longest text of the guest in one of our error messages, in UTF-16 units. */
+export const GUEST_TEXT_LENGTH_MAX = 200;
+
 /** How long the whole of connecting and greeting may take unless the caller says otherwise. */
 export const CONNECT_TIMEOUT_MS_DEFAULT: number = 30 * SECOND_MS;
 /** Between two attempts to open the stream, when it was refused or ended. */

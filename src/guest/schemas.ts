@@ -8,7 +8,7 @@ import type { Bytes } from '../base/bytes.ts';
 import type { GuestFileInfo, GuestHealth, SessionExit, SessionInfo } from './guest-agent.ts';
 import { guestProtocolError } from './guest-errors.ts';
 import type { GuestFailure } from './guest-errors.ts';
-import { SESSIONS_MAX } from './limits.ts';
+import { GUEST_TEXT_LENGTH_MAX, SESSIONS_MAX } from './limits.ts';
 
 const count = z.int().nonnegative();
 const u32 = count.max(0xffff_ffff);
@@ -28,16 +28,20 @@ const fileFacts = z.object({
 });
 
 const answer = z.object({ jsonrpc: z.literal('2.0'), id: z.int().positive() });
+/** Words of the guest that people will read: short, and without anything that a terminal would act on. */
+const words = z.string().transform((text) => text.slice(0, GUEST_TEXT_LENGTH_MAX).replace(/\p{C}/gu, '?'));
 const failure = z.object({
   code: z.int(),
-  message: z.string(),
-  data: z.object({ reason: z.string(), errno: z.int().optional() }),
+  message: words,
+  data: z.object({ reason: words, errno: z.int().optional() }),
 });
 
 function check<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  throw guestProtocolError(`${what} is not what it must be: ${z.prettifyError(result.error)}`, result.error);
+  // The first issue only: a guest can make thousands with one frame.
+  const issue = result.error.issues[0];
+  throw guestProtocolError(`${what}: ${issue?.path.join('.')}: ${issue?.message}`, result.error);
 }
 
 function parseJson(payload: Bytes): unknown {
@@ -87,7 +91,7 @@ const event = z.discriminatedUnion('method', [
   z.object({ method: z.literal('exec.exited'), params: z.object({ session: sessionNumber, exit }) }),
   z.object({
     method: z.literal('file.failed'),
-    params: z.object({ channel: u32, reason: z.string(), errno: z.int().optional() }),
+    params: z.object({ channel: u32, reason: words, errno: z.int().optional() }),
   }),
 ]);
 

@@ -4,11 +4,13 @@ import { randomBytes } from 'node:crypto';
 import { assert, defined } from '../../src/base/assert.ts';
 import { concat, fromUtf8, utf8 } from '../../src/base/bytes.ts';
 import type { Bytes } from '../../src/base/bytes.ts';
+import { isKelpieError } from '../../src/base/errors.ts';
+import type { ErrorCode } from '../../src/base/error-codes.ts';
 import type { Connection } from '../../src/env/sockets.ts';
 import { encodeFrame, FrameDecoder, frameTypes } from '../../src/guest/frame.ts';
 import type { Checksum, Frame, FrameType } from '../../src/guest/frame.ts';
 import { connectGuestAgent } from '../../src/guest/connect-guest-agent.ts';
-import type { GuestAgent } from '../../src/guest/guest-agent.ts';
+import type { GuestAgent, GuestSession } from '../../src/guest/guest-agent.ts';
 import { channelHeader, readChannelPayload } from '../../src/guest/payloads.ts';
 import type { ChannelHeader, StreamNumber } from '../../src/guest/payloads.ts';
 import type { GuestEnv } from '../../src/guest/handshake.ts';
@@ -156,4 +158,17 @@ export async function fakeWorld(): Promise<FakeWorld> {
   const connecting = connectGuestAgent(guestEnv(clock), async () => host);
   await guest.welcome(await guest.nextHello());
   return { agent: await connecting, guest, clock };
+}
+
+/** For `assert.rejects`. */
+export const is =
+  (...codes: readonly ErrorCode[]): ((error: unknown) => boolean) =>
+  (error: unknown): boolean =>
+    isKelpieError(error, ...codes);
+
+/** Session 5, attached. */
+export async function startedSession({ agent, guest }: FakeWorld): Promise<GuestSession> {
+  const starting = agent.startSession({ argv: ['true'], stdin: true });
+  await guest.answer(await guest.nextRequest(), { session: 5, pid: 50 });
+  return starting;
 }
