@@ -36,6 +36,12 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   bin: ['base', 'env', 'env/node', ...belowDaemon, 'daemon', 'cli', 'web'],
 };
 
+/** Types alone are erased, so they bring no code along: what the CLI may name of the layers that its daemon runs. */
+const mayImportTypes: Readonly<Record<string, readonly string[]>> = {
+  cli: ['snapshot', 'guest'],
+  web: ['snapshot', 'guest'],
+};
+
 /** What the program's entry for other programs, `src/index.ts`, may show. */
 const indexMayImport = ['env/node', ...belowDaemon];
 
@@ -72,7 +78,7 @@ function isUnder(path: string, prefix: string): boolean {
 }
 
 /** Why `from` must not import `target`, or undefined when it may. */
-function relativeImportFault(from: string, target: string): string | undefined {
+function relativeImportFault(from: string, { target, clause }: Import): string | undefined {
   if (!target.startsWith('src/')) return 'src/ imports nothing outside src/';
   const folder = folderOf(from);
   const targetFolder = folderOf(target);
@@ -84,7 +90,8 @@ function relativeImportFault(from: string, target: string): string | undefined {
   if (targetFolder === 'sim' && folder === 'cli' && !simCommandPattern.test(from)) {
     return 'only tests and the sim command import the simulator';
   }
-  const allowed = from === 'src/index.ts' ? indexMayImport : (mayImport[folder] ?? []);
+  const types = clause.startsWith('type ') ? (mayImportTypes[folder] ?? []) : [];
+  const allowed = from === 'src/index.ts' ? indexMayImport : [...(mayImport[folder] ?? []), ...types];
   if (folder !== '' && folder === targetFolder) return undefined;
   if (allowed.some((prefix) => isUnder(target, prefix))) return undefined;
   if (targetFolder === 'env/node') return 'only bin and tests create the world: take an Env as an argument';
@@ -114,7 +121,7 @@ export function checkLayers(file: SourceFile): readonly Finding[] {
   const findings: Finding[] = [];
   for (const found of importsOf(file)) {
     const fault = found.isRelative
-      ? relativeImportFault(file.path, found.target)
+      ? relativeImportFault(file.path, found)
       : packageImportFault(file.path, found);
     if (fault === undefined) continue;
     findings.push({ path: file.path, line: found.line, rule: 'layers', message: fault });
