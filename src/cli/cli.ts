@@ -2,15 +2,12 @@
 import { KelpieError } from '../base/errors.ts';
 import type { Env } from '../env/env.ts';
 import type { Terminal } from '../env/terminal.ts';
-import type { Route, RouteName, Routes } from '../daemon/api/routes.ts';
+import type { Route } from '../daemon/api/routes.ts';
 import type { CallOptions } from './daemon-client.ts';
 import { DaemonClient } from './daemon-client.ts';
 import { ensureDaemon } from './daemon-launch.ts';
 import { Output } from './output.ts';
 import { Progress } from './progress.ts';
-
-type ResultOf<R> = R extends Route<infer Result, infer _Body, infer _Query> ? Result : never;
-type BodyOf<R> = R extends Route<infer _Result, infer Body, infer _Query> ? Body : never;
 
 export interface GlobalOptions {
   readonly json: boolean;
@@ -41,16 +38,16 @@ export class Cli {
     return this.#client;
   }
 
-  async call<N extends RouteName>(name: N, options: CallOptions<BodyOf<Routes[N]>> = {}): Promise<ResultOf<Routes[N]>> {
+  async call<Result, Body, Query>(route: Route<Result, Body, Query>, options: CallOptions<Body> = {}): Promise<Result> {
     const daemon = await this.daemon();
-    return daemon.call(name, options);
+    return daemon.call(route, options);
   }
 
   /**
    * A long operation with progress. The first Ctrl-C asks the daemon to stop it, and its answer says what became of the VM; the
    * client going away has the same effect, so a second one may end the program at once.
    */
-  async operate<N extends RouteName>(name: N, options: CallOptions<BodyOf<Routes[N]>>): Promise<ResultOf<Routes[N]>> {
+  async operate<Result, Body, Query>(route: Route<Result, Body, Query>, options: CallOptions<Body>): Promise<Result> {
     const daemon = await this.daemon();
     const progress = new Progress(this.terminal, this.env.clock, { isJson: this.#options.json });
     const controller = new AbortController();
@@ -59,7 +56,7 @@ export class Cli {
     });
     try {
       return await daemon.operate(
-        name,
+        route,
         { ...options, signal: controller.signal },
         { onProgress: async (step) => progress.show(step), onNotice: async (text) => progress.note(text) },
       );

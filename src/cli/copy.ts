@@ -1,4 +1,5 @@
 /** Files go over the API; folders go as tar, made and unpacked by the tar of either side. */
+import { routes } from '../daemon/api/routes.ts';
 import { KelpieError } from '../base/errors.ts';
 import { fromUtf8Lossy } from '../base/bytes.ts';
 import { guestFileInfo, FILE_INFO_HEADER } from '../daemon/api/files.ts';
@@ -19,7 +20,7 @@ export async function copyFileToVm(cli: Cli, source: string, stat: FileStat, vm:
   const daemon = await cli.daemon();
   const meter = new Meter(cli, source, stat.sizeBytes);
   const query = { path, mode: stat.mode & 0o7777, parents: true };
-  const written = await daemon.upload('fileWrite', { parameters: { vm }, query }, meter.count(readChunks(cli, source)));
+  const written = await daemon.upload(routes.fileWrite, { parameters: { vm }, query }, meter.count(readChunks(cli, source)));
   await meter.finish();
   return written.sizeBytes;
 }
@@ -27,7 +28,7 @@ export async function copyFileToVm(cli: Cli, source: string, stat: FileStat, vm:
 /** The target is replaced only when all has come. */
 export async function copyFileFromVm(cli: Cli, vm: string, path: string, info: GuestFileInfo, target: string): Promise<number> {
   const daemon = await cli.daemon();
-  const response = await daemon.download('fileRead', { parameters: { vm }, query: { path } });
+  const response = await daemon.download(routes.fileRead, { parameters: { vm }, query: { path } });
   const header = response.headers[FILE_INFO_HEADER];
   const told = header === undefined ? info : guestFileInfo.parse(JSON.parse(header));
   const meter = new Meter(cli, path, told.sizeBytes);

@@ -16,6 +16,7 @@ import { sessionExit } from '../daemon/api/exec.ts';
 import { FrameQueue } from './frame-queue.ts';
 import { splitAtDetachKeys } from './detach-keys.ts';
 import type { Bytes } from '../base/bytes.ts';
+import type { KeyPart } from './detach-keys.ts';
 import type { ExecFrame } from '../daemon/api/exec-frames.ts';
 import type { ExecOpen } from '../daemon/api/exec.ts';
 import type { SessionExit } from '../guest/guest-agent.ts';
@@ -82,7 +83,7 @@ function forwardSize(cli: Cli, queue: FrameQueue): () => void {
 async function forwardInput(cli: Cli, queue: FrameQueue, isTty: boolean): Promise<void> {
   let isPrefixHeld = false;
   for await (const chunk of cli.terminal.readInput()) {
-    const part = isTty ? splitAtDetachKeys(chunk, isPrefixHeld) : { bytes: chunk, isDetach: false, isPrefixHeld: false };
+    const part: KeyPart = isTty ? splitAtDetachKeys(chunk, isPrefixHeld) : { bytes: chunk, isDetach: false, isPrefixHeld: false };
     isPrefixHeld = part.isPrefixHeld;
     for (let start = 0; start < part.bytes.byteLength; start += EXEC_FRAME_BYTES_MAX) {
       if (!(await queue.push(encodeExecFrame('stdin', part.bytes.subarray(start, start + EXEC_FRAME_BYTES_MAX))))) return;

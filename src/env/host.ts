@@ -10,6 +10,8 @@ export interface Host {
   readonly pid: number;
   readonly uid: number;
   readonly homeDirectory: string;
+  /** Where the program was started; relative paths of people are relative to it. */
+  readonly currentDirectory: string;
   /** The absolute path of the program that starts this one again with the same code (`bin/kelpie`). */
   readonly launcherPath: string;
   /** The folder that the program was installed in. */

@@ -1,3 +1,4 @@
+import { routes } from '../../daemon/api/routes.ts';
 import { KelpieError } from '../../base/errors.ts';
 import { isSystemError } from '../../env/system-error.ts';
 import { formatBytes } from '../../base/units.ts';
@@ -66,7 +67,7 @@ function join(folder: string, path: string): string {
 
 async function guestStat(cli: Cli, vm: string, path: string): Promise<GuestFileInfo | null> {
   try {
-    return await cli.call('fileStat', { parameters: { vm }, query: { path } });
+    return await cli.call(routes.fileStat, { parameters: { vm }, query: { path } });
   } catch (error) {
     if (error instanceof KelpieError && error.code === 'file_not_found') return null;
     throw error;

@@ -1,3 +1,4 @@
+import { routes } from '../../daemon/api/routes.ts';
 import { KelpieError } from '../../base/errors.ts';
 import { runAttached } from '../exec-client.ts';
 import { collect, isSet, listOption, parseCount, parseDurationMs, textOption } from '../command.ts';
@@ -40,7 +41,7 @@ Examples:
     const isTty = isSet(options, 'tty');
     const start = execStart(cli, argv[0] === '--' ? argv.slice(1) : argv, options);
     if (isSet(options, 'detach')) {
-      const started = await cli.call('sessionStart', { parameters: { vm }, body: start });
+      const started = await cli.call(routes.sessionStart, { parameters: { vm }, body: start });
       await cli.output.result(started, `session ${started.session} (pid ${started.pid}): kelpie attach ${vm} ${started.session}`);
       return 0;
     }
@@ -59,7 +60,7 @@ export const attach: LeafCommand = {
   },
   run: async (cli, [vm = '', session = ''], options) => {
     const number = parseCount(session, 'the session');
-    const { sessions } = await cli.call('sessionList', { parameters: { vm } });
+    const { sessions } = await cli.call(routes.sessionList, { parameters: { vm } });
     const found = sessions.find((one) => one.session === number);
     if (found === undefined) {
       throw new KelpieError('session_not_found', `there is no session ${number} in "${vm}": kelpie sessions ${vm} lists them.`);

@@ -1,3 +1,4 @@
+import { routes } from '../../daemon/api/routes.ts';
 import { formatBytes } from '../../base/units.ts';
 import { textOption } from '../command.ts';
 import { shortId } from '../views.ts';
@@ -16,7 +17,7 @@ export const image: CommandGroup = {
       },
       run: async (cli, [name = 'base'], options) => {
         const arch = textOption(options, 'arch');
-        const built = await cli.operate('imageBuild', { body: { name, ...(arch === null ? {} : { architecture: parseArchitecture(arch) }) } });
+        const built = await cli.operate(routes.imageBuild, { body: { name, ...(arch === null ? {} : { architecture: parseArchitecture(arch) }) } });
         const { version, architecture, digest, sizeBytes } = built.image;
         await cli.output.result(built, `image ${built.image.name} ${version} for ${architecture}: ${shortId(digest)}, ${formatBytes(sizeBytes)}`);
         return 0;
@@ -28,7 +29,7 @@ export const image: CommandGroup = {
         command.addHelpText('after', '\nExamples:\n  kelpie image ls');
       },
       run: async (cli) => {
-        const list = await cli.call('imageList');
+        const list = await cli.call(routes.imageList);
         const rows = list.images.map((one) => [one.name, one.version, one.architecture, shortId(one.digest), formatBytes(one.sizeBytes), one.usedBy.join(' ')]);
         const table = cli.output.table(['NAME', 'VERSION', 'ARCH', 'DIGEST', 'SIZE', 'USED BY'], rows);
         await cli.output.result(list, list.images.length === 0 ? 'no images yet: kelpie image build makes one' : table);
@@ -41,7 +42,7 @@ export const image: CommandGroup = {
         command.argument('<image>', 'digest or its beginning, NAME or NAME@VERSION').addHelpText('after', '\nExamples:\n  kelpie image rm base@1.0.0');
       },
       run: async (cli, [reference = '']) => {
-        await cli.call('imageRemove', { parameters: { image: reference } });
+        await cli.call(routes.imageRemove, { parameters: { image: reference } });
         await cli.output.result({ removed: reference }, `image ${reference} is removed`);
         return 0;
       },

@@ -1,3 +1,4 @@
+import { routes } from '../../daemon/api/routes.ts';
 import { isSet } from '../command.ts';
 import { stateText } from '../views.ts';
 import type { LeafCommand } from '../command.ts';
@@ -7,7 +8,7 @@ export const pause: LeafCommand = {
     command.argument('<vm>', 'name or id').addHelpText('after', '\nExamples:\n  kelpie pause dev');
   },
   run: async (cli, [name = '']) => {
-    const vm = await cli.call('vmPause', { parameters: { vm: name } });
+    const vm = await cli.call(routes.vmPause, { parameters: { vm: name } });
     await cli.output.result(vm, `${vm.name} is ${stateText(vm)}`);
     return 0;
   },
@@ -18,7 +19,7 @@ export const resume: LeafCommand = {
     command.argument('<vm>', 'name or id').addHelpText('after', '\nExamples:\n  kelpie resume dev');
   },
   run: async (cli, [name = '']) => {
-    const vm = await cli.call('vmResume', { parameters: { vm: name } });
+    const vm = await cli.call(routes.vmResume, { parameters: { vm: name } });
     await cli.output.result(vm, `${vm.name} is ${stateText(vm)}`);
     return 0;
   },
@@ -32,7 +33,7 @@ export const stop: LeafCommand = {
       .addHelpText('after', '\nIts disk and snapshots stay: `kelpie up` boots it again, `kelpie restore` goes back to a snapshot.\n\nExamples:\n  kelpie stop dev');
   },
   run: async (cli, [name = ''], options) => {
-    const vm = await cli.call('vmStop', { parameters: { vm: name }, body: { force: isSet(options, 'force') } });
+    const vm = await cli.call(routes.vmStop, { parameters: { vm: name }, body: { force: isSet(options, 'force') } });
     await cli.output.result(vm, `${vm.name} is ${stateText(vm)}`);
     return 0;
   },
@@ -46,7 +47,7 @@ export const rm: LeafCommand = {
       .addHelpText('after', '\nPackages in stores are not touched.\n\nExamples:\n  kelpie rm dev\n  kelpie rm --force dev');
   },
   run: async (cli, [name = ''], options) => {
-    await cli.call('vmRemove', { parameters: { vm: name }, query: { force: isSet(options, 'force') } });
+    await cli.call(routes.vmRemove, { parameters: { vm: name }, query: { force: isSet(options, 'force') } });
     await cli.output.result({ removed: name }, `${name} is removed`);
     return 0;
   },

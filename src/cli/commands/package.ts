@@ -1,3 +1,4 @@
+import { routes } from '../../daemon/api/routes.ts';
 import { KelpieError } from '../../base/errors.ts';
 import { formatBytes } from '../../base/units.ts';
 import { isSet, textOption } from '../command.ts';
@@ -14,7 +15,7 @@ export const packages: CommandGroup = {
         command.option('--store <store>', 'a directory').addHelpText('after', '\nExamples:\n  kelpie package ls --store /mnt/team');
       },
       run: async (cli, _args, options) => {
-        const list = await cli.call('packageList', { query: { storeUrl: storeOf(cli, options) } });
+        const list = await cli.call(routes.packageList, { query: { storeUrl: storeOf(cli, options) } });
         const nowMs = cli.env.clock.wallMs();
         const table = cli.output.table(['PACKAGE', 'VM', 'SIZE', 'PUBLISHED', 'STATE', 'MESSAGE'], list.packages.map((one) => row(one, nowMs)));
         await cli.output.result(list, list.packages.length === 0 ? 'no packages in this store' : table);
@@ -31,7 +32,7 @@ export const packages: CommandGroup = {
       },
       run: async (cli, [id = ''], options) => {
         const storeUrl = storeOf(cli, options);
-        const detail = await cli.call('packageInspect', { parameters: { package: id }, query: { storeUrl } });
+        const detail = await cli.call(routes.packageInspect, { parameters: { package: id }, query: { storeUrl } });
         await cli.output.result(detail, JSON.stringify(detail, null, 2));
         return 0;
       },
@@ -46,7 +47,7 @@ export const packages: CommandGroup = {
           .addHelpText('after', '\nExamples:\n  kelpie package rm 3f2a91 --store /mnt/team');
       },
       run: async (cli, [id = ''], options) => {
-        await cli.call('packageRemove', { parameters: { package: id }, query: { storeUrl: storeOf(cli, options), force: isSet(options, 'force') } });
+        await cli.call(routes.packageRemove, { parameters: { package: id }, query: { storeUrl: storeOf(cli, options), force: isSet(options, 'force') } });
         await cli.output.result({ removed: id }, `package ${id} is removed`);
         return 0;
       },

@@ -1,3 +1,4 @@
+import { routes } from '../../daemon/api/routes.ts';
 import { ageText, mibText, paintState, publishText, stateText } from '../views.ts';
 import type { LeafCommand } from '../command.ts';
 
@@ -6,7 +7,7 @@ export const ps: LeafCommand = {
     command.addHelpText('after', '\nExamples:\n  kelpie ps\n  kelpie ps --json');
   },
   run: async (cli) => {
-    const list = await cli.call('vmList');
+    const list = await cli.call(routes.vmList);
     const nowMs = cli.env.clock.wallMs();
     const rows = list.vms.map((vm) => [
       vm.name,
@@ -31,7 +32,7 @@ export const logs: LeafCommand = {
   },
   run: async (cli, [vm = '']) => {
     const daemon = await cli.daemon();
-    const response = await daemon.download('vmLogs', { parameters: { vm } });
+    const response = await daemon.download(routes.vmLogs, { parameters: { vm } });
     const parts: Uint8Array[] = [];
     for await (const bytes of response.body) parts.push(bytes);
     const text = new TextDecoder().decode(await new Blob(parts.map((part) => part.slice())).arrayBuffer());
@@ -45,7 +46,7 @@ export const inspect: LeafCommand = {
     command.argument('<vm>', 'name or id').addHelpText('after', '\nExamples:\n  kelpie inspect dev\n  kelpie inspect dev --json | jq .machine');
   },
   run: async (cli, [vm = '']) => {
-    const detail = await cli.call('vmInspect', { parameters: { vm } });
+    const detail = await cli.call(routes.vmInspect, { parameters: { vm } });
     await cli.output.result(detail, JSON.stringify(detail, null, 2));
     return 0;
   },

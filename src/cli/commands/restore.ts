@@ -1,3 +1,4 @@
+import { routes } from '../../daemon/api/routes.ts';
 import { KelpieError } from '../../base/errors.ts';
 import { formatDurationMs } from '../../base/units.ts';
 import { collect, isSet, listOption, parsePublish, textOption } from '../command.ts';
@@ -29,11 +30,11 @@ export const restore: LeafCommand = {
       if (packageId !== null) throw new KelpieError('usage', '--package needs --from STORE.');
       const snapshotId = textOption(options, 'snapshot');
       const body = { ...(snapshotId === null ? {} : { snapshotId }), replace: isSet(options, 'replace') };
-      result = await cli.operate('restoreLocal', { parameters: { vm }, body });
+      result = await cli.operate(routes.restoreLocal, { parameters: { vm }, body });
     } else {
       const name = textOption(options, 'name');
       const publish = listOption(options, 'publish').map(parsePublish);
-      result = await cli.operate('restoreFromStore', {
+      result = await cli.operate(routes.restoreFromStore, {
         body: {
           storeUrl: absolutePath(cli.env, from),
           ...(vm === undefined ? {} : { vm }),

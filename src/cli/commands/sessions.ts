@@ -1,3 +1,4 @@
+import { routes } from '../../daemon/api/routes.ts';
 import { KelpieError } from '../../base/errors.ts';
 import { parseCount, textOption } from '../command.ts';
 import { ageText } from '../views.ts';
@@ -21,17 +22,17 @@ export const sessions: LeafCommand = {
     if (killed !== null) {
       const session = parseCount(killed, '--kill');
       const signal = parseSignal(textOption(options, 'signal') ?? 'TERM');
-      await cli.call('sessionSignal', { parameters: { vm, session }, body: { signal } });
+      await cli.call(routes.sessionSignal, { parameters: { vm, session }, body: { signal } });
       await cli.output.result({ session, signal }, `session ${session} got signal ${signal}`);
       return 0;
     }
     if (forgotten !== null) {
       const session = parseCount(forgotten, '--forget');
-      await cli.call('sessionForget', { parameters: { vm, session } });
+      await cli.call(routes.sessionForget, { parameters: { vm, session } });
       await cli.output.result({ session }, `session ${session} is forgotten`);
       return 0;
     }
-    const list = await cli.call('sessionList', { parameters: { vm } });
+    const list = await cli.call(routes.sessionList, { parameters: { vm } });
     const nowMs = cli.env.clock.wallMs();
     const rows = list.sessions.map((one) => [
       String(one.session),

@@ -1,3 +1,4 @@
+import { routes } from '../../daemon/api/routes.ts';
 import { formatBytes, formatDurationMs } from '../../base/units.ts';
 import { textOption } from '../command.ts';
 import { snapshotTree } from '../snapshot-tree.ts';
@@ -18,11 +19,11 @@ export const snapshot: LeafCommand = {
   run: async (cli, [vm = ''], options) => {
     const removed = textOption(options, 'rm');
     if (removed !== null) {
-      await cli.call('snapshotRemove', { parameters: { vm, snapshot: removed } });
+      await cli.call(routes.snapshotRemove, { parameters: { vm, snapshot: removed } });
       await cli.output.result({ removed }, `snapshot ${removed} is removed`);
       return 0;
     }
-    const created = await cli.operate('snapshotCreate', { parameters: { vm }, body: { message: textOption(options, 'message') ?? '' } });
+    const created = await cli.operate(routes.snapshotCreate, { parameters: { vm }, body: { message: textOption(options, 'message') ?? '' } });
     const { id, pauseMs, dirtyBytes } = created.snapshot;
     await cli.output.result(
       created,
@@ -37,7 +38,7 @@ export const log: LeafCommand = {
     command.argument('<vm>', 'name or id').addHelpText('after', '\nExamples:\n  kelpie log dev');
   },
   run: async (cli, [vm = '']) => {
-    const history = await cli.call('snapshotLog', { parameters: { vm } });
+    const history = await cli.call(routes.snapshotLog, { parameters: { vm } });
     const text = snapshotTree(history, cli.env.clock.wallMs(), cli.output);
     await cli.output.result(history, text === '' ? `no snapshots of ${vm} yet: kelpie snapshot ${vm} takes one` : text);
     return 0;

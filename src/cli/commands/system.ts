@@ -1,3 +1,4 @@
+import { routes } from '../../daemon/api/routes.ts';
 import { KELPIE_VERSION } from '../../base/version.ts';
 import { errorCodes } from '../../base/error-codes.ts';
 import { KelpieError } from '../../base/errors.ts';
@@ -18,7 +19,7 @@ export const doctor: LeafCommand = {
     command.addHelpText('after', '\nExit status 69 when something must be repaired before VMs run.\n\nExamples:\n  kelpie doctor');
   },
   run: async (cli) => {
-    const report = await cli.call('doctor');
+    const report = await cli.call(routes.doctor);
     const lines = report.findings.map(({ check, level, text }) => `${cli.output.colour(colours[level], level.padEnd(7))}  ${check}: ${text}`);
     await cli.output.result(report, lines.join('\n'));
     return report.ok ? 0 : errorCodes.backend_unavailable.exit;
@@ -31,7 +32,7 @@ export const version: LeafCommand = {
   },
   run: async (cli) => {
     const isUp = await isDaemonUp(cli.env, cli.home);
-    const daemonView = isUp ? await new DaemonClient(cli.env, socketPath(cli.home)).call('version') : null;
+    const daemonView = isUp ? await new DaemonClient(cli.env, socketPath(cli.home)).call(routes.version) : null;
     const daemonText = daemonView === null ? 'daemon not running' : `daemon ${daemonView.version} (pid ${daemonView.pid}, host ${daemonView.hostName})`;
     await cli.output.result({ version: KELPIE_VERSION, daemon: daemonView }, `kelpie ${KELPIE_VERSION}\n${daemonText}`);
     return 0;
@@ -60,7 +61,7 @@ export const daemon: CommandGroup = {
           await cli.output.result({ running: false }, 'the daemon is not running; any command starts it');
           return 0;
         }
-        const health = await cli.call('health');
+        const health = await cli.call(routes.health);
         const text = `running for ${formatDurationMs(health.uptimeMs)}, ${health.vms} VMs, ${health.operations} operations under way`;
         await cli.output.result({ running: true, ...health }, text);
         return 0;
@@ -84,7 +85,7 @@ export const daemon: CommandGroup = {
       },
       run: async (cli) => {
         await stopDaemon(cli);
-        const health = await cli.call('health');
+        const health = await cli.call(routes.health);
         await cli.output.result({ running: true, ...health }, 'the daemon runs again');
         return 0;
       },
@@ -94,7 +95,7 @@ export const daemon: CommandGroup = {
 
 async function stopDaemon(cli: Cli): Promise<void> {
   if (!(await isDaemonUp(cli.env, cli.home))) return;
-  await new DaemonClient(cli.env, socketPath(cli.home)).call('shutdown');
+  await new DaemonClient(cli.env, socketPath(cli.home)).call(routes.shutdown);
   const deadlineMs = cli.env.clock.monotonicMs() + STOP_TIMEOUT_MS;
   while (await isDaemonUp(cli.env, cli.home)) {
     if (cli.env.clock.monotonicMs() > deadlineMs) {

@@ -1,3 +1,4 @@
+import { routes } from '../../daemon/api/routes.ts';
 import { formatBytes } from '../../base/units.ts';
 import { KelpieError } from '../../base/errors.ts';
 import { textOption } from '../command.ts';
@@ -20,7 +21,7 @@ export const teleport: LeafCommand = {
     const to = textOption(options, 'to');
     if (to === null) throw new KelpieError('usage', 'say where to with --to STORE: a directory that the other host sees too.');
     const storeUrl = absolutePath(cli.env, to);
-    const done = await cli.operate('teleport', {
+    const done = await cli.operate(routes.teleport, {
       parameters: { vm },
       body: { storeUrl, message: textOption(options, 'message') ?? '', includeImage: options['image'] !== false },
     });

@@ -1,3 +1,4 @@
+import { routes } from '../../daemon/api/routes.ts';
 import { formatDurationMs } from '../../base/units.ts';
 import { KelpieError } from '../../base/errors.ts';
 import { collect, listOption, parseCount, parseMib, parsePublish, textOption } from '../command.ts';
@@ -27,14 +28,14 @@ Examples:
       );
   },
   run: async (cli, [name = ''], options) => {
-    const { vms } = await cli.call('vmList');
+    const { vms } = await cli.call(routes.vmList);
     const existing = vms.find((vm) => vm.name === name || vm.id === name);
     const hasOptions = Object.keys(creationOptions(options)).length > 0;
     if (existing !== undefined && hasOptions) throw new KelpieError('name_taken', `there is a VM named "${name}" already: choose another name.`);
     const started: VmStarted =
       existing === undefined
-        ? await cli.operate('vmCreate', { body: { name, ...creationOptions(options) } })
-        : await cli.operate('vmStart', { parameters: { vm: name } });
+        ? await cli.operate(routes.vmCreate, { body: { name, ...creationOptions(options) } })
+        : await cli.operate(routes.vmStart, { parameters: { vm: name } });
     const totalMs = Object.values(started.timings).reduce((sum, ms) => sum + ms, 0);
     await cli.output.result(started, `${started.vm.name} is running (${formatDurationMs(totalMs)}: ${timingLine(started.timings)})`);
     return 0;

@@ -119,13 +119,22 @@ export const routes: Routes = {
 export type RouteName = keyof Routes;
 
 /** `/v1/vms/:vm/pause` with `{ vm: 'dev' }` → `/v1/vms/dev/pause`, and the query behind it. Undefined query members are left out. */
+export function pathOf(
+  route: { readonly path: string },
+  parameters: Readonly<Record<string, string | number>> = {},
+  query: Readonly<Record<string, string | number | boolean | undefined>> = {},
+): string {
+  const path = route.path.replaceAll(/:([a-z]+)/g, (_match, key: string) => encodeURIComponent(String(parameters[key] ?? '')));
+  const search = new URLSearchParams();
+  for (const [key, value] of Object.entries(query)) if (value !== undefined) search.set(key, String(value));
+  return search.size === 0 ? path : `${path}?${search.toString()}`;
+}
+
+/** `pathOf` by the route's name. */
 export function routePath(
   name: RouteName,
   parameters: Readonly<Record<string, string | number>> = {},
   query: Readonly<Record<string, string | number | boolean | undefined>> = {},
 ): string {
-  const path = routes[name].path.replaceAll(/:([a-z]+)/g, (_match, key: string) => encodeURIComponent(String(parameters[key] ?? '')));
-  const search = new URLSearchParams();
-  for (const [key, value] of Object.entries(query)) if (value !== undefined) search.set(key, String(value));
-  return search.size === 0 ? path : `${path}?${search.toString()}`;
+  return pathOf(routes[name], parameters, query);
 }

@@ -40,6 +40,7 @@ export function createNodeHost(variables: Variables): Host {
     pid: process.pid,
     uid: process.getuid(),
     homeDirectory: variables['HOME'] ?? homedir(),
+    currentDirectory: process.cwd(),
     launcherPath: join(installDirectory, 'bin', 'kelpie'),
     installDirectory,
     variable: (name) => variables[name] ?? null,
