@@ -116,7 +116,7 @@ install_with_apt() {
   if ! apt_knows $missing_packages; then
     say 'fetching the package lists (apt-get update), since they do not name all of these packages'
     $become apt-get update -q >&2 || fail 'apt-get update failed: check the network and /etc/apt/sources.list, then try again'
-    apt_knows $missing_packages || fail "this system's package sources have no package named: $unknown_packages"
+    apt_knows $missing_packages || fail "this system's package sources have no package named:$unknown_packages"
   fi
   say "running: ${become:+$become }$command"
   # shellcheck disable=SC2086
