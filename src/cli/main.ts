@@ -16,8 +16,9 @@ const EXIT_USAGE = errorCodes.usage.exit;
 /** What shells give for a program ended by SIGPIPE. */
 const EXIT_BROKEN_PIPE = 141;
 
-const about = `Moves running Linux VMs between machines: same processes, same memory, same open files.
+const about = 'Moves running Linux VMs between machines: same processes, same memory, same open files.';
 
+const afterHelp = `
 Examples:
   kelpie up dev --memory 512              boot a VM
   kelpie exec dev -- python3 train.py     run a command in it
@@ -25,9 +26,10 @@ Examples:
   kelpie teleport dev --to /mnt/store     suspend it here, publish it
   kelpie restore dev --from /mnt/store    on another host: the same processes go on
 
-Exit status: 0 done; 64 wrong call; 66 no such VM, snapshot, package or image; 69 this host cannot; 73 no space or not
-writable; 74 failed; 75 not now, try again; 76 the guest broke the protocol; 77 not allowed; 130 interrupted.
-"exec" gives the command's own status, 128 + N when signal N ended it, 124 when its time was over, 126 when it could not start.`;
+Exit status: 0 done; 64 wrong call; 66 no such VM, snapshot, package or image; 69 this host cannot;
+73 no space or not writable; 74 failed; 75 not now, try again; 76 the guest broke the protocol;
+77 not allowed; 130 interrupted. "exec" gives the command's own status, 128 + N when signal N ended
+it, 124 when its time was over, 126 when it could not start.`;
 
 /** Runs one command line, without the program's name. Resolves with the exit status. */
 export async function main(env: Env, terminal: Terminal, args: readonly string[]): Promise<number> {
@@ -50,6 +52,7 @@ async function dispatch(env: Env, terminal: Terminal, args: readonly string[]): 
   let pending: Promise<number> | null = null;
   const program = new Command('kelpie')
     .description(about)
+    .addHelpText('after', afterHelp)
     .version(KELPIE_VERSION, '-V, --version')
     .enablePositionalOptions()
     .showHelpAfterError('(kelpie --help shows what there is)');

@@ -32,7 +32,7 @@ export function createNodeTerminal(): Terminal {
   };
 }
 
-function writerOf(stream: NodeJS.WriteStream): (bytes: Bytes | string) => Promise<void> {
+function writerOf(stream: NodeJS.WriteStream & { readonly fd: number }): (bytes: Bytes | string) => Promise<void> {
   // A stream whose reader has gone emits `error` beside the callback; unheard, it would end the program.
   let isWatched = false;
   return async (bytes) => {
