@@ -14,7 +14,7 @@ const TURN_MS_MAX = 8;
  * appears when the file is whole.
  *
  * It is *not* durable, since a restore waits for it and it can be made again. So that a power cut cannot leave a file of
- * that name with other contents behind a reference, `makeDurable` comes before the name is written into anything durable.
+ * that name with other contents behind a reference, `makeDurable` (`env/durable-files.ts`) comes before the name is written into anything durable.
  * @throws KelpieError `snapshot_corrupt`, `disk_full`, `io_failed`, `canceled`; then nothing is left at `targetPath`.
  */
 export async function materializeMemory(
@@ -34,17 +34,6 @@ export async function materializeMemory(
       throw error;
     }
   });
-}
-
-/** Makes a file and its name durable. */
-export async function makeDurable(env: Pick<Env, 'files'>, path: string): Promise<void> {
-  const handle = await env.files.open(path, 'r+');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await env.files.syncDirectory(path.slice(0, path.lastIndexOf('/')));
 }
 
 async function writeMappable(

@@ -8,6 +8,9 @@ import * as limits from './limits.ts';
 import { SNAPSHOT_FORMAT_VERSION } from './metadata.ts';
 import type { ImageReference, MachineFacts, SnapshotMetadata, VmConfig } from './metadata.ts';
 
+/** A hostile document can be wrong in very many ways; a person reads the first. */
+const REASON_LENGTH_MAX = 300;
+
 /** What names a VMM's thing and so may end up on its command line: no comma, no space, no leading dash. */
 const machineWord = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/);
 const count = z.int().nonnegative();
@@ -107,7 +110,8 @@ export function parseDocument<T>(bytes: Bytes, schema: z.ZodType<T>, rules: Docu
     throw new KelpieError('package_too_new', message);
   }
   const parsed = schema.safeParse(value);
-  if (!parsed.success) throw corrupt(z.prettifyError(parsed.error).replaceAll(/\s+/g, ' '));
+  if (!parsed.success)
+    throw corrupt(z.prettifyError(parsed.error).replaceAll(/\s+/g, ' ').slice(0, REASON_LENGTH_MAX));
   return parsed.data;
 }
 

@@ -1,0 +1,255 @@
+import { z } from 'zod';
+import { assert } from '../base/assert.ts';
+import { utf8 } from '../base/bytes.ts';
+import { canonicalJson } from '../base/canonical-json.ts';
+import { KelpieError, isKelpieError } from '../base/errors.ts';
+import { MIB, PAGE_BYTES } from '../base/units.ts';
+import { isUuid } from '../base/uuid.ts';
+import { replaceDurably } from '../env/durable-files.ts';
+import type { Env } from '../env/env.ts';
+import { isSystemError } from '../env/system-error.ts';
+import { PAGES_MAX, PAGE_FILES_MAX } from './limits.ts';
+import { attemptLocally } from './local-failure.ts';
+import type { DiskLayer, MemoryImage } from './local-snapshot.ts';
+import { metadataSchema, parseDocument, uuidSchema } from './metadata-codec.ts';
+import type { SnapshotMetadata } from './metadata.ts';
+
+/** A snapshot as it lies on this host: `snapshot.json`, and where the rest is. */
+export interface LocalSnapshot {
+  readonly metadata: SnapshotMetadata;
+  readonly directory: string;
+  readonly deviceStatePath: string;
+  readonly deviceStateBytes: number;
+  readonly memory: MemoryImage;
+  /** Frozen layers, bottom first. */
+  readonly disk: readonly DiskLayer[];
+  /** What the VM had written to memory since it started from its base. */
+  readonly dirtyBytes: number;
+  /** What the guest felt, in whole milliseconds. */
+  readonly pauseMs: number;
+}
+
+export type SnapshotListing =
+  | { readonly damaged: false; readonly id: string; readonly snapshot: LocalSnapshot }
+  | { readonly damaged: true; readonly id: string; readonly reason: string };
+
+/** What is said about a snapshot once its files are there. */
+export type SnapshotFacts = Omit<LocalSnapshot, 'directory' | 'deviceStatePath' | 'memory'> & {
+  readonly memory: Pick<MemoryImage, 'pageFiles' | 'mappable'>;
+};
+
+const FORMAT_VERSION = 1;
+const DISK_LAYERS_LISTED_MAX = 1024;
+/** `snapshot.json` names page files by the thousand after a long history. */
+const SNAPSHOT_JSON_BYTES_MAX: number = 4 * MIB;
+
+const layerSchema: z.ZodType<DiskLayer> = z.strictObject({
+  id: uuidSchema,
+  format: z.enum(['raw', 'qcow2']),
+  sizeBytes: z
+    .int()
+    .min(1)
+    .max(PAGES_MAX * PAGE_BYTES),
+});
+
+const snapshotSchema: z.ZodType<SnapshotFacts & { readonly formatVersion: 1 }> = z.strictObject({
+  formatVersion: z.literal(FORMAT_VERSION),
+  metadata: metadataSchema,
+  deviceStateBytes: z.int().nonnegative(),
+  memory: z.strictObject({
+    pageFiles: z.array(uuidSchema).max(PAGE_FILES_MAX),
+    mappable: uuidSchema.nullable(),
+  }),
+  disk: z.array(layerSchema).max(DISK_LAYERS_LISTED_MAX),
+  dirtyBytes: z.int().nonnegative(),
+  pauseMs: z.int().nonnegative(),
+});
+
+/**
+ * The snapshots of this host's VMs: `vms/VM/snapshots/ID/{snapshot.json,device-state,memory.map}`. `snapshot.json` is
+ * written last and durably, so a directory without one is a snapshot that never came to be.
+ *
+ * Ids that are no UUIDs name nothing: `snapshot_not_found`.
+ */
+export class LocalSnapshots {
+  readonly #env: Pick<Env, 'files'>;
+  readonly #home: string;
+
+  /** @param home absolute path of `KELPIE_HOME`. */
+  constructor(env: Pick<Env, 'files'>, home: string) {
+    this.#env = env;
+    this.#home = home;
+  }
+
+  /** Makes the snapshot's empty directory, durably, and returns its path: what `VmInstance.snapshot` fills. */
+  async prepare(vmId: string, snapshotId: string): Promise<string> {
+    const directory = this.#directory(vmId, snapshotId);
+    await attemptLocally('make room for the snapshot', async () => {
+      await this.#env.files.makeDirectory(directory);
+      for (const parent of [this.#snapshots(vmId), this.#vm(vmId)])
+        await this.#env.files.syncDirectory(parent);
+    });
+    return directory;
+  }
+
+  /** Makes the snapshot exist. Its files and blobs are durable already. */
+  async complete(facts: SnapshotFacts): Promise<LocalSnapshot> {
+    const { vmId, snapshotId } = facts.metadata;
+    const directory = this.#directory(vmId, snapshotId);
+    await attemptLocally('write down the snapshot', async () => {
+      await this.#env.files.syncDirectory(directory);
+      await this.#write(directory, facts);
+    });
+    return located(facts, directory);
+  }
+
+  /** @throws KelpieError `snapshot_not_found`, `snapshot_corrupt`, `package_too_new`. */
+  async read(vmId: string, snapshotId: string): Promise<LocalSnapshot> {
+    const found = await this.#readIfThere(vmId, snapshotId);
+    if (found === null) throw notFound(snapshotId);
+    return found;
+  }
+
+  /** Complete snapshots of a VM, oldest first; damaged ones at the end, with the reason. */
+  async list(vmId: string): Promise<readonly SnapshotListing[]> {
+    const whole: LocalSnapshot[] = [];
+    const damaged: SnapshotListing[] = [];
+    for (const id of await this.ids(vmId)) {
+      try {
+        const snapshot = await this.#readIfThere(vmId, id);
+        if (snapshot !== null) whole.push(snapshot);
+      } catch (error) {
+        if (!isKelpieError(error, 'snapshot_corrupt', 'package_too_new')) throw error;
+        damaged.push({ damaged: true, id, reason: error.message });
+      }
+    }
+    whole.sort((a, b) => a.metadata.createdAtUnixMs - b.metadata.createdAtUnixMs);
+    return [
+      ...whole.map((snapshot) => ({ damaged: false, id: snapshot.metadata.snapshotId, snapshot }) as const),
+      ...damaged,
+    ];
+  }
+
+  /** Snapshots of a VM by id, complete or not, damaged or not, in no order. */
+  async ids(vmId: string): Promise<readonly string[]> {
+    if (!isUuid(vmId)) return [];
+    const names = await attemptLocally(
+      'list the snapshots',
+      async () => await this.#listIfThere(this.#snapshots(vmId)),
+    );
+    return names.filter(isUuid);
+  }
+
+  /** Remembers, or forgets, the file that holds the whole memory. A remembered one is durable already. */
+  async setMappable(snapshot: LocalSnapshot, mappable: string | null): Promise<LocalSnapshot> {
+    assert(mappable === null || isUuid(mappable), 'a page file is named by a UUID');
+    const facts = { ...snapshot, memory: { ...snapshot.memory, mappable } };
+    await attemptLocally('write down the snapshot', async () => await this.#write(snapshot.directory, facts));
+    return facts;
+  }
+
+  /** Removes a snapshot, complete or not; no error when it is not there. Its blobs go with the next `collectBlobs`. */
+  async delete(vmId: string, snapshotId: string): Promise<void> {
+    const { files } = this.#env;
+    const directory = this.#directory(vmId, snapshotId);
+    await attemptLocally('remove the snapshot', async () => {
+      await files.removeTree(`${directory}/snapshot.json`);
+      await files.removeTree(directory);
+      if ((await this.#listIfThere(this.#vm(vmId))).includes('snapshots'))
+        await files.syncDirectory(this.#snapshots(vmId));
+    });
+  }
+
+  /** Removes what snapshots that never came to be have left. None may be in the making. */
+  async removeIncomplete(vmId: string): Promise<number> {
+    let removed = 0;
+    for (const snapshotId of await this.ids(vmId)) {
+      if ((await this.#listIfThere(this.#directory(vmId, snapshotId))).includes('snapshot.json')) continue;
+      await this.delete(vmId, snapshotId);
+      removed += 1;
+    }
+    return removed;
+  }
+
+  async #readIfThere(vmId: string, snapshotId: string): Promise<LocalSnapshot | null> {
+    const directory = this.#directory(vmId, snapshotId);
+    const path = `${directory}/snapshot.json`;
+    const bytes = await attemptLocally('read the snapshot', async () => {
+      try {
+        return await this.#env.files.readFile(path, SNAPSHOT_JSON_BYTES_MAX);
+      } catch (error) {
+        if (isSystemError(error, 'ENOENT')) return null;
+        throw error;
+      }
+    });
+    if (bytes === null) return null;
+    const rules = {
+      formatVersion: FORMAT_VERSION,
+      sizeBytesMax: SNAPSHOT_JSON_BYTES_MAX,
+      code: 'snapshot_corrupt',
+    } as const;
+    const facts = parseDocument(bytes, snapshotSchema, { what: `snapshot ${snapshotId}`, ...rules });
+    const isOwn = facts.metadata.vmId === vmId && facts.metadata.snapshotId === snapshotId;
+    if (!isOwn)
+      throw new KelpieError(
+        'snapshot_corrupt',
+        `snapshot ${snapshotId} cannot be used: it describes another one.`,
+      );
+    return located(facts, directory);
+  }
+
+  async #write(directory: string, facts: SnapshotFacts): Promise<void> {
+    const { metadata, deviceStateBytes, disk, dirtyBytes, pauseMs } = facts;
+    const { pageFiles, mappable } = facts.memory;
+    const memory = { pageFiles, mappable };
+    const document = {
+      formatVersion: FORMAT_VERSION,
+      metadata,
+      deviceStateBytes,
+      memory,
+      disk,
+      dirtyBytes,
+      pauseMs,
+    };
+    const bytes = utf8(`${canonicalJson(document)}\n`);
+    await replaceDurably(this.#env.files, `${directory}/snapshot.json`, bytes);
+  }
+
+  async #listIfThere(directory: string): Promise<readonly string[]> {
+    try {
+      return await this.#env.files.list(directory);
+    } catch (error) {
+      if (isSystemError(error, 'ENOENT')) return [];
+      throw error;
+    }
+  }
+
+  #vm(vmId: string): string {
+    if (!isUuid(vmId)) throw notFound(vmId);
+    return `${this.#home}/vms/${vmId}`;
+  }
+
+  #snapshots(vmId: string): string {
+    return `${this.#vm(vmId)}/snapshots`;
+  }
+
+  #directory(vmId: string, snapshotId: string): string {
+    if (!isUuid(snapshotId)) throw notFound(snapshotId);
+    return `${this.#snapshots(vmId)}/${snapshotId}`;
+  }
+}
+
+function located(facts: SnapshotFacts, directory: string): LocalSnapshot {
+  const { metadata, deviceStateBytes, disk, dirtyBytes, pauseMs } = facts;
+  const { pageFiles, mappable } = facts.memory;
+  const memory = { mapPath: `${directory}/memory.map`, pageFiles, mappable };
+  const deviceStatePath = `${directory}/device-state`;
+  return { metadata, directory, deviceStatePath, deviceStateBytes, memory, disk, dirtyBytes, pauseMs };
+}
+
+function notFound(id: string): KelpieError {
+  return new KelpieError(
+    'snapshot_not_found',
+    `there is no snapshot "${id}" here; \`kelpie log\` lists what there is.`,
+  );
+}
