@@ -18,7 +18,8 @@ export interface GuestHealth {
   readonly memoryTotalBytes: number;
   readonly memoryAvailableBytes: number;
   readonly kernel: string;
-  readonly imageVersion: string;
+  /** Null when the agent does not run in one of our images. */
+  readonly imageVersion: string | null;
 }
 
 /** How a command ended. */

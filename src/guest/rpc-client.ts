@@ -15,6 +15,7 @@ import type { GuestLink, ResponseSink } from './guest-link.ts';
 import {
   FRAME_PAYLOAD_BYTES_MAX,
   GUEST_CALL_TIMEOUT_MS,
+  GUEST_TEXT_LENGTH_MAX,
   REQUESTS_IN_FLIGHT_MAX,
   REQUESTS_WAITING_MAX,
 } from './limits.ts';
@@ -60,16 +61,16 @@ export class RpcClient implements ResponseSink {
     this.#link = link;
   }
 
-  /** @throws KelpieError `guest_unreachable`, `guest_protocol_error`, `limit_exceeded`, or what the refusal means. */
-  call<T>(call: RpcCall<T>): Promise<T> {
-    const { promise, resolve, reject } = Promise.withResolvers<T>();
+  /** @throws KelpieError `guest_unreachable`, `guest_protocol_error`, `limit_exceeded`, `invalid_argument`, or what the refusal means. */
+  async call<T>(call: RpcCall<T>): Promise<T> {
     const id = this.#takeId();
     const encode = (): Bytes =>
       encodeRequest(id, call.method, { ...call.params, ...call.paramsAtSending?.() });
     const body = encode();
     const refusal = this.#refusal(call.method, body);
-    if (refusal !== null) return Promise.reject(refusal);
+    if (refusal !== null) throw refusal;
 
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
     const timeoutMs = call.timeoutMs ?? GUEST_CALL_TIMEOUT_MS;
     let isAbandoned = false;
     const cancelTimer = startTimer(this.#clock, timeoutMs, () => {
@@ -198,6 +199,19 @@ export class RpcClient implements ResponseSink {
   }
 }
 
+/** @throws KelpieError `invalid_argument` for a text that the protocol cannot carry; the guest could not say whose it was. */
 function encodeRequest(id: number, method: string, params: RequestParams): Bytes {
-  return utf8(JSON.stringify({ jsonrpc: '2.0', id, method, params }));
+  return utf8(JSON.stringify({ jsonrpc: '2.0', id, method, params }, refuseUnsendable));
+}
+
+function refuseUnsendable(key: string, value: unknown): unknown {
+  for (const text of [key, value]) {
+    if (typeof text !== 'string' || (text.isWellFormed() && !text.includes('\0'))) continue;
+    const shown = JSON.stringify(text.slice(0, GUEST_TEXT_LENGTH_MAX));
+    throw new KelpieError(
+      'invalid_argument',
+      `${shown} holds a NUL or is not Unicode; a guest cannot take it`,
+    );
+  }
+  return value;
 }

@@ -172,7 +172,7 @@ export const parseHealth: Parser<GuestHealth> = parser(
     memoryTotalBytes: count,
     memoryAvailableBytes: count,
     kernel: z.string(),
-    imageVersion: z.string(),
+    imageVersion: z.string().nullable(),
   }),
 );
 
