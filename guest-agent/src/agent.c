@@ -59,6 +59,7 @@ static bool reap_children(struct agent *agent)
     for (int i = 0; i < REAPED_PER_STEP_MAX; i++) {
         int status;
         pid_t pid = waitpid(-1, &status, WNOHANG);
+        agent->has_children = pid >= 0;
         if (pid <= 0)
             return false;
         if (!sessions_reap(agent, pid, status))

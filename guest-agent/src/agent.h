@@ -19,6 +19,7 @@ struct agent {
     bool is_init; /* we are the first process of the machine */
     int epoll_fd;
     bool is_transfers_turn;
+    bool has_children; /* as of the last look */
     struct watch signals; /* a signalfd */
     struct port port;
     struct connection connection;

@@ -15,7 +15,9 @@ static struct agent the_agent;
 
 static int usage(void)
 {
-    fputs("usage: kelpie-agent (--listen-unix PATH | --fd N) [--generation-file PATH]\n"
+    /* The image builder reads the name from the binary: it may be one for another architecture, which it cannot run. */
+    fputs("kelpie-agent/" AGENT_VERSION "\n"
+          "usage: kelpie-agent (--listen-unix PATH | --fd N) [--generation-file PATH]\n"
           "Without arguments it must be the first process of a VM.\n",
           stderr);
     return 2;
