@@ -2,7 +2,7 @@
  * The one boundary to the outside. Whatever is not a pure function of its arguments goes through an `Env`, which is
  * passed in explicitly: `env/node` implements it on Node, the simulator implements it on a seeded world.
  *
- * Rules for implementers, held by `env/env-suite.ts`:
+ * Rules for implementers, held by `test/support/env-suite.ts`, which runs over every implementation:
  * - failures of the operating system are thrown as `SystemError` with the POSIX name in `errno`;
  * - a call does not settle synchronously, and never settles after its `signal` has rejected it;
  * - nothing is buffered without a bound that its doc comment names.

@@ -1,6 +1,6 @@
 import type { Bytes } from '../base/bytes.ts';
 
-/** `r` read; `r+` read and write, must exist; `w` write, made or cut to nothing; `wx` write, must not exist; `a` append, made if missing. */
+/** `r` read; `r+` read and write, must exist; `w` write, made or cut to nothing; `wx` write, must not exist; `a` append, made if missing: writes go to the end, whatever their offset. */
 export type OpenMode = 'r' | 'r+' | 'w' | 'wx' | 'a';
 
 export interface FileStat {
@@ -13,6 +13,7 @@ export interface FileStat {
   readonly uid: number;
   readonly gid: number;
   readonly modifiedMs: number;
+  /** Names the file on this machine (device and inode), for comparing; opaque. */
   readonly inode: string;
   readonly links: number;
 }
@@ -78,19 +79,26 @@ export interface Files {
   removeTree(path: string): Promise<void>;
   /** Makes a directory's entries durable. */
   syncDirectory(path: string): Promise<void>;
-  /** Copies contents sharing blocks where the file system can, sparse where it cannot; makes `target` or replaces it. */
+  /**
+   * Copies contents and permissions, sharing blocks where the file system can, sparse where it cannot. Time depends on
+   * the data in `source`, not on its size. Makes `target` or replaces it, leaving those who have the old one open with
+   * it. Not atomic: after a failure `target` may be missing or cut short.
+   */
   clone(source: string, target: string): Promise<void>;
   changeMode(path: string, permissions: number): Promise<void>;
   changeModified(path: string, modifiedMs: number): Promise<void>;
   /** Free space for this user on the file system of `path`. */
   freeBytes(path: string): Promise<number>;
   /**
-   * An advisory lock that the system drops when this process ends, however it ends.
-   * @returns null when another process holds it.
+   * An advisory lock that the system drops when this process ends, however it ends. The file is made and stays; it is
+   * safe to remove it only while holding the lock.
+   * @returns null when somebody holds it, in this process or another.
+   * @throws SystemError `ENOSYS` when the machine lacks what locks need (`flock` of util-linux).
    */
   tryLock(path: string): Promise<FileLock | null>;
 }
 
 export interface FileLock {
+  /** May be called twice. A lock that is forgotten without it is held until the process ends. */
   release(): Promise<void>;
 }

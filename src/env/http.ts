@@ -27,11 +27,17 @@ export interface HttpResponse {
 }
 
 export interface Http {
-  /** One request, no retries, no redirects, no time-out of its own. @throws SystemError, or the signal's reason. */
+  /**
+   * One request, no retries, no redirects, no time-out of its own. At most 64 connections to one TCP address are open;
+   * further requests wait. An answer that has ended ends the request's body too, which then gets `return()`.
+   * @throws SystemError (`EPROTO` when the other side breaks HTTP or TLS), the signal's reason, or what `body` throws.
+   */
   request(request: HttpRequest): Promise<HttpResponse>;
   /**
    * Serves until closed. The request's `signal` is aborted when the client goes away; request and response bodies
-   * flow at the same time. Unix sockets get mode 0o600.
+   * flow at the same time, each as fast as its reader takes it. A handler that throws is answered by 500 without
+   * details. Headers are bounded to 16 KiB and must come within 10 s; bodies are the handler's to bound. Unix sockets get
+   * mode 0o600. `close` drops idle connections at once and waits up to 5 s for those with a request under way.
    */
   serve(address: SocketAddress, handler: (request: Request) => Promise<Response>): Promise<Listener>;
 }

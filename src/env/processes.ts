@@ -13,7 +13,7 @@ export interface SpawnOptions {
   readonly output: 'ignore' | 'capture' | { readonly path: string };
   /** What the child reads on stdin; absent: nothing. With `pipe` the caller writes by `Child.stdin`. */
   readonly stdin?: 'pipe';
-  /** The child lives on when this process ends, in a session of its own. */
+  /** The child lives on when this process ends, in a session of its own. Not with `capture`. */
   readonly detached?: boolean;
 }
 
@@ -28,12 +28,15 @@ export interface ProcessIdentity {
 
 export interface Child {
   readonly identity: ProcessIdentity;
-  /** With `capture`; else empty. At most 64 KiB is read ahead of the consumer. */
+  /** With `capture`; else empty. For one consumer; ending it early closes the pipe. At most 128 KiB is read ahead of it. */
   readonly stdout: AsyncIterable<Bytes>;
   readonly stderr: AsyncIterable<Bytes>;
   /** With `stdin: 'pipe'`; else null. */
   readonly stdin: { write(bytes: Bytes): Promise<void>; end(): Promise<void> } | null;
-  /** Resolves when the process has ended and was reaped. May be awaited by many. */
+  /**
+   * Resolves when the process has ended and was reaped. May be awaited by many. A pending `wait` keeps this process
+   * alive; a detached child that nobody waits for does not.
+   */
   wait(): Promise<ExitStatus>;
   /** No error when it has ended already. */
   kill(signal: 'SIGTERM' | 'SIGKILL' | 'SIGINT'): void;
@@ -51,7 +54,7 @@ export interface AdoptedProcess {
 export const ADOPTED_POLL_MS_MAX = 500;
 
 export interface Processes {
-  /** Resolves when the program was started. @throws SystemError `ENOENT`, `EACCES` … when it cannot be. */
+  /** Resolves when the program was started. @throws SystemError `ENOENT`, `EACCES` … with the program or folder to blame. */
   spawn(options: SpawnOptions): Promise<Child>;
   /** Null when no process has this number and start. */
   adopt(identity: ProcessIdentity): Promise<AdoptedProcess | null>;

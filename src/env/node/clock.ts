@@ -32,8 +32,9 @@ function measureOffsetNs(): bigint {
     if (nowMs !== lastMs) {
       edges += 1;
       const width = after - before;
-      if (best === null || width < best.width)
+      if (best === null || width < best.width) {
         best = { offset: BigInt(nowMs) * MS_NS - (before + width / 2n), width };
+      }
       if (width <= EDGE_WIDTH_NS_MAX) break;
     }
     lastMs = nowMs;

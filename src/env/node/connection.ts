@@ -13,6 +13,7 @@ export class NodeConnection implements Connection {
   private isReading = false;
   private isWriting = false;
   private isEnded = false;
+  private isClosed = false;
 
   constructor(socket: Socket, subject: string) {
     this.socket = socket;
@@ -37,6 +38,8 @@ export class NodeConnection implements Connection {
     this.isWriting = true;
     try {
       await this.settle('write', (done) => this.socket.write(bytes, done));
+      // Node calls a write that was pending when the socket broke done.
+      if (this.socket.destroyed) throw new SystemError('EPIPE', 'write', this.subject);
     } finally {
       this.isWriting = false;
     }
@@ -49,18 +52,17 @@ export class NodeConnection implements Connection {
   }
 
   close(): void {
+    this.isClosed = true;
     this.socket.destroy();
   }
 
-  /** Node reports success to a write that was pending when the socket was destroyed; we do not. */
   private async settle(act: string, start: (done: (error?: Error | null) => void) => void): Promise<void> {
-    const wasDestroyed = this.socket.destroyed;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     start((error) => {
-      if (error !== null && error !== undefined) reject(toSystemError(error, act, this.subject));
-      else if (wasDestroyed || (this.socket.destroyed && act === 'write'))
-        reject(new SystemError('EPIPE', act, this.subject));
-      else resolve();
+      if (error === null || error === undefined) resolve();
+      // Our own close cancels a pending act; Node tells that in several ways.
+      else if (this.isClosed) reject(new SystemError('EPIPE', act, this.subject));
+      else reject(toSystemError(error, act, this.subject));
     });
     await promise;
   }

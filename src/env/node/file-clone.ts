@@ -7,6 +7,7 @@ import { spawn } from 'node:child_process';
 import { constants } from 'node:fs';
 import { copyFile, rm } from 'node:fs/promises';
 import { getSystemErrorMap } from 'node:util';
+import { assert } from '../../base/assert.ts';
 import { KIB } from '../../base/units.ts';
 import { SystemError } from '../system-error.ts';
 
@@ -15,14 +16,16 @@ const STDERR_BYTES_MAX: number = 4 * KIB;
 
 /** Makes `target` a copy of the file `source`, with its permissions; an older `target` keeps its open handles. */
 export async function cloneFile(source: string, target: string): Promise<void> {
+  assert(source !== target, 'a file is not cloned onto itself');
   if (process.platform === 'darwin') {
     await rm(target, { force: true });
     await copyFile(source, target, constants.COPYFILE_FICLONE);
     return;
   }
   const complaint = await runCopy(source, target);
-  if (complaint !== null)
+  if (complaint !== null) {
     throw new SystemError(errnoInComplaint(complaint), 'clone', `${source} to ${target}`, complaint);
+  }
 }
 
 /** @returns null when it worked, else what the tool said. */

@@ -64,11 +64,11 @@ class Exchange {
       next: async () => {
         try {
           const result = await bytes.next();
-          if (result.done === true && this.failure !== null) throw this.failure;
-          return result;
+          if (this.failure === null) return result;
         } catch (error) {
           throw this.told(error);
         }
+        throw this.failure;
       },
       return: async () => {
         this.request.destroy();

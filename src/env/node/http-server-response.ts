@@ -22,19 +22,19 @@ export async function sendWebResponse(response: Response, outgoing: ServerRespon
 async function sendBody(body: ReadableStream<Uint8Array>, outgoing: ServerResponse): Promise<void> {
   const reader = body.getReader();
   const closed = Promise.withResolvers<void>();
-  const onClose = (): void => {
-    closed.resolve();
-    // Ends a read that waits for a command's next output.
-    reader.cancel().catch(() => {});
-  };
+  // Cancelling also ends a read that waits for a command's next output.
+  const onClose = (): void => closed.resolve(reader.cancel());
   outgoing.once('close', onClose);
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (outgoing.destroyed) return;
-    if (done) break;
-    if (!outgoing.write(value)) await Promise.race([once(outgoing, 'drain'), closed.promise]);
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (outgoing.destroyed) return await closed.promise;
+      if (done) break;
+      if (!outgoing.write(value)) await Promise.race([once(outgoing, 'drain'), closed.promise]);
+    }
+  } finally {
+    outgoing.off('close', onClose);
   }
-  outgoing.off('close', onClose);
   await ended(outgoing);
 }
 

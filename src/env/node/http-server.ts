@@ -56,7 +56,11 @@ class ExchangeServer extends Server {
   private async exchange(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const { socket } = incoming;
     this.idle.delete(socket);
-    await answer(incoming, outgoing, this.handler);
+    const response = await respond(incoming, outgoing, this.handler);
+    // Else the client would keep the connection for its next request, which we are about to drop.
+    if (this.isClosing) outgoing.setHeader('connection', 'close');
+    await sendWebResponse(response, outgoing);
+    if (!incoming.complete) linger(incoming);
     if (socket.destroyed) return;
     this.idle.add(socket);
     if (this.isClosing) this.closeIdleConnections();
@@ -83,23 +87,23 @@ export async function serveHttp(address: SocketAddress, handler: Handler): Promi
   return { address: bound, close: async () => await server.closeBounded() };
 }
 
-async function answer(incoming: IncomingMessage, outgoing: ServerResponse, handler: Handler): Promise<void> {
+/** A handler's failure is for our log, not for the client. */
+async function respond(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  handler: Handler,
+): Promise<Response> {
   const gone = new AbortController();
   outgoing.once('close', () => {
     if (!outgoing.writableFinished) gone.abort();
   });
   const request = toWebRequest(incoming, gone.signal);
-  const response = request === null ? new Response(null, { status: 400 }) : await respond(request, handler);
-  await sendWebResponse(response, outgoing);
-  if (!incoming.complete) linger(incoming);
-}
-
-/** A handler's failure is for our log, not for the client. */
-async function respond(request: Request, handler: Handler): Promise<Response> {
+  if (request === null) return new Response(null, { status: 400 });
   try {
     return await handler(request);
   } catch (error) {
-    if (!request.signal.aborted) report(error);
+    // What a handler throws because its client left is no news.
+    if (!gone.signal.aborted) report(error);
     return new Response(null, { status: 500 });
   }
 }

@@ -53,8 +53,9 @@ class LinuxProcessTable implements ProcessTable {
 
   isRunning(identity: ProcessIdentity): boolean {
     const fields = statFields(identity.pid);
-    if (fields === null || this.identityOf(identity.pid, fields).startedAt !== identity.startedAt)
+    if (fields === null || this.identityOf(identity.pid, fields).startedAt !== identity.startedAt) {
       return false;
+    }
     return !['Z', 'X'].includes(defined(fields[STATE_FIELD], 'state of a process'));
   }
 
@@ -104,8 +105,9 @@ class DarwinProcessTable implements ProcessTable {
     const entries: (ProcessEntry & { readonly state: string })[] = [];
     for (const line of this.ps(selection).split('\n')) {
       const [, pid, state, startedAt, command] = darwinRow.exec(line) ?? [];
-      if (pid === undefined || state === undefined || startedAt === undefined || command === undefined)
+      if (pid === undefined || state === undefined || startedAt === undefined || command === undefined) {
         continue;
+      }
       entries.push({ identity: { pid: Number(pid), startedAt }, state, args: command.split(' ') });
     }
     return entries;

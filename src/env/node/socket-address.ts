@@ -2,7 +2,7 @@ import { chmod } from 'node:fs/promises';
 import { assert, defined } from '../../base/assert.ts';
 import { utf8 } from '../../base/bytes.ts';
 import { SystemError } from '../system-error.ts';
-import { toSystemError } from './system-errors.ts';
+import { attempt, toSystemError } from './system-errors.ts';
 import type { Server } from 'node:net';
 import type { SocketAddress } from '../sockets.ts';
 
@@ -25,8 +25,9 @@ export function nodeAddress(
 ): { path: string } | { host: string; port: number } {
   if (address.kind === 'tcp') return { host: address.host, port: address.port };
   assert(address.path.startsWith('/'), 'paths are absolute');
-  if (utf8(address.path).byteLength > UNIX_PATH_BYTES_MAX)
+  if (utf8(address.path).byteLength > UNIX_PATH_BYTES_MAX) {
     throw new SystemError('ENAMETOOLONG', act, address.path);
+  }
   return { path: address.path };
 }
 
@@ -52,7 +53,7 @@ export async function listenPrivately(server: Server, address: SocketAddress): P
   // A connection that could not be accepted (no descriptors left) is closed by libuv, and its client is who is told.
   server.on('error', () => {});
   if (address.kind === 'tcp') return boundAddress(server, address);
-  await chmod(address.path, SOCKET_MODE);
+  await attempt('chmod', address.path, async () => await chmod(address.path, SOCKET_MODE));
   return address;
 }
 
