@@ -34,7 +34,10 @@ export interface TeleportPackage {
   readonly imageFiles: readonly BlobReference[];
 }
 
-/** What is published: streams are read once, in order, and never held whole. */
+/**
+ * What is published: streams are read once, in order, and never held whole. A chunk belongs to whoever took it: the source
+ * does not touch it again, since it may still be on its way when the next one is asked for.
+ */
 export interface PackageSource {
   readonly metadata: SnapshotMetadata;
   readonly segments: readonly { readonly name: SegmentName; readonly sizeBytes: number; readonly bytes: () => AsyncIterable<Bytes> }[];
@@ -69,19 +72,21 @@ export interface TeleportStorage {
   readonly hostArchitecture: Architecture;
   /**
    * Publishes: segments durable, then the manifest durable. Publishing the same content twice gives the same id and is
-   * harmless. On any failure or crash nothing is visible, and what was written is removed by `sweep`.
-   * @throws KelpieError `disk_full`, `store_not_writable`, `store_unavailable`, `canceled`.
+   * harmless, also at the same time. The image files are in the store already (`uploadBlob`). After a failure or a crash no
+   * part of the package is visible, or, when only the answer was lost, all of it is; what was written else is removed by `sweep`.
+   * @throws KelpieError `disk_full`, `store_not_writable`, `store_unavailable`, `store_conflict` (deleted meanwhile),
+   * `not_found` (an image file), `snapshot_corrupt` (a stream has another length), `canceled`, and what a stream throws.
    */
   upload(source: PackageSource, options?: TransferOptions): Promise<TeleportPackage>;
   /** The package's manifest, checked, and its segments. @throws KelpieError `package_not_found`, `package_corrupt`, `package_too_new`. */
   download(packageId: string): Promise<OpenPackage>;
   /** As `download`, and refuses with `restore_incompatible` what this host's architecture cannot run. */
   downloadForRestore(packageId: string): Promise<OpenPackage>;
-  /** Manifest first, then segments. No error when it is not there. */
+  /** The package goes as a whole, or its manifest goes first. No error when it is not there. */
   delete(packageId: string): Promise<void>;
   /** Every published package, newest first, at most `PACKAGES_LISTED_MAX`; a damaged one is listed with `damaged` and its reason. */
   list(): Promise<readonly PackageListing[]>;
-  /** Content-addressed bytes beside the packages; nothing is sent when they are there. @throws as `upload`. */
+  /** Content-addressed bytes beside the packages; nothing is sent when they are there. @throws as `upload`, and `image_corrupt` when the bytes are not those. */
   uploadBlob(blob: BlobReference, bytes: () => AsyncIterable<Bytes>, options?: TransferOptions): Promise<void>;
   /** Digest and length are checked as in `OpenPackage.segment`. @throws KelpieError `not_found`. */
   downloadBlob(blob: BlobReference, options?: TransferOptions): AsyncIterable<Bytes>;

@@ -1,0 +1,13 @@
+/** Bounds of stores; what is larger is refused before anything is allocated for it. */
+import { KIB, MIB } from '../base/units.ts';
+
+/** What is read, hashed and written at once. */
+export const STREAM_CHUNK_BYTES: number = MIB;
+export const MANIFEST_BYTES_MAX: number = 128 * KIB;
+export const OWNERSHIP_RECORD_BYTES_MAX: number = 16 * KIB;
+export const SEGMENT_BYTES_MAX: number = 2 ** 44;
+export const IMAGE_FILES_MAX = 32;
+export const STORE_URL_LENGTH_MAX = 4096;
+export const HOST_NAME_LENGTH_MAX = 255;
+export const PACKAGES_LISTED_MAX = 1000;
+export const OWNERSHIP_RECORDS_LISTED_MAX = 10_000;
