@@ -43,7 +43,7 @@ void output_close(struct output *output)
     ring_close(&output->ring);
 }
 
-bool output_fill(struct output *output, bool is_held)
+bool output_fill(struct output *output, bool is_held, bool is_running)
 {
     if (output->watch.fd < 0 || !output->watch.is_readable)
         return false;
@@ -60,8 +60,12 @@ bool output_fill(struct output *output, bool is_held)
     ssize_t got = watch_read(&output->watch, target, length);
     if (got > 0)
         ring_filled(&output->ring, (size_t)got);
+    else if (got < 0 && errno == EIO && is_running)
+        /* A terminal that nobody has open. Closing our end too would send its command a SIGHUP, which kills one that
+         * closed its files in order to exit (cat does), and it may open /dev/tty again. */
+        output->watch.is_readable = false;
     else if (got == 0 || errno != EAGAIN)
-        watch_close(&output->watch); /* a terminal says EIO when its last user has closed it */
+        watch_close(&output->watch);
     return got > 0;
 }
 

@@ -24,7 +24,7 @@ bool output_open(struct output *output, int epoll_fd, int fd);
 void output_close(struct output *output);
 
 /* Reads what the command wrote; while is_held only as far as nothing is lost to the host. True when there was something. */
-bool output_fill(struct output *output, bool is_held);
+bool output_fill(struct output *output, bool is_held, bool is_running);
 
 /* The command has ended: fixes the stream's length when the pipe has ended too, or at once when is_lingering_over. */
 void output_settle(struct output *output, bool is_lingering_over);

@@ -82,9 +82,10 @@ bool sessions_pump(struct agent *agent)
         if (session->state == SESSION_FREE)
             continue;
         bool is_held = session->is_attached || now < session->held_until_ms;
+        bool is_running = session->state != SESSION_ENDED;
         has_moved |= input_drain(&session->input);
-        has_moved |= output_fill(&session->outputs[0], is_held);
-        has_moved |= output_fill(&session->outputs[1], is_held);
+        has_moved |= output_fill(&session->outputs[0], is_held, is_running);
+        has_moved |= output_fill(&session->outputs[1], is_held, is_running);
         if (session->state == SESSION_ENDED) {
             output_settle(&session->outputs[0], false);
             output_settle(&session->outputs[1], false);

@@ -179,6 +179,7 @@ bool sessions_reap(struct agent *agent, pid_t pid, int status)
         session->state = SESSION_ENDED;
         session->linger_until_ms = session->ended_ms + STREAM_LINGER_MS;
         input_discard(&session->input);
+        session->outputs[0].watch.is_readable = true; /* a terminal without users now counts as ended */
         return true;
     }
     return false;
