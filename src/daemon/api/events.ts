@@ -70,5 +70,9 @@ function parseLine(line: Bytes): OperationEvent {
 }
 
 function broken(cause?: unknown): KelpieError {
-  return new KelpieError('daemon_unavailable', 'the daemon’s answer broke off; see what became of the VM with `kelpie ps`.', { cause });
+  return new KelpieError(
+    'daemon_unavailable',
+    'the daemon’s answer broke off; see what became of the VM with `kelpie ps`.',
+    { cause },
+  );
 }

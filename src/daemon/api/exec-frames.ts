@@ -46,7 +46,9 @@ export interface ExecFrame {
 
 const HEADER_BYTES = 5;
 const kindOfByte: ReadonlyMap<number, ExecFrameKind> = new Map(
-  Object.keys(execFrameKinds).filter(isExecFrameKind).map((kind) => [execFrameKinds[kind], kind]),
+  Object.keys(execFrameKinds)
+    .filter(isExecFrameKind)
+    .map((kind) => [execFrameKinds[kind], kind]),
 );
 
 function isExecFrameKind(name: string): name is ExecFrameKind {
@@ -56,7 +58,10 @@ function isExecFrameKind(name: string): name is ExecFrameKind {
 /** One frame's bytes. @throws KelpieError `limit_exceeded` when the payload is too long: split output before. */
 export function encodeExecFrame(kind: ExecFrameKind, payload: Bytes = new Uint8Array(0)): Bytes {
   if (payload.byteLength > EXEC_FRAME_BYTES_MAX) {
-    throw new KelpieError('limit_exceeded', `a frame of a session holds at most ${EXEC_FRAME_BYTES_MAX} bytes.`);
+    throw new KelpieError(
+      'limit_exceeded',
+      `a frame of a session holds at most ${EXEC_FRAME_BYTES_MAX} bytes.`,
+    );
   }
   const frame = new Uint8Array(HEADER_BYTES + payload.byteLength);
   frame[0] = execFrameKinds[kind];
@@ -86,5 +91,8 @@ export async function* decodeExecFrames(body: AsyncIterable<Bytes>): AsyncGenera
 }
 
 function malformed(): KelpieError {
-  return new KelpieError('usage', 'the stream of a session is not made of its frames; client and daemon may be of different versions.');
+  return new KelpieError(
+    'usage',
+    'the stream of a session is not made of its frames; client and daemon may be of different versions.',
+  );
 }

@@ -1,11 +1,23 @@
 /** Commands in a VM over the API. A command is a *session* in the guest: it lives on without a client and across a teleport. */
 import { z } from 'zod';
 import type { SessionExit, SessionInfo, SessionOffsets, TerminalSize } from '../../guest/guest-agent.ts';
-import { ARGUMENT_LENGTH_MAX, ARGV_COUNT_MAX, ENVIRONMENT_COUNT_MAX, EXEC_TIMEOUT_MS_MAX, GUEST_PATH_LENGTH_MAX } from './limits.ts';
+import {
+  ARGUMENT_LENGTH_MAX,
+  ARGV_COUNT_MAX,
+  ENVIRONMENT_COUNT_MAX,
+  EXEC_TIMEOUT_MS_MAX,
+  GUEST_PATH_LENGTH_MAX,
+} from './limits.ts';
 
-export const terminalSize: z.ZodType<TerminalSize> = z.strictObject({ rows: z.int().min(1).max(65_535), columns: z.int().min(1).max(65_535) });
+export const terminalSize: z.ZodType<TerminalSize> = z.strictObject({
+  rows: z.int().min(1).max(65_535),
+  columns: z.int().min(1).max(65_535),
+});
 
-const text = z.string().max(ARGUMENT_LENGTH_MAX).refine((value) => !value.includes('\0'), 'must not hold a NUL byte');
+const text = z
+  .string()
+  .max(ARGUMENT_LENGTH_MAX)
+  .refine((value) => !value.includes('\0'), 'must not hold a NUL byte');
 
 export interface ExecStart {
   readonly argv: readonly string[];
@@ -23,7 +35,10 @@ export const execStart: z.ZodType<ExecStart> = z.strictObject({
   env: z.exactOptional(
     z
       .record(z.string().regex(/^[^=\0]+$/, 'must not hold = or NUL'), text)
-      .refine((env) => Object.keys(env).length <= ENVIRONMENT_COUNT_MAX, `at most ${ENVIRONMENT_COUNT_MAX} variables`),
+      .refine(
+        (env) => Object.keys(env).length <= ENVIRONMENT_COUNT_MAX,
+        `at most ${ENVIRONMENT_COUNT_MAX} variables`,
+      ),
   ),
   cwd: z.exactOptional(text.max(GUEST_PATH_LENGTH_MAX)),
   user: z.exactOptional(text.max(256)),
@@ -43,7 +58,9 @@ export const execOpen: z.ZodType<ExecOpen> = z.union([
   z.strictObject({
     attach: z.strictObject({
       session: z.int().min(1),
-      offsets: z.exactOptional(z.strictObject({ stdout: z.exactOptional(offset), stderr: z.exactOptional(offset) })),
+      offsets: z.exactOptional(
+        z.strictObject({ stdout: z.exactOptional(offset), stderr: z.exactOptional(offset) }),
+      ),
     }),
   }),
 ]);

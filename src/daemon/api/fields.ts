@@ -26,7 +26,9 @@ export const sha256: z.ZodType<string> = z.string().regex(/^[0-9a-f]{64}$/, 'mus
 /** A store as the user wrote it: `/path`, `file:///path`, later `s3://bucket/prefix`. */
 export const storeUrl: z.ZodType<string> = z.string().min(1, 'must not be empty').max(STORE_URL_LENGTH_MAX);
 
-export const message: z.ZodType<string> = z.string().max(MESSAGE_LENGTH_MAX, `must have at most ${MESSAGE_LENGTH_MAX} characters`);
+export const message: z.ZodType<string> = z
+  .string()
+  .max(MESSAGE_LENGTH_MAX, `must have at most ${MESSAGE_LENGTH_MAX} characters`);
 
 export const architecture: z.ZodType<Architecture> = z.enum(['x86_64', 'arm64']);
 
@@ -34,6 +36,10 @@ const port = z.int('must be a whole number').min(1, 'must be 1 … 65535').max(6
 
 export const portForward: z.ZodType<PortForward> = z.strictObject({ hostPort: port, guestPort: port });
 
-export const imageReference: z.ZodType<ImageReference> = z.object({ name: z.string(), version: z.string(), digest: z.string() });
+export const imageReference: z.ZodType<ImageReference> = z.object({
+  name: z.string(),
+  version: z.string(),
+  digest: z.string(),
+});
 
 export const count: z.ZodType<number> = z.number().nonnegative();

@@ -13,7 +13,10 @@ export interface PackageRemoveQuery extends StoreQuery {
   /** Also when a VM is at rest in it: that VM is then gone for good. */
   readonly force: boolean;
 }
-export const packageRemoveQuery: z.ZodType<PackageRemoveQuery> = z.strictObject({ storeUrl, force: z.stringbool().default(false) });
+export const packageRemoveQuery: z.ZodType<PackageRemoveQuery> = z.strictObject({
+  storeUrl,
+  force: z.stringbool().default(false),
+});
 
 export interface PackageView {
   readonly id: string;
@@ -46,7 +49,12 @@ export interface PackageDetail extends PackageView {
   readonly segments: readonly Piece[];
   readonly imageFiles: readonly Piece[];
   /** The record of its VM in the store; null when there is none. */
-  readonly ownership: { readonly state: string; readonly epoch: number; readonly owner: string | null; readonly hostName: string } | null;
+  readonly ownership: {
+    readonly state: string;
+    readonly epoch: number;
+    readonly owner: string | null;
+    readonly hostName: string;
+  } | null;
 }
 export const packageDetail: z.ZodType<PackageDetail> = z.object({
   id: z.string(),
@@ -57,5 +65,7 @@ export const packageDetail: z.ZodType<PackageDetail> = z.object({
   isAtRest: z.boolean(),
   segments: z.array(piece),
   imageFiles: z.array(piece),
-  ownership: z.object({ state: z.string(), epoch: z.int(), owner: z.string().nullable(), hostName: z.string() }).nullable(),
+  ownership: z
+    .object({ state: z.string(), epoch: z.int(), owner: z.string().nullable(), hostName: z.string() })
+    .nullable(),
 });

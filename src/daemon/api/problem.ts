@@ -29,7 +29,10 @@ export const problem: z.ZodType<Problem> = z.object({
 
 /** The problem details of an error. What is not ours is told as `internal`, without its text: that may hold anything. */
 export function toProblem(error: unknown): Problem {
-  const known = error instanceof KelpieError ? error : new KelpieError('internal', 'an internal error; the daemon’s log says more.');
+  const known =
+    error instanceof KelpieError
+      ? error
+      : new KelpieError('internal', 'an internal error; the daemon’s log says more.');
   return {
     type: `urn:kelpie:error:${known.code}`,
     title: known.code.replaceAll('_', ' '),

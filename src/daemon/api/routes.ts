@@ -9,14 +9,34 @@ import { execStart, sessionList, sessionStarted, signalRequest } from './exec.ts
 import { fileQuery, fileWriteQuery, fileWritten, guestFileInfo } from './files.ts';
 import { imageBuild, imageBuilt, imageList } from './images.ts';
 import { packageDetail, packageList, packageRemoveQuery, storeQuery } from './packages.ts';
-import { restoreFromStore, restoreLocal, restored, snapshotCreate, snapshotCreated, snapshotLog, snapshotView, teleport, teleported } from './snapshots.ts';
+import {
+  restoreFromStore,
+  restoreLocal,
+  restored,
+  snapshotCreate,
+  snapshotCreated,
+  snapshotLog,
+  snapshotView,
+  teleport,
+  teleported,
+} from './snapshots.ts';
 import { doctorReport, done, healthView, versionView } from './system.ts';
 import { vmCreate, vmDetail, vmList, vmRemove, vmStarted, vmStop, vmView } from './vms.ts';
 import type { ExecStart, SessionList, SessionStarted, SignalRequest } from './exec.ts';
 import type { FileQuery, FileWriteQuery, FileWritten } from './files.ts';
 import type { ImageBuild, ImageBuilt, ImageList } from './images.ts';
 import type { PackageDetail, PackageList, PackageRemoveQuery, StoreQuery } from './packages.ts';
-import type { RestoreFromStore, RestoreLocal, Restored, SnapshotCreate, SnapshotCreated, SnapshotLog, SnapshotView, Teleport, Teleported } from './snapshots.ts';
+import type {
+  RestoreFromStore,
+  RestoreLocal,
+  Restored,
+  SnapshotCreate,
+  SnapshotCreated,
+  SnapshotLog,
+  SnapshotView,
+  Teleport,
+  Teleported,
+} from './snapshots.ts';
 import type { DoctorReport, Done, HealthView, VersionView } from './system.ts';
 import type { VmCreate, VmDetail, VmList, VmRemove, VmStarted, VmStop, VmView } from './vms.ts';
 import type { GuestFileInfo } from '../../guest/guest-agent.ts';
@@ -74,46 +94,248 @@ export interface Routes {
 const vm = '/v1/vms/:vm';
 
 export const routes: Routes = {
-  version: { method: 'GET', path: '/v1/version', summary: 'Who the daemon is', answer: 'json', result: versionView },
-  health: { method: 'GET', path: '/v1/health', summary: 'That the daemon answers', answer: 'json', result: healthView },
-  doctor: { method: 'GET', path: '/v1/doctor', summary: 'What this host can do, and what to repair', answer: 'json', result: doctorReport },
-  shutdown: { method: 'POST', path: '/v1/shutdown', summary: 'End the daemon; VMs live on', answer: 'json', result: done },
+  version: {
+    method: 'GET',
+    path: '/v1/version',
+    summary: 'Who the daemon is',
+    answer: 'json',
+    result: versionView,
+  },
+  health: {
+    method: 'GET',
+    path: '/v1/health',
+    summary: 'That the daemon answers',
+    answer: 'json',
+    result: healthView,
+  },
+  doctor: {
+    method: 'GET',
+    path: '/v1/doctor',
+    summary: 'What this host can do, and what to repair',
+    answer: 'json',
+    result: doctorReport,
+  },
+  shutdown: {
+    method: 'POST',
+    path: '/v1/shutdown',
+    summary: 'End the daemon; VMs live on',
+    answer: 'json',
+    result: done,
+  },
 
-  vmList: { method: 'GET', path: '/v1/vms', summary: 'Every VM of this host', answer: 'json', result: vmList },
-  vmCreate: { method: 'POST', path: '/v1/vms', summary: 'Create a VM and boot it', body: vmCreate, answer: 'events', result: vmStarted },
+  vmList: {
+    method: 'GET',
+    path: '/v1/vms',
+    summary: 'Every VM of this host',
+    answer: 'json',
+    result: vmList,
+  },
+  vmCreate: {
+    method: 'POST',
+    path: '/v1/vms',
+    summary: 'Create a VM and boot it',
+    body: vmCreate,
+    answer: 'events',
+    result: vmStarted,
+  },
   vmInspect: { method: 'GET', path: vm, summary: 'One VM with its files', answer: 'json', result: vmDetail },
-  vmRemove: { method: 'DELETE', path: vm, summary: 'Remove a VM with its snapshots', query: vmRemove, answer: 'json', result: done },
-  vmStart: { method: 'POST', path: `${vm}/start`, summary: 'Boot a stopped VM from its disk', answer: 'events', result: vmStarted },
+  vmRemove: {
+    method: 'DELETE',
+    path: vm,
+    summary: 'Remove a VM with its snapshots',
+    query: vmRemove,
+    answer: 'json',
+    result: done,
+  },
+  vmStart: {
+    method: 'POST',
+    path: `${vm}/start`,
+    summary: 'Boot a stopped VM from its disk',
+    answer: 'events',
+    result: vmStarted,
+  },
   vmPause: { method: 'POST', path: `${vm}/pause`, summary: 'Stop its clock', answer: 'json', result: vmView },
-  vmResume: { method: 'POST', path: `${vm}/resume`, summary: 'Let a paused VM go on', answer: 'json', result: vmView },
-  vmStop: { method: 'POST', path: `${vm}/stop`, summary: 'Power it off', body: vmStop, answer: 'json', result: vmView },
+  vmResume: {
+    method: 'POST',
+    path: `${vm}/resume`,
+    summary: 'Let a paused VM go on',
+    answer: 'json',
+    result: vmView,
+  },
+  vmStop: {
+    method: 'POST',
+    path: `${vm}/stop`,
+    summary: 'Power it off',
+    body: vmStop,
+    answer: 'json',
+    result: vmView,
+  },
   vmLogs: { method: 'GET', path: `${vm}/logs`, summary: 'The end of its console', answer: 'bytes' },
 
-  sessionList: { method: 'GET', path: `${vm}/sessions`, summary: 'Commands in the VM', answer: 'json', result: sessionList },
-  sessionStart: { method: 'POST', path: `${vm}/sessions`, summary: 'Start a command with nobody attached', body: execStart, answer: 'json', result: sessionStarted },
-  sessionSignal: { method: 'POST', path: `${vm}/sessions/:session/signal`, summary: 'Signal a command', body: signalRequest, answer: 'json', result: done },
-  sessionForget: { method: 'DELETE', path: `${vm}/sessions/:session`, summary: 'Forget an ended command', answer: 'json', result: done },
-  attach: { method: 'POST', path: `${vm}/attach`, summary: 'Run or join a command, attached (exec-frames.ts)', body: 'frames', answer: 'frames' },
+  sessionList: {
+    method: 'GET',
+    path: `${vm}/sessions`,
+    summary: 'Commands in the VM',
+    answer: 'json',
+    result: sessionList,
+  },
+  sessionStart: {
+    method: 'POST',
+    path: `${vm}/sessions`,
+    summary: 'Start a command with nobody attached',
+    body: execStart,
+    answer: 'json',
+    result: sessionStarted,
+  },
+  sessionSignal: {
+    method: 'POST',
+    path: `${vm}/sessions/:session/signal`,
+    summary: 'Signal a command',
+    body: signalRequest,
+    answer: 'json',
+    result: done,
+  },
+  sessionForget: {
+    method: 'DELETE',
+    path: `${vm}/sessions/:session`,
+    summary: 'Forget an ended command',
+    answer: 'json',
+    result: done,
+  },
+  attach: {
+    method: 'POST',
+    path: `${vm}/attach`,
+    summary: 'Run or join a command, attached (exec-frames.ts)',
+    body: 'frames',
+    answer: 'frames',
+  },
 
-  fileRead: { method: 'GET', path: `${vm}/files`, summary: 'The bytes of a file', query: fileQuery, answer: 'bytes' },
-  fileWrite: { method: 'PUT', path: `${vm}/files`, summary: 'Replace a file', query: fileWriteQuery, body: 'bytes', answer: 'json', result: fileWritten },
-  fileStat: { method: 'GET', path: `${vm}/file-info`, summary: 'What a path is', query: fileQuery, answer: 'json', result: guestFileInfo },
+  fileRead: {
+    method: 'GET',
+    path: `${vm}/files`,
+    summary: 'The bytes of a file',
+    query: fileQuery,
+    answer: 'bytes',
+  },
+  fileWrite: {
+    method: 'PUT',
+    path: `${vm}/files`,
+    summary: 'Replace a file',
+    query: fileWriteQuery,
+    body: 'bytes',
+    answer: 'json',
+    result: fileWritten,
+  },
+  fileStat: {
+    method: 'GET',
+    path: `${vm}/file-info`,
+    summary: 'What a path is',
+    query: fileQuery,
+    answer: 'json',
+    result: guestFileInfo,
+  },
 
-  snapshotCreate: { method: 'POST', path: `${vm}/snapshots`, summary: 'Snapshot a running VM', body: snapshotCreate, answer: 'events', result: snapshotCreated },
-  snapshotLog: { method: 'GET', path: `${vm}/snapshots`, summary: 'Its snapshots as a tree', answer: 'json', result: snapshotLog },
-  snapshotInspect: { method: 'GET', path: `${vm}/snapshots/:snapshot`, summary: 'One snapshot', answer: 'json', result: snapshotView },
-  snapshotRemove: { method: 'DELETE', path: `${vm}/snapshots/:snapshot`, summary: 'Remove a snapshot', answer: 'json', result: done },
-  restoreLocal: { method: 'POST', path: `${vm}/restore`, summary: 'Go back to a snapshot of this host', body: restoreLocal, answer: 'events', result: restored },
-  teleport: { method: 'POST', path: `${vm}/teleport`, summary: 'Suspend here and publish', body: teleport, answer: 'events', result: teleported },
-  restoreFromStore: { method: 'POST', path: '/v1/restores', summary: 'Claim a VM at rest in a store and run it here', body: restoreFromStore, answer: 'events', result: restored },
+  snapshotCreate: {
+    method: 'POST',
+    path: `${vm}/snapshots`,
+    summary: 'Snapshot a running VM',
+    body: snapshotCreate,
+    answer: 'events',
+    result: snapshotCreated,
+  },
+  snapshotLog: {
+    method: 'GET',
+    path: `${vm}/snapshots`,
+    summary: 'Its snapshots as a tree',
+    answer: 'json',
+    result: snapshotLog,
+  },
+  snapshotInspect: {
+    method: 'GET',
+    path: `${vm}/snapshots/:snapshot`,
+    summary: 'One snapshot',
+    answer: 'json',
+    result: snapshotView,
+  },
+  snapshotRemove: {
+    method: 'DELETE',
+    path: `${vm}/snapshots/:snapshot`,
+    summary: 'Remove a snapshot',
+    answer: 'json',
+    result: done,
+  },
+  restoreLocal: {
+    method: 'POST',
+    path: `${vm}/restore`,
+    summary: 'Go back to a snapshot of this host',
+    body: restoreLocal,
+    answer: 'events',
+    result: restored,
+  },
+  teleport: {
+    method: 'POST',
+    path: `${vm}/teleport`,
+    summary: 'Suspend here and publish',
+    body: teleport,
+    answer: 'events',
+    result: teleported,
+  },
+  restoreFromStore: {
+    method: 'POST',
+    path: '/v1/restores',
+    summary: 'Claim a VM at rest in a store and run it here',
+    body: restoreFromStore,
+    answer: 'events',
+    result: restored,
+  },
 
-  packageList: { method: 'GET', path: '/v1/packages', summary: 'Packages of a store', query: storeQuery, answer: 'json', result: packageList },
-  packageInspect: { method: 'GET', path: '/v1/packages/:package', summary: 'One package', query: storeQuery, answer: 'json', result: packageDetail },
-  packageRemove: { method: 'DELETE', path: '/v1/packages/:package', summary: 'Remove a package', query: packageRemoveQuery, answer: 'json', result: done },
+  packageList: {
+    method: 'GET',
+    path: '/v1/packages',
+    summary: 'Packages of a store',
+    query: storeQuery,
+    answer: 'json',
+    result: packageList,
+  },
+  packageInspect: {
+    method: 'GET',
+    path: '/v1/packages/:package',
+    summary: 'One package',
+    query: storeQuery,
+    answer: 'json',
+    result: packageDetail,
+  },
+  packageRemove: {
+    method: 'DELETE',
+    path: '/v1/packages/:package',
+    summary: 'Remove a package',
+    query: packageRemoveQuery,
+    answer: 'json',
+    result: done,
+  },
 
-  imageList: { method: 'GET', path: '/v1/images', summary: 'Images of this host', answer: 'json', result: imageList },
-  imageBuild: { method: 'POST', path: '/v1/images', summary: 'Build a base image', body: imageBuild, answer: 'events', result: imageBuilt },
-  imageRemove: { method: 'DELETE', path: '/v1/images/:image', summary: 'Remove an image', answer: 'json', result: done },
+  imageList: {
+    method: 'GET',
+    path: '/v1/images',
+    summary: 'Images of this host',
+    answer: 'json',
+    result: imageList,
+  },
+  imageBuild: {
+    method: 'POST',
+    path: '/v1/images',
+    summary: 'Build a base image',
+    body: imageBuild,
+    answer: 'events',
+    result: imageBuilt,
+  },
+  imageRemove: {
+    method: 'DELETE',
+    path: '/v1/images/:image',
+    summary: 'Remove an image',
+    answer: 'json',
+    result: done,
+  },
 };
 
 export type RouteName = keyof Routes;
@@ -124,7 +346,9 @@ export function pathOf(
   parameters: Readonly<Record<string, string | number>> = {},
   query: Readonly<Record<string, string | number | boolean | undefined>> = {},
 ): string {
-  const path = route.path.replaceAll(/:([a-z]+)/g, (_match, key: string) => encodeURIComponent(String(parameters[key] ?? '')));
+  const path = route.path.replaceAll(/:([a-z]+)/g, (_match, key: string) =>
+    encodeURIComponent(String(parameters[key] ?? '')),
+  );
   const search = new URLSearchParams();
   for (const [key, value] of Object.entries(query)) if (value !== undefined) search.set(key, String(value));
   return search.size === 0 ? path : `${path}?${search.toString()}`;

@@ -47,7 +47,10 @@ export interface SnapshotLog {
   readonly snapshots: readonly SnapshotView[];
   readonly currentId: string | null;
 }
-export const snapshotLog: z.ZodType<SnapshotLog> = z.object({ snapshots: z.array(snapshotView), currentId: z.string().nullable() });
+export const snapshotLog: z.ZodType<SnapshotLog> = z.object({
+  snapshots: z.array(snapshotView),
+  currentId: z.string().nullable(),
+});
 
 export interface RestoreLocal {
   /** Absent: the one that the VM took last. A unique beginning of an id will do. */
@@ -56,7 +59,9 @@ export interface RestoreLocal {
   readonly replace: boolean;
 }
 export const restoreLocal: z.ZodType<RestoreLocal> = z.strictObject({
-  snapshotId: z.exactOptional(z.string().regex(/^[0-9a-f-]{4,36}$/, 'must be the beginning of a snapshot’s id')),
+  snapshotId: z.exactOptional(
+    z.string().regex(/^[0-9a-f-]{4,36}$/, 'must be the beginning of a snapshot’s id'),
+  ),
   replace: z.boolean().default(false),
 });
 
@@ -78,7 +83,10 @@ export const restoreFromStore: z.ZodType<RestoreFromStore> = z
     name: z.exactOptional(vmName),
     publish: z.exactOptional(z.array(portForward).max(VM_PORT_FORWARDS_MAX)),
   })
-  .refine((request) => request.vm !== undefined || request.packageId !== undefined, 'needs a VM or a package');
+  .refine(
+    (request) => request.vm !== undefined || request.packageId !== undefined,
+    'needs a VM or a package',
+  );
 
 /** Phases: `check`, `download`, `claim`, `process`, `load`, `resume`, `repair`. */
 export interface Restored {

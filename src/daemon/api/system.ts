@@ -26,7 +26,11 @@ export interface HealthView {
   readonly vms: number;
   readonly operations: number;
 }
-export const healthView: z.ZodType<HealthView> = z.object({ uptimeMs: z.number(), vms: z.int(), operations: z.int() });
+export const healthView: z.ZodType<HealthView> = z.object({
+  uptimeMs: z.number(),
+  vms: z.int(),
+  operations: z.int(),
+});
 
 /** `ok` works; `warning` works with a drawback; `problem` must be repaired before VMs run. */
 export type FindingLevel = 'ok' | 'warning' | 'problem';
@@ -45,7 +49,9 @@ export interface DoctorReport {
   readonly ok: boolean;
 }
 export const doctorReport: z.ZodType<DoctorReport> = z.object({
-  findings: z.array(z.object({ check: z.string(), level: z.enum(['ok', 'warning', 'problem']), text: z.string() })),
+  findings: z.array(
+    z.object({ check: z.string(), level: z.enum(['ok', 'warning', 'problem']), text: z.string() }),
+  ),
   ok: z.boolean(),
 });
 

@@ -1,7 +1,13 @@
 /** VMs over the API: what is asked for, and how a VM is told. */
 import { z } from 'zod';
 import type { VmState } from '../../vm/state.ts';
-import type { Architecture, ImageReference, MachineFacts, Portability, PortForward } from '../../snapshot/metadata.ts';
+import type {
+  Architecture,
+  ImageReference,
+  MachineFacts,
+  Portability,
+  PortForward,
+} from '../../snapshot/metadata.ts';
 import { architecture, imageReference, portForward, vmName } from './fields.ts';
 import {
   VM_DISK_MIB_MAX,
@@ -26,7 +32,13 @@ export interface VmCreate {
   readonly publish: readonly PortForward[];
 }
 
-export const VM_DEFAULTS = { image: 'base', vcpuCount: 1, memoryMib: 512, diskMib: 4096, portability: 'arch' } as const;
+export const VM_DEFAULTS = {
+  image: 'base',
+  vcpuCount: 1,
+  memoryMib: 512,
+  diskMib: 4096,
+  portability: 'arch',
+} as const;
 
 const bounded = (min: number, max: number): z.ZodType<number> =>
   z.int('must be a whole number').min(min, `must be ${min} … ${max}`).max(max, `must be ${min} … ${max}`);
@@ -114,14 +126,24 @@ export interface VmDetail extends VmView {
   /** The right to run it, when it has been in a store; null for a VM that never left. */
   readonly ownership: { readonly storeUrl: string; readonly epoch: number } | null;
   /** Files of this host; for people and tests, not for other programs. */
-  readonly files: { readonly record: string; readonly runDirectory: string; readonly memory: string | null; readonly disk: readonly string[] };
+  readonly files: {
+    readonly record: string;
+    readonly runDirectory: string;
+    readonly memory: string | null;
+    readonly disk: readonly string[];
+  };
 }
 
 export const vmDetail: z.ZodType<VmDetail> = z.object({
   ...vmViewShape,
   pid: z.int().nullable(),
   ownership: z.object({ storeUrl: z.string(), epoch: z.int() }).nullable(),
-  files: z.object({ record: z.string(), runDirectory: z.string(), memory: z.string().nullable(), disk: z.array(z.string()) }),
+  files: z.object({
+    record: z.string(),
+    runDirectory: z.string(),
+    memory: z.string().nullable(),
+    disk: z.array(z.string()),
+  }),
 });
 
 export interface VmList {

@@ -1,0 +1,51 @@
+/** Where things lie under `KELPIE_HOME`; the map is in docs/ARCHITECTURE.md. Paths only: nothing is made here. */
+export class HostPlaces {
+  readonly home: string;
+
+  /** @param home absolute path of `KELPIE_HOME`. */
+  constructor(home: string) {
+    this.home = home;
+  }
+
+  get hostFile(): string {
+    return `${this.home}/host.json`;
+  }
+  get imageDirectory(): string {
+    return `${this.home}/images`;
+  }
+  get vmsDirectory(): string {
+    return `${this.home}/vms`;
+  }
+  get blobDirectory(): string {
+    return `${this.home}/blobs`;
+  }
+  get runsDirectory(): string {
+    return `${this.home}/run`;
+  }
+  get operationsDirectory(): string {
+    return `${this.home}/operations`;
+  }
+  get temporaryDirectory(): string {
+    return `${this.home}/tmp`;
+  }
+
+  vmDirectory(vmId: string): string {
+    return `${this.vmsDirectory}/${vmId}`;
+  }
+  vmRecord(vmId: string): string {
+    return `${this.vmDirectory(vmId)}/vm.json`;
+  }
+  snapshotsDirectory(vmId: string): string {
+    return `${this.vmDirectory(vmId)}/snapshots`;
+  }
+  snapshotDirectory(vmId: string, snapshotId: string): string {
+    return `${this.snapshotsDirectory(vmId)}/${snapshotId}`;
+  }
+  /** Short, since the paths of Unix sockets in it may have 107 bytes at most. */
+  runDirectory(vmId: string): string {
+    return `${this.runsDirectory}/${vmId.replaceAll('-', '').slice(0, 12)}`;
+  }
+  operation(operationId: string): string {
+    return `${this.operationsDirectory}/${operationId}.json`;
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * The journal: one small file per operation under way, replaced atomically at each step that a crash must find. An operation writes its
+ * intent before its first lasting act and removes its entry after its last, so what is found at the start of the daemon is exactly
+ * what was cut; `recovery.ts` says what becomes of each.
+ */
+import { KelpieError } from '../base/errors.ts';
+import { isUuid } from '../base/uuid.ts';
+import { MIB } from '../base/units.ts';
+import { readJson, removeDurably, writeJsonDurably } from './durable-json.ts';
+import { operation } from './operations.ts';
+import type { Env } from '../env/env.ts';
+import type { HostPlaces } from './host-places.ts';
+import type { Operation } from './operations.ts';
+
+/** An entry is far smaller; a larger file is not one. */
+const ENTRY_BYTES_MAX: number = 4 * MIB;
+
+export interface DamagedEntry {
+  readonly path: string;
+  readonly reason: string;
+}
+
+export class Journal {
+  readonly #env: Env;
+  readonly #places: HostPlaces;
+
+  constructor(env: Env, places: HostPlaces) {
+    this.#env = env;
+    this.#places = places;
+  }
+
+  /** Makes the entry durable: a new one, or the next step of one. */
+  async write(entry: Operation): Promise<void> {
+    await writeJsonDurably(this.#env.files, this.#places.operation(entry.id), entry);
+  }
+
+  /** The operation is over, whichever way. */
+  async remove(entry: Operation): Promise<void> {
+    await removeDurably(this.#env.files, this.#places.operation(entry.id));
+  }
+
+  /** Every entry, oldest first. Damaged ones are told, not skipped: somebody must look. */
+  async readAll(): Promise<{
+    readonly entries: readonly Operation[];
+    readonly damaged: readonly DamagedEntry[];
+  }> {
+    const entries: Operation[] = [];
+    const damaged: DamagedEntry[] = [];
+    for (const name of await this.#env.files.list(this.#places.operationsDirectory)) {
+      const id = name.replace(/\.json$/, '');
+      // What a crash left of a write that never became an entry.
+      if (!name.endsWith('.json') || !isUuid(id)) {
+        await this.#env.files.removeTree(`${this.#places.operationsDirectory}/${name}`);
+        continue;
+      }
+      try {
+        entries.push(await this.#read(id));
+      } catch (error) {
+        damaged.push({
+          path: this.#places.operation(id),
+          reason: error instanceof Error ? error.message : String(error),
+        });
+      }
+    }
+    entries.sort((a, b) => a.startedAtUnixMs - b.startedAtUnixMs || (a.id < b.id ? -1 : 1));
+    return { entries, damaged };
+  }
+
+  async #read(id: string): Promise<Operation> {
+    const parsed = operation.safeParse(
+      await readJson(this.#env.files, this.#places.operation(id), ENTRY_BYTES_MAX),
+    );
+    if (parsed.success && parsed.data.id === id) return parsed.data;
+    throw new KelpieError('io_failed', `the journal entry ${id} cannot be understood.`, {
+      cause: parsed.error,
+    });
+  }
+}

@@ -1,0 +1,164 @@
+/** A VM's life on one host: created, started, stopped, removed. Each is called by whoever holds the VM's lock. */
+import { KelpieError } from '../base/errors.ts';
+import { isOwnedBy, nextRecord, swap } from './ownership.ts';
+import { journaled } from './journaled.ts';
+import { newOperation } from './new-operation.ts';
+import { standingOf } from './vm-record.ts';
+import { Stopwatch } from './stopwatch.ts';
+import type { VmConfig } from '../snapshot/metadata.ts';
+import type { StartProgress } from '../vm/instance.ts';
+import type { ManagedVm } from './managed-vm.ts';
+import type { OperationOptions } from './source.ts';
+import type { TeleportHost } from './teleport-host.ts';
+import type { VmRegistry } from './vm-registry.ts';
+
+export interface Started {
+  readonly vm: ManagedVm;
+  readonly timings: Readonly<Record<string, number>>;
+}
+
+/** A new VM, booted until its guest agent answers. On failure there is no VM. Progress phases: the backend's. */
+export async function createVm(
+  host: TeleportHost,
+  registry: VmRegistry,
+  { id, config }: { readonly id: string; readonly config: VmConfig },
+  options: OperationOptions,
+): Promise<Started> {
+  const operation = { ...newOperation(host, { id, name: config.name }), kind: 'create' } as const;
+  return journaled(host, registry, operation, async () => {
+    const vm = await registry.add({
+      formatVersion: 1,
+      id,
+      config,
+      createdAtUnixMs: operation.startedAtUnixMs,
+      state: 'created',
+      reason: null,
+      startedAtUnixMs: null,
+      generation: 0,
+      snapshotId: null,
+      runtime: null,
+      disk: [],
+      ownership: null,
+      departed: null,
+    });
+    return boot(host, vm, options);
+  });
+}
+
+/** Boots a stopped or crashed VM from its disk. On failure it is as before. */
+export async function startVm(
+  host: TeleportHost,
+  registry: VmRegistry,
+  vm: ManagedVm,
+  options: OperationOptions,
+): Promise<Started> {
+  requireNotLive(vm, 'start');
+  const operation = { ...newOperation(host, vm), kind: 'start', before: standingOf(vm.record) } as const;
+  return journaled(host, registry, operation, () => boot(host, vm, options));
+}
+
+async function boot(
+  host: TeleportHost,
+  vm: ManagedVm,
+  { listener, signal }: OperationOptions,
+): Promise<Started> {
+  const times = new Stopwatch(host.env.clock);
+  const marks = new PhaseMarks(times, host, listener.progress.bind(listener));
+  const { disk } = vm.record;
+  const instance = await vm.prepareInstance(null);
+  await times.measure('total', () =>
+    instance.start({ disk, signal, onProgress: (progress) => marks.enter(progress.phase) }),
+  );
+  marks.end();
+  await vm.save();
+  return { vm, timings: times.all };
+}
+
+/** Times of phases that only tell when they begin. */
+class PhaseMarks {
+  readonly #times: Stopwatch;
+  readonly #host: TeleportHost;
+  readonly #tell: (phase: string) => void;
+  #phase: { readonly name: StartProgress['phase']; readonly startedMs: number } | null = null;
+
+  constructor(times: Stopwatch, host: TeleportHost, tell: (phase: string) => void) {
+    this.#times = times;
+    this.#host = host;
+    this.#tell = tell;
+  }
+
+  enter(name: StartProgress['phase']): void {
+    this.end();
+    this.#phase = { name, startedMs: this.#host.env.clock.monotonicMs() };
+    this.#tell(name);
+  }
+
+  end(): void {
+    if (this.#phase !== null)
+      this.#times.set(`${this.#phase.name}Ms`, this.#host.env.clock.monotonicMs() - this.#phase.startedMs);
+    this.#phase = null;
+  }
+}
+
+/** Powers a live VM off. Its disk and snapshots stay. */
+export async function stopVm(
+  host: TeleportHost,
+  registry: VmRegistry,
+  vm: ManagedVm,
+  force: boolean,
+): Promise<void> {
+  const instance = vm.requireLive('stop');
+  const operation = { ...newOperation(host, vm), kind: 'stop' } as const;
+  await journaled(host, registry, operation, async () => {
+    await instance.stop({ force });
+    await vm.markDead('stopped', null);
+    await vm.release();
+  });
+}
+
+/** @throws KelpieError when the VM departed or a process of it exists. */
+export function requireNotLive(vm: ManagedVm, act: string): void {
+  vm.requireHere(act);
+  if (!vm.isLive) return;
+  const { state } = vm.record;
+  throw new KelpieError('invalid_state', `cannot ${act} "${vm.name}": it is ${state}; stop it first.`, {
+    data: { state, act },
+  });
+}
+
+/**
+ * Removes a VM with its disk and snapshots. One that came from a store is told there as removed, since nobody else can
+ * claim it any more; `force` goes on when that store does not answer.
+ */
+export async function removeVm(
+  host: TeleportHost,
+  registry: VmRegistry,
+  vm: ManagedVm,
+  force: boolean,
+): Promise<void> {
+  if (vm.isLive && !force) requireNotLive(vm, 'remove');
+  const operation = { ...newOperation(host, vm), kind: 'remove' } as const;
+  await tellRemoved(host, vm, force);
+  await journaled(host, registry, operation, async () => {
+    await vm.kill();
+    await registry.remove(vm.id);
+  });
+}
+
+async function tellRemoved(host: TeleportHost, vm: ManagedVm, force: boolean): Promise<void> {
+  const { ownership } = vm.record;
+  if (ownership === null) return;
+  try {
+    const store = await host.openStore(ownership.storeUrl);
+    const record = await store.ownership.read(vm.id);
+    if (record === null || !isOwnedBy(record, host.identity.id)) return;
+    const next = nextRecord(host, { vmId: vm.id, vmName: vm.name }, record, {
+      epoch: record.epoch + 1,
+      state: { state: 'removed' },
+    });
+    await swap(host, store.ownership, record, next);
+  } catch (error) {
+    if (!force) throw error;
+    host.log.error({ event: 'ownership-not-told', vmId: vm.id, storeUrl: ownership.storeUrl, err: error });
+  }
+}

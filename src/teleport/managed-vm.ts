@@ -1,0 +1,198 @@
+/**
+ * A VM of this host: its record and, while there is one, its instance. Every change of either reaches the record in memory at once and
+ * the disk in order, so that after a crash of this process the record is at most one unsynced change behind what runs.
+ */
+import { assert } from '../base/assert.ts';
+import { KelpieError, asError } from '../base/errors.ts';
+import { writeJsonDurably } from './durable-json.ts';
+import { imageFilesFor } from './image-files.ts';
+import type { MachineFacts } from '../snapshot/metadata.ts';
+import type { VmBackend, VmEvent, VmInstance, VmPlaces } from '../vm/instance.ts';
+import type { TeleportHost } from './teleport-host.ts';
+import type { VmRecord } from './vm-record.ts';
+
+export class ManagedVm {
+  readonly #host: TeleportHost;
+  #record: VmRecord;
+  #instance: VmInstance | null = null;
+  /** The last write under way, and the one that waits for it: more than two would write the same twice. */
+  #writing: Promise<void> = Promise.resolve();
+  #queued: Promise<void> | null = null;
+
+  constructor(host: TeleportHost, record: VmRecord) {
+    this.#host = host;
+    this.#record = record;
+  }
+
+  get id(): string {
+    return this.#record.id;
+  }
+  get name(): string {
+    return this.#record.config.name;
+  }
+  get record(): VmRecord {
+    return this.#record;
+  }
+  /** The instance, when this process has one. */
+  get instance(): VmInstance | null {
+    return this.#instance;
+  }
+  /** A process of it exists here. */
+  get isLive(): boolean {
+    return (
+      this.#record.state === 'starting' || this.#record.state === 'running' || this.#record.state === 'paused'
+    );
+  }
+
+  /** The instance of a VM that runs. @throws KelpieError with why there is none. */
+  requireLive(act: string): VmInstance {
+    this.requireHere(act);
+    const { state, reason } = this.#record;
+    if (state === 'crashed') {
+      throw new KelpieError(
+        'vm_crashed',
+        `cannot ${act} "${this.name}": it crashed${reason === null ? '' : ` (${reason})`}; restore or start it.`,
+      );
+    }
+    if (this.#instance === null || !this.isLive) {
+      throw new KelpieError('invalid_state', `cannot ${act} "${this.name}": it is ${state}.`, {
+        data: { state, act },
+      });
+    }
+    return this.#instance;
+  }
+
+  /** @throws KelpieError `vm_departed` when the VM was teleported away. */
+  requireHere(act: string): void {
+    const { departed } = this.#record;
+    if (departed === null) return;
+    throw new KelpieError(
+      'vm_departed',
+      `cannot ${act} "${this.name}": it was teleported to ${departed.storeUrl}; restore it from there.`,
+      {
+        data: { storeUrl: departed.storeUrl, packageId: departed.packageId },
+      },
+    );
+  }
+
+  /** Changes the record, durably. */
+  async update(change: Partial<VmRecord>): Promise<void> {
+    this.#record = { ...this.#record, ...change };
+    await this.save();
+  }
+
+  /** Resolves when the record as it is now is durable. */
+  save(): Promise<void> {
+    this.#queued ??= this.#writing.then(async () => {
+      this.#queued = null;
+      await writeJsonDurably(this.#host.env.files, this.#host.places.vmRecord(this.id), this.#record);
+    });
+    const saved = this.#queued;
+    // A failed write is told to whoever asked for it, and the next one is tried all the same.
+    this.#writing = saved.catch(() => {});
+    return saved;
+  }
+
+  /** A fresh instance for a start or a restore, on the backend named, or the host's best. */
+  async prepareInstance(backend: MachineFacts['backend'] | null): Promise<VmInstance> {
+    assert(!this.isLive, 'a live VM is not started again');
+    await this.#host.env.files.makeDirectory(this.#host.places.runDirectory(this.id));
+    await this.release();
+    const instance = await this.#host
+      .backend(backend)
+      .create(this.id, this.#record.config, await this.#placesOf());
+    this.#take(instance);
+    return instance;
+  }
+
+  /** Finds the running VM again. @throws KelpieError `vm_crashed` when it is gone; the record says so then. */
+  async adopt(): Promise<VmInstance> {
+    const { runtime } = this.#record;
+    assert(runtime !== null, 'only a VM with a process is adopted');
+    try {
+      const instance = await this.#backend().adopt(
+        this.id,
+        this.#record.config,
+        await this.#placesOf(),
+        runtime,
+      );
+      this.#take(instance);
+      this.#learn(instance);
+      await this.update({ state: instance.state, reason: null });
+      return instance;
+    } catch (error) {
+      const reason = error instanceof KelpieError ? error.message : asError(error).message;
+      if (error instanceof KelpieError && error.code === 'vm_crashed') await this.markDead('crashed', reason);
+      throw error;
+    }
+  }
+
+  /** Ends whatever runs of this VM here, known or not, without asking the guest. */
+  async kill(): Promise<void> {
+    if (this.#instance !== null && this.isLive) await this.#instance.stop({ force: true });
+    await this.release();
+    await this.#backend().removeOrphan(this.#host.places.runDirectory(this.id));
+  }
+
+  /** Nothing of it runs any more. */
+  async markDead(state: 'stopped' | 'crashed', reason: string | null): Promise<void> {
+    await this.update({ state, reason, runtime: null, startedAtUnixMs: null });
+  }
+
+  /** Lets go of the instance: what runs, runs on. */
+  async release(): Promise<void> {
+    const instance = this.#instance;
+    this.#instance = null;
+    if (instance !== null) await instance.close();
+  }
+
+  #backend(): VmBackend {
+    return this.#host.backend(this.#record.runtime?.machine.backend ?? null);
+  }
+
+  async #placesOf(): Promise<VmPlaces> {
+    return {
+      runDirectory: this.#host.places.runDirectory(this.id),
+      blobDirectory: this.#host.places.blobDirectory,
+      image: await imageFilesFor(this.#host, this.#record.config.image),
+    };
+  }
+
+  #take(instance: VmInstance): void {
+    this.#instance = instance;
+    instance.onEvent((event) => {
+      if (this.#instance === instance) this.#onEvent(instance, event);
+    });
+  }
+
+  #onEvent(instance: VmInstance, event: VmEvent): void {
+    this.#learn(instance);
+    if (event.kind === 'state') this.#learnState(event.state, event.reason);
+    this.#host.log.info({
+      event: `vm-${event.kind}`,
+      vmId: this.id,
+      state: this.#record.state,
+      reason: this.#record.reason,
+    });
+    this.save().catch((error: unknown) =>
+      this.#host.log.error({ event: 'vm-record-unsaved', vmId: this.id, err: asError(error) }),
+    );
+  }
+
+  #learn(instance: VmInstance): void {
+    const { runtime } = instance;
+    if (runtime !== null) this.#record = { ...this.#record, runtime, disk: runtime.disk };
+  }
+
+  #learnState(state: VmRecord['state'], reason: string | null): void {
+    const isDead = state === 'stopped' || state === 'crashed';
+    const isBegun = state === 'running' && this.#record.startedAtUnixMs === null;
+    this.#record = {
+      ...this.#record,
+      state,
+      reason,
+      ...(isDead ? { runtime: null, startedAtUnixMs: null } : {}),
+      ...(isBegun ? { startedAtUnixMs: Math.round(this.#host.env.clock.wallMs()) } : {}),
+    };
+  }
+}

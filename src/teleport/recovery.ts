@@ -1,0 +1,98 @@
+/**
+ * After a crash of the daemon (or of the host): every operation in the journal is rolled forward or back, every VM that runs is found again.
+ *
+ *     operation                    table in
+ *     create start stop snapshot   settle-local.ts
+ *     restore remove
+ *     teleport                     settle-teleport.ts
+ *     claim                        settle-claim.ts
+ *     none, the record is live     adopted; when it is gone: crashed, restorable from its snapshots or disk
+ *     none, a tombstone and a      ended: nothing of a departed VM runs here
+ *     process
+ *     a run directory that no      its processes are ended, its files removed
+ *     live VM has
+ *
+ * The order matters: VMs are adopted before operations are settled, so that settling can let them go on; blobs are collected after all of
+ * it, when every record tells the truth.
+ */
+import { KelpieError, asError, isKelpieError } from '../base/errors.ts';
+import { settleClaim } from './settle-claim.ts';
+import { settleLocal } from './settle-local.ts';
+import { settleTeleport } from './settle-teleport.ts';
+import type { ManagedVm } from './managed-vm.ts';
+import type { Operation } from './operations.ts';
+import type { TeleportHost } from './teleport-host.ts';
+import type { VmRegistry } from './vm-registry.ts';
+
+/** Rolls one operation forward or back. Idempotent. @throws KelpieError when that must wait, for a store above all. */
+export async function settle(host: TeleportHost, registry: VmRegistry, operation: Operation): Promise<void> {
+  if (operation.kind === 'claim') return settleClaim(host, registry, operation);
+  if (operation.kind !== 'teleport') return settleLocal(host, registry, operation);
+  const vm = registry.byId(operation.vmId);
+  if (vm === undefined) {
+    throw new KelpieError(
+      'io_failed',
+      `the record of "${operation.vmName}" is damaged: its teleport cannot be settled before it is repaired.`,
+    );
+  }
+  await settleTeleport(host, vm, operation);
+}
+
+/** Brings the host back to where every VM and every operation is in a known state. Called once, before anything else. */
+export async function recover(host: TeleportHost, registry: VmRegistry): Promise<void> {
+  const { entries, damaged } = await host.journal.readAll();
+  for (const { path, reason } of damaged) host.log.error({ event: 'journal-entry-damaged', path, reason });
+  const isEnding = new Set(entries.filter(endsProcess).map((entry) => entry.vmId));
+  for (const vm of registry.all) await readopt(host, vm, isEnding.has(vm.id));
+  for (const operation of entries) await settleOrHold(host, registry, operation);
+  await removeStrayRuns(host, registry);
+}
+
+/** Operations whose settling ends whatever runs: adopting it first would be for nothing. */
+function endsProcess(operation: Operation): boolean {
+  return operation.kind !== 'snapshot' && operation.kind !== 'teleport';
+}
+
+async function readopt(host: TeleportHost, vm: ManagedVm, isEnding: boolean): Promise<void> {
+  if (isEnding) return;
+  try {
+    if (vm.record.departed !== null) {
+      if (vm.record.runtime === null) return;
+      await vm.kill();
+      await vm.markDead('stopped', null);
+    } else if (vm.record.runtime !== null) {
+      await vm.adopt();
+    } else if (vm.isLive) {
+      await vm.markDead('crashed', 'it ended while the daemon was away');
+    }
+  } catch (error) {
+    // Gone: the record says so. Anything else leaves the record as it is, for the next start of the daemon.
+    const level = isKelpieError(error, 'vm_crashed') ? 'info' : 'error';
+    host.log[level]({ event: 'vm-not-adopted', vmId: vm.id, err: asError(error) });
+  }
+}
+
+async function settleOrHold(host: TeleportHost, registry: VmRegistry, operation: Operation): Promise<void> {
+  try {
+    await settle(host, registry, operation);
+    host.log.info({
+      event: 'operation-settled',
+      operationId: operation.id,
+      kind: operation.kind,
+      vmId: operation.vmId,
+    });
+  } catch (error) {
+    host.hold(operation, error);
+  }
+}
+
+async function removeStrayRuns(host: TeleportHost, registry: VmRegistry): Promise<void> {
+  const known = new Set(registry.all.filter((vm) => vm.isLive).map((vm) => host.places.runDirectory(vm.id)));
+  for (const { id } of registry.damaged) known.add(host.places.runDirectory(id));
+  for (const name of await host.env.files.list(host.places.runsDirectory)) {
+    const directory = `${host.places.runsDirectory}/${name}`;
+    if (known.has(directory)) continue;
+    await host.backend(null).removeOrphan(directory);
+    await host.env.files.removeTree(directory);
+  }
+}

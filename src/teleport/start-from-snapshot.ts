@@ -1,0 +1,81 @@
+/** A snapshot of this host becomes a running VM: the common end of every restore. */
+import { KelpieError } from '../base/errors.ts';
+import { makeDurable } from '../env/durable-files.ts';
+import { pageFilePath } from '../snapshot/local-snapshot.ts';
+import { materializeMemory } from '../snapshot/materialize.ts';
+import { PAGE_MAP_BYTES_MAX } from '../snapshot/page-map-codec.ts';
+import { PageMap } from '../snapshot/page-map.ts';
+import type { MemoryImage } from '../snapshot/local-snapshot.ts';
+import type { LocalSnapshot } from '../snapshot/local-snapshots.ts';
+import type { ManagedVm } from './managed-vm.ts';
+import type { OperationOptions } from './source.ts';
+import type { Stopwatch } from './stopwatch.ts';
+import type { TeleportHost } from './teleport-host.ts';
+
+export interface StartFromSnapshotOptions extends OperationOptions {
+  readonly times: Stopwatch;
+  /** The last chance to refuse, when all is loaded. */
+  readonly beforeResume?: () => Promise<void>;
+}
+
+/**
+ * Resolves with the VM running and its guest repaired. The generation grows first, so that no two attempts share one. On
+ * failure nothing of the VM runs. Progress phases: `memory`, then the backend's (`process`, `load`, `guest`).
+ */
+export async function startFromSnapshot(
+  host: TeleportHost,
+  vm: ManagedVm,
+  snapshot: LocalSnapshot,
+  options: StartFromSnapshotOptions,
+): Promise<void> {
+  const { listener, signal, times, beforeResume } = options;
+  checkArchitecture(vm, snapshot);
+  const memory = await times.measure('memory', () => mappableMemory(host, snapshot, options));
+  const generation = Math.max(vm.record.generation, snapshot.metadata.guest.generation) + 1;
+  await vm.update({ generation });
+  const instance = await vm.prepareInstance(snapshot.metadata.machine.backend);
+  const restored = await instance.restore({
+    machine: snapshot.metadata.machine,
+    deviceStatePath: snapshot.deviceStatePath,
+    memory,
+    disk: snapshot.disk,
+    generation,
+    signal,
+    onProgress: ({ phase }) => listener.progress(phase),
+    ...(beforeResume === undefined ? {} : { beforeResume }),
+  });
+  for (const [name, durationMs] of Object.entries(restored)) times.set(name, Number(durationMs));
+}
+
+function checkArchitecture(vm: ManagedVm, snapshot: LocalSnapshot): void {
+  const { config } = snapshot.metadata;
+  if (
+    config.architecture === vm.record.config.architecture &&
+    config.memoryMib === vm.record.config.memoryMib
+  )
+    return;
+  throw new KelpieError(
+    'snapshot_corrupt',
+    `snapshot ${snapshot.metadata.snapshotId} is of another machine than "${vm.name}".`,
+  );
+}
+
+/** The memory with a file that can be mapped; made once, and remembered in the snapshot for later restores. */
+async function mappableMemory(
+  host: TeleportHost,
+  snapshot: LocalSnapshot,
+  options: OperationOptions,
+): Promise<MemoryImage> {
+  if (snapshot.memory.mappable !== null) return snapshot.memory;
+  options.listener.progress('memory');
+  const { env, places } = host;
+  const map = PageMap.decode(
+    await env.files.readFile(snapshot.memory.mapPath, PAGE_MAP_BYTES_MAX),
+    env.compute,
+  );
+  const pathOf = (id: string): string => pageFilePath(places.blobDirectory, id);
+  const mappable = env.random.uuid();
+  await materializeMemory(env, map, pathOf, pathOf(mappable), options.signal);
+  await makeDurable(env.files, pathOf(mappable));
+  return (await host.snapshots.setMappable(snapshot, mappable)).memory;
+}

@@ -1,0 +1,32 @@
+/** What the operations on one host share; made once by the daemon. */
+import type { Env } from '../env/env.ts';
+import type { LocalSnapshots } from '../snapshot/local-snapshots.ts';
+import type { Store } from '../store/open-store.ts';
+import type { MachineFacts } from '../snapshot/metadata.ts';
+import type { VmBackend } from '../vm/instance.ts';
+import type { DiskImages } from './disk-images.ts';
+import type { HostPlaces } from './host-places.ts';
+import type { Journal } from './journal.ts';
+import type { Operation } from './operations.ts';
+
+/** Events with fields; `err` holds an error. */
+export interface Log {
+  info(fields: Readonly<Record<string, unknown>>): void;
+  error(fields: Readonly<Record<string, unknown>>): void;
+}
+
+export interface TeleportHost {
+  readonly env: Env;
+  readonly places: HostPlaces;
+  readonly identity: { readonly id: string; readonly name: string };
+  readonly journal: Journal;
+  readonly snapshots: LocalSnapshots;
+  readonly disks: DiskImages;
+  readonly log: Log;
+  /** The backend of this name, or the best one of this host. @throws KelpieError `backend_unavailable`. */
+  backend(name: MachineFacts['backend'] | null): VmBackend;
+  /** @throws KelpieError `invalid_argument` for a URL that names no store, `store_unavailable`. */
+  openStore(url: string): Promise<Store>;
+  /** An operation that could not be settled now: its VM is kept from other commands, and settling is tried again. */
+  hold(operation: Operation, cause: unknown): void;
+}

@@ -1,0 +1,88 @@
+/**
+ * The record of a VM on this host, `vms/ID/vm.json`: everything that the daemon must know after a restart.
+ *
+ * `departed` is the tombstone of a teleport: while it is there, nothing of this VM may ever run on this host.
+ */
+import { z } from 'zod';
+import { diskLayer, machineFacts, memoryImage, vmConfig } from './record-schemas.ts';
+import type { DiskLayer } from '../snapshot/local-snapshot.ts';
+import type { VmConfig } from '../snapshot/metadata.ts';
+import type { VmRuntime } from '../vm/instance.ts';
+import type { VmState } from '../vm/state.ts';
+
+export interface VmRecord {
+  readonly formatVersion: 1;
+  readonly id: string;
+  readonly config: VmConfig;
+  readonly createdAtUnixMs: number;
+  readonly state: VmState;
+  /** Why it is in this state, when that is worth telling: a crash. */
+  readonly reason: string | null;
+  readonly startedAtUnixMs: number | null;
+  /** How often it was restored; the guest sees it and knows that it was. Only grows. */
+  readonly generation: number;
+  /** The snapshot that it was started from or took last. */
+  readonly snapshotId: string | null;
+  /** Finds the running VM again; null while none runs. */
+  readonly runtime: VmRuntime | null;
+  /** The disk as the VM has or left it, bottom first; empty before its first boot. */
+  readonly disk: readonly DiskLayer[];
+  /** The right to run it came from a store; null for a VM that was never in one. */
+  readonly ownership: { readonly storeUrl: string; readonly epoch: number } | null;
+  readonly departed: Departure | null;
+}
+
+export interface Departure {
+  readonly storeUrl: string;
+  readonly packageId: string;
+  readonly epoch: number;
+}
+
+/** What of a record an operation puts back when it fails. */
+export type Standing = Pick<
+  VmRecord,
+  'config' | 'state' | 'reason' | 'disk' | 'snapshotId' | 'departed' | 'ownership'
+>;
+
+export function standingOf(record: VmRecord): Standing {
+  const { config, state, reason, disk, snapshotId, departed, ownership } = record;
+  return { config, state, reason, disk, snapshotId, departed, ownership };
+}
+
+const state: z.ZodType<VmState> = z.enum(['created', 'starting', 'running', 'paused', 'stopped', 'crashed']);
+const ownership = z.object({ storeUrl: z.string(), epoch: z.int().min(0) });
+const departed = z.object({ storeUrl: z.string(), packageId: z.string(), epoch: z.int().min(0) });
+
+const runtime: z.ZodType<VmRuntime> = z.object({
+  process: z.object({ pid: z.int().positive(), startedAt: z.string() }),
+  machine: machineFacts,
+  memory: memoryImage.nullable(),
+  disk: z.array(diskLayer),
+  details: z.record(z.string(), z.string()),
+});
+
+export const standing: z.ZodType<Standing> = z.object({
+  config: vmConfig,
+  state,
+  reason: z.string().nullable(),
+  disk: z.array(diskLayer),
+  snapshotId: z.uuid().nullable(),
+  departed: departed.nullable(),
+  ownership: ownership.nullable(),
+});
+
+export const vmRecord: z.ZodType<VmRecord> = z.object({
+  formatVersion: z.literal(1),
+  id: z.uuid(),
+  config: vmConfig,
+  createdAtUnixMs: z.number(),
+  state,
+  reason: z.string().nullable(),
+  startedAtUnixMs: z.number().nullable(),
+  generation: z.int().min(0),
+  snapshotId: z.uuid().nullable(),
+  runtime: runtime.nullable(),
+  disk: z.array(diskLayer),
+  ownership: ownership.nullable(),
+  departed: departed.nullable(),
+});
