@@ -32,7 +32,7 @@ function childSuite(subject: string, createFixture: CreateFixture): void {
     const child = await processes.spawn(shell('exit 7'));
     assert.deepEqual(await Promise.all([child.wait(), child.wait()]), [{ code: 7 }, { code: 7 }]);
     assert.deepEqual(await child.wait(), { code: 7 });
-    const killed = await processes.spawn(shell('sleep 60'));
+    const killed = await processes.spawn(shell('exec sleep 60'));
     killed.kill('SIGKILL');
     assert.deepEqual(await killed.wait(), { signal: 'SIGKILL' });
     killed.kill('SIGTERM');
@@ -82,7 +82,7 @@ function childSuite(subject: string, createFixture: CreateFixture): void {
   });
 
   promise('a child that has ended is alive for nobody', async ({ env: { processes } }) => {
-    const child = await processes.spawn(shell('sleep 60'));
+    const child = await processes.spawn(shell('exec sleep 60'));
     assert.ok(await processes.isAlive(child.identity));
     assert.ok(!(await processes.isAlive({ ...child.identity, startedAt: 'another time' })));
     child.kill('SIGTERM');
@@ -144,7 +144,7 @@ function streamSuite(subject: string, createFixture: CreateFixture): void {
   });
 
   promise('writing to a child that does not read ends in EPIPE', async ({ env: { processes } }) => {
-    const child = await processes.spawn({ ...shell('exec <&-; sleep 60'), stdin: 'pipe' });
+    const child = await processes.spawn({ ...shell('exec <&-; exec sleep 60'), stdin: 'pipe' });
     const stdin = defined(child.stdin, 'stdin');
     await refusedWith('EPIPE', stdin.write(new Uint8Array(MIB)));
     child.kill('SIGKILL');
@@ -189,13 +189,17 @@ function adoptionSuite(subject: string, createFixture: CreateFixture): void {
   });
 
   promise('processes are listed with their arguments', async ({ env: { host, processes } }) => {
-    const child = await processes.spawn({ ...shell('sleep 60; exit', 'two words', ''), output: 'ignore' });
+    const child = await processes.spawn({
+      ...shell('read line', 'two words', ''),
+      output: 'ignore',
+      stdin: 'pipe',
+    });
     const listed = await processes.list();
     assert.ok(listed.some(({ identity }) => identity.pid === host.pid));
     const found = listed.find(({ identity }) => identity.pid === child.identity.pid);
     assert.deepEqual(found, {
       identity: child.identity,
-      args: ['sh', '-c', 'sleep 60; exit', 'sh', 'two words', ''],
+      args: ['sh', '-c', 'read line', 'sh', 'two words', ''],
     });
     child.kill('SIGKILL');
     await child.wait();
