@@ -19,7 +19,9 @@ const root = fileURLToPath(new URL('../.cache/demo', import.meta.url));
 const store = `${root}/store`;
 const program = fileURLToPath(new URL('../examples/counter.py', import.meta.url));
 
-const { values: options } = parseArgs({ options: { json: { type: 'string' }, memory: { type: 'string', default: '512' } } });
+const { values: options } = parseArgs({
+  options: { json: { type: 'string' }, memory: { type: 'string', default: '512' } },
+});
 const laptop = new DemoHost('laptop', `${root}/laptop`);
 const cloud = new DemoHost('cloud', `${root}/cloud`);
 
@@ -44,13 +46,16 @@ async function boot(): Promise<number> {
   const started = await laptop.json(['up', VM, '--memory', options.memory]);
   await laptop.must(['cp', program, `${VM}:/root/counter.py`]);
   await laptop.must(['exec', '--detach', VM, '--', 'python3', '/root/counter.py']);
-  await until(async () => (await laptop.run(['exec', VM, '--', 'test', '-s', '/run/counter.json'])).status === 0);
+  await until(
+    async () => (await laptop.run(['exec', VM, '--', 'test', '-s', '/run/counter.json'])).status === 0,
+  );
   return sum(record(started['timings'], 'timings'));
 }
 
 async function until(condition: () => Promise<boolean>): Promise<void> {
   const deadlineMs = performance.now() + 60_000;
-  while (!(await condition())) if (performance.now() > deadlineMs) throw new Error('the counting program did not start within a minute');
+  while (!(await condition()))
+    if (performance.now() > deadlineMs) throw new Error('the counting program did not start within a minute');
 }
 
 function sum(timings: Readonly<Record<string, unknown>>): number {
@@ -58,7 +63,11 @@ function sum(timings: Readonly<Record<string, unknown>>): number {
 }
 
 /** One move, with everything that must hold after it. */
-async function move(from: DemoHost, to: DemoHost, before: CounterReport): Promise<{ leg: Leg; after: CounterReport; checks: readonly Check[] }> {
+async function move(
+  from: DemoHost,
+  to: DemoHost,
+  before: CounterReport,
+): Promise<{ leg: Leg; after: CounterReport; checks: readonly Check[] }> {
   say(`· ${from.name}: teleporting it to the store`);
   const out = await from.json(['teleport', VM, '--to', store]);
   say(`· ${to.name}: restoring it`);
@@ -73,7 +82,12 @@ async function move(from: DemoHost, to: DemoHost, before: CounterReport): Promis
     downloadedBytes: numberAt(back, 'downloadedBytes'),
     firstAnswerMs: performance.now() - answerStartMs,
   };
-  const checks = [...compareReports(before, after), await checkDiskFile(to, VM), await checkClock(to, VM), await checkRefused(from, VM)];
+  const checks = [
+    ...compareReports(before, after),
+    await checkDiskFile(to, VM),
+    await checkClock(to, VM),
+    await checkRefused(from, VM),
+  ];
   for (const check of checks) say(`  ${check.ok ? '✓' : '✗'} ${check.what}: ${check.found}`);
   return { leg, after, checks };
 }
@@ -84,12 +98,18 @@ async function main(): Promise<boolean> {
   await ensureImage();
   const bootMs = await boot();
   const before = await readReport(laptop, VM);
-  say(`  it counts: PID ${before.pid}, at ${before.counter}, with an open unlinked file and a TCP connection to itself`);
+  say(
+    `  it counts: PID ${before.pid}, at ${before.counter}, with an open unlinked file and a TCP connection to itself`,
+  );
   const there = await move(laptop, cloud, before);
   const again = await move(cloud, laptop, await readReport(cloud, VM));
   const ok = [...there.checks, ...again.checks].every((check) => check.ok);
   say(`\n${phaseTable(bootMs, [there.leg, again.leg])}\n\n${bytesTable([there.leg, again.leg])}\n`);
-  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(summary(ok, bootMs, before, there.after, there.leg), null, 2)}\n`);
+  if (options.json !== undefined)
+    writeFileSync(
+      options.json,
+      `${JSON.stringify(summary(ok, bootMs, before, there.after, there.leg), null, 2)}\n`,
+    );
   await tidyUp();
   say(ok ? 'All of it held.' : 'Something did not hold: see the lines with ✗.');
   return ok;
@@ -97,7 +117,12 @@ async function main(): Promise<boolean> {
 
 function summary(ok: boolean, bootMs: number, before: CounterReport, after: CounterReport, leg: Leg): object {
   const phases = Object.fromEntries(
-    [['boot', bootMs] as const, ...timed(leg.out), ...timed(leg.in), ['firstAnswer', leg.firstAnswerMs] as const].map(([phase, ms]) => [`${phase}Ms`, Math.round(ms * 10) / 10]),
+    [
+      ['boot', bootMs] as const,
+      ...timed(leg.out),
+      ...timed(leg.in),
+      ['firstAnswer', leg.firstAnswerMs] as const,
+    ].map(([phase, ms]) => [`${phase}Ms`, Math.round(ms * 10) / 10]),
   );
   return {
     ok,

@@ -53,15 +53,31 @@ export function compareReports(before: CounterReport, after: CounterReport): rea
       ok: ticks > 0 && Math.abs(missed) <= TICK_SLACK,
       found: `${before.counter} → ${after.counter}; at rest for ${(atRestMs / 1000).toFixed(1)} s`,
     },
-    { what: 'memory is the same', ok: after.memory && after.checksum === before.checksum, found: `SHA-256 ${after.checksum.slice(0, 12)}…` },
-    { what: 'the open, unlinked file', ok: after.openFile, found: after.openFile ? 'still readable' : 'lost' },
-    { what: 'the TCP connection to itself', ok: after.connection, found: after.connection ? 'still answers' : 'dead' },
+    {
+      what: 'memory is the same',
+      ok: after.memory && after.checksum === before.checksum,
+      found: `SHA-256 ${after.checksum.slice(0, 12)}…`,
+    },
+    {
+      what: 'the open, unlinked file',
+      ok: after.openFile,
+      found: after.openFile ? 'still readable' : 'lost',
+    },
+    {
+      what: 'the TCP connection to itself',
+      ok: after.connection,
+      found: after.connection ? 'still answers' : 'dead',
+    },
   ];
 }
 
 export async function checkDiskFile(host: DemoHost, vm: string): Promise<Check> {
   const { stdout } = await host.must(['exec', vm, '--', 'cat', '/root/counter-disk.txt']);
-  return { what: 'the file on disk', ok: stdout === 'written before the move\n', found: JSON.stringify(stdout.trim()) };
+  return {
+    what: 'the file on disk',
+    ok: stdout === 'written before the move\n',
+    found: JSON.stringify(stdout.trim()),
+  };
 }
 
 /** The guest's clock lies between the host's before and after the question, give or take the tolerance. */
@@ -71,7 +87,11 @@ export async function checkClock(host: DemoHost, vm: string): Promise<Check> {
   const latestMs = Date.now();
   const guestMs = Number(stdout.trim());
   const offMs = Math.max(0, earliestMs - guestMs, guestMs - latestMs);
-  return { what: `the clock is right (± ${CLOCK_TOLERANCE_MS} ms)`, ok: offMs <= CLOCK_TOLERANCE_MS, found: `at most ${offMs} ms outside the question's time` };
+  return {
+    what: `the clock is right (± ${CLOCK_TOLERANCE_MS} ms)`,
+    ok: offMs <= CLOCK_TOLERANCE_MS,
+    found: `at most ${offMs} ms outside the question's time`,
+  };
 }
 
 /** The host that the VM left must refuse to run it, whatever it is asked. */
@@ -83,5 +103,9 @@ export async function checkRefused(host: DemoHost, vm: string): Promise<Check> {
   ];
   const results = await Promise.all(attempts.map(async (args) => host.run(args)));
   const refused = results.filter(({ status }) => status !== 0).length;
-  return { what: `${host.name} refuses to run it`, ok: refused === attempts.length, found: results[0]?.stderr.trim() ?? '' };
+  return {
+    what: `${host.name} refuses to run it`,
+    ok: refused === attempts.length,
+    found: results[0]?.stderr.trim() ?? '',
+  };
 }

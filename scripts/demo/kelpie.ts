@@ -44,14 +44,22 @@ export class DemoHost {
   }
 
   /** Runs a command line that must succeed. */
-  async must(args: readonly string[], options: { readonly showsProgress?: boolean } = {}): Promise<RunResult> {
+  async must(
+    args: readonly string[],
+    options: { readonly showsProgress?: boolean } = {},
+  ): Promise<RunResult> {
     const result = await this.run(args, options);
     if (result.status === 0) return result;
-    throw new Error(`kelpie ${args.join(' ')} on ${this.name} ended with ${result.status}: ${result.stderr}${result.stdout}`);
+    throw new Error(
+      `kelpie ${args.join(' ')} on ${this.name} ended with ${result.status}: ${result.stderr}${result.stdout}`,
+    );
   }
 
   /** The JSON result of a command that must succeed. */
-  async json(args: readonly string[], options: { readonly showsProgress?: boolean } = {}): Promise<Readonly<Record<string, unknown>>> {
+  async json(
+    args: readonly string[],
+    options: { readonly showsProgress?: boolean } = {},
+  ): Promise<Readonly<Record<string, unknown>>> {
     const { stdout } = await this.must([...args.slice(0, 1), '--json', ...args.slice(1)], options);
     return record(JSON.parse(stdout), `the result of kelpie ${args[0] ?? ''}`);
   }
@@ -66,7 +74,8 @@ async function textOf(stream: NodeJS.ReadableStream | null): Promise<string> {
 
 /** A JSON object, checked. */
 export function record(value: unknown, what: string): Readonly<Record<string, unknown>> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error(`${what} is not an object`);
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new Error(`${what} is not an object`);
   return Object.fromEntries(Object.entries(value));
 }
 

@@ -18,14 +18,18 @@ export interface Leg {
 export function phaseTable(bootMs: number, legs: readonly Leg[]): string {
   const rows = [['boot', ...legs.map((_leg, index) => (index === 0 ? formatDurationMs(bootMs) : ''))]];
   for (const side of ['out', 'in'] as const) {
-    for (const phase of Object.keys(legs[0]?.[side] ?? {})) rows.push([phase.replace(/Ms$/, ''), ...legs.map((leg) => duration(leg[side], phase))]);
+    for (const phase of Object.keys(legs[0]?.[side] ?? {}))
+      rows.push([phase.replace(/Ms$/, ''), ...legs.map((leg) => duration(leg[side], phase))]);
   }
   rows.push(['first answer', ...legs.map((leg) => formatDurationMs(leg.firstAnswerMs))]);
   return table(['phase', ...legs.map((leg) => leg.name)], rows);
 }
 
 export function bytesTable(legs: readonly Leg[]): string {
-  const rows = Object.keys(legs[0]?.bytes ?? {}).map((name) => [name, ...legs.map((leg) => formatBytes(numberAt(leg.bytes, name)))]);
+  const rows = Object.keys(legs[0]?.bytes ?? {}).map((name) => [
+    name,
+    ...legs.map((leg) => formatBytes(numberAt(leg.bytes, name))),
+  ]);
   rows.push(['downloaded', ...legs.map((leg) => formatBytes(leg.downloadedBytes))]);
   return table(['bytes', ...legs.map((leg) => leg.name)], rows);
 }
@@ -35,7 +39,14 @@ function duration(timings: Readonly<Record<string, unknown>>, phase: string): st
 }
 
 function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)));
-  const line = (cells: readonly string[]): string => cells.map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join('   ');
+  const widths = header.map((title, column) =>
+    Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)),
+  );
+  const line = (cells: readonly string[]): string =>
+    cells
+      .map((cell, column) =>
+        column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
+      )
+      .join('   ');
   return [line(header), line(widths.map((width) => '─'.repeat(width))), ...rows.map(line)].join('\n');
 }

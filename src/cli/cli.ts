@@ -3,8 +3,7 @@ import { KelpieError } from '../base/errors.ts';
 import type { Env } from '../env/env.ts';
 import type { Terminal } from '../env/terminal.ts';
 import type { Route } from '../daemon/api/routes.ts';
-import type { CallOptions } from './daemon-client.ts';
-import { DaemonClient } from './daemon-client.ts';
+import type { CallOptions, DaemonClient } from './daemon-client.ts';
 import { ensureDaemon } from './daemon-launch.ts';
 import { Output } from './output.ts';
 import { Progress } from './progress.ts';
@@ -38,7 +37,10 @@ export class Cli {
     return this.#client;
   }
 
-  async call<Result, Body, Query>(route: Route<Result, Body, Query>, options: CallOptions<Body> = {}): Promise<Result> {
+  async call<Result, Body, Query>(
+    route: Route<Result, Body, Query>,
+    options: CallOptions<Body> = {},
+  ): Promise<Result> {
     const daemon = await this.daemon();
     return daemon.call(route, options);
   }
@@ -47,7 +49,10 @@ export class Cli {
    * A long operation with progress. The first Ctrl-C asks the daemon to stop it, and its answer says what became of the VM; the
    * client going away has the same effect, so a second one may end the program at once.
    */
-  async operate<Result, Body, Query>(route: Route<Result, Body, Query>, options: CallOptions<Body>): Promise<Result> {
+  async operate<Result, Body, Query>(
+    route: Route<Result, Body, Query>,
+    options: CallOptions<Body>,
+  ): Promise<Result> {
     const daemon = await this.daemon();
     const progress = new Progress(this.terminal, this.env.clock, { isJson: this.#options.json });
     const controller = new AbortController();

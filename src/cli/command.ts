@@ -39,7 +39,8 @@ export function listOption(options: Options, name: string): readonly string[] {
 
 /** A whole number. @throws KelpieError `usage`. */
 export function parseCount(text: string, what: string): number {
-  if (!/^\d{1,15}$/.test(text)) throw new KelpieError('usage', `${what} must be a whole number, not "${text}".`);
+  if (!/^\d{1,15}$/.test(text))
+    throw new KelpieError('usage', `${what} must be a whole number, not "${text}".`);
   return Number(text);
 }
 
@@ -54,7 +55,8 @@ export function parseMib(text: string, what: string): number {
 /** `8080:80` → a forward. @throws KelpieError `usage`. */
 export function parsePublish(text: string): { readonly hostPort: number; readonly guestPort: number } {
   const match = /^(\d{1,5}):(\d{1,5})$/.exec(text);
-  if (match === null) throw new KelpieError('usage', `--publish must be HOST:GUEST, like 8080:80, not "${text}".`);
+  if (match === null)
+    throw new KelpieError('usage', `--publish must be HOST:GUEST, like 8080:80, not "${text}".`);
   return { hostPort: Number(match[1]), guestPort: Number(match[2]) };
 }
 

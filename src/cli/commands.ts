@@ -8,27 +8,115 @@ export interface CommandEntry {
 }
 
 export const commands: readonly CommandEntry[] = [
-  { name: 'up', summary: 'create a VM and boot it, or boot a stopped one', load: async () => (await import('./commands/up.ts')).up },
-  { name: 'ps', summary: 'list the VMs of this host', load: async () => (await import('./commands/ps.ts')).ps },
-  { name: 'exec', summary: 'run a command in a VM', load: async () => (await import('./commands/exec.ts')).exec },
-  { name: 'attach', summary: 'join a command that runs in a VM', load: async () => (await import('./commands/exec.ts')).attach },
-  { name: 'sessions', summary: 'list, signal or forget commands of a VM', load: async () => (await import('./commands/sessions.ts')).sessions },
-  { name: 'cp', summary: 'copy files and folders into a VM or out of it', load: async () => (await import('./commands/cp.ts')).cp },
-  { name: 'pause', summary: 'stop a VM’s clock', load: async () => (await import('./commands/life.ts')).pause },
-  { name: 'resume', summary: 'let a paused VM go on', load: async () => (await import('./commands/life.ts')).resume },
+  {
+    name: 'up',
+    summary: 'create a VM and boot it, or boot a stopped one',
+    load: async () => (await import('./commands/up.ts')).up,
+  },
+  {
+    name: 'ps',
+    summary: 'list the VMs of this host',
+    load: async () => (await import('./commands/ps.ts')).ps,
+  },
+  {
+    name: 'exec',
+    summary: 'run a command in a VM',
+    load: async () => (await import('./commands/exec.ts')).exec,
+  },
+  {
+    name: 'attach',
+    summary: 'join a command that runs in a VM',
+    load: async () => (await import('./commands/exec.ts')).attach,
+  },
+  {
+    name: 'sessions',
+    summary: 'list, signal or forget commands of a VM',
+    load: async () => (await import('./commands/sessions.ts')).sessions,
+  },
+  {
+    name: 'cp',
+    summary: 'copy files and folders into a VM or out of it',
+    load: async () => (await import('./commands/cp.ts')).cp,
+  },
+  {
+    name: 'pause',
+    summary: 'stop a VM’s clock',
+    load: async () => (await import('./commands/life.ts')).pause,
+  },
+  {
+    name: 'resume',
+    summary: 'let a paused VM go on',
+    load: async () => (await import('./commands/life.ts')).resume,
+  },
   { name: 'stop', summary: 'power a VM off', load: async () => (await import('./commands/life.ts')).stop },
-  { name: 'rm', summary: 'remove a VM with its snapshots', load: async () => (await import('./commands/life.ts')).rm },
-  { name: 'logs', summary: 'the end of a VM’s console', load: async () => (await import('./commands/ps.ts')).logs },
-  { name: 'inspect', summary: 'everything known of a VM', load: async () => (await import('./commands/ps.ts')).inspect },
-  { name: 'snapshot', summary: 'snapshot a running VM, or remove a snapshot', load: async () => (await import('./commands/snapshot.ts')).snapshot },
-  { name: 'log', summary: 'the tree of a VM’s snapshots', load: async () => (await import('./commands/snapshot.ts')).log },
-  { name: 'restore', summary: 'go back to a snapshot, or bring a VM here from a store', load: async () => (await import('./commands/restore.ts')).restore },
-  { name: 'teleport', summary: 'suspend a VM here and publish it to a store', load: async () => (await import('./commands/teleport.ts')).teleport },
-  { name: 'package', summary: 'list, show and remove the packages of a store', load: async () => (await import('./commands/package.ts')).packages },
-  { name: 'image', summary: 'build, list and remove base images', load: async () => (await import('./commands/image.ts')).image },
-  { name: 'doctor', summary: 'what this host can do, and what to repair', load: async () => (await import('./commands/system.ts')).doctor },
-  { name: 'version', summary: 'versions of this program and of the daemon', load: async () => (await import('./commands/system.ts')).version },
-  { name: 'daemon', summary: 'status, stop or restart the daemon; VMs live on', load: async () => (await import('./commands/system.ts')).daemon },
-  { name: 'serve', summary: 'run the daemon in the foreground', load: async () => (await import('./commands/system.ts')).serve },
-  { name: 'completion', summary: 'print a completion script for bash, zsh or fish', load: async () => (await import('./commands/completion.ts')).completion },
+  {
+    name: 'rm',
+    summary: 'remove a VM with its snapshots',
+    load: async () => (await import('./commands/life.ts')).rm,
+  },
+  {
+    name: 'logs',
+    summary: 'the end of a VM’s console',
+    load: async () => (await import('./commands/ps.ts')).logs,
+  },
+  {
+    name: 'inspect',
+    summary: 'everything known of a VM',
+    load: async () => (await import('./commands/ps.ts')).inspect,
+  },
+  {
+    name: 'snapshot',
+    summary: 'snapshot a running VM, or remove a snapshot',
+    load: async () => (await import('./commands/snapshot.ts')).snapshot,
+  },
+  {
+    name: 'log',
+    summary: 'the tree of a VM’s snapshots',
+    load: async () => (await import('./commands/snapshot.ts')).log,
+  },
+  {
+    name: 'restore',
+    summary: 'go back to a snapshot, or bring a VM here from a store',
+    load: async () => (await import('./commands/restore.ts')).restore,
+  },
+  {
+    name: 'teleport',
+    summary: 'suspend a VM here and publish it to a store',
+    load: async () => (await import('./commands/teleport.ts')).teleport,
+  },
+  {
+    name: 'package',
+    summary: 'list, show and remove the packages of a store',
+    load: async () => (await import('./commands/package.ts')).packages,
+  },
+  {
+    name: 'image',
+    summary: 'build, list and remove base images',
+    load: async () => (await import('./commands/image.ts')).image,
+  },
+  {
+    name: 'doctor',
+    summary: 'what this host can do, and what to repair',
+    load: async () => (await import('./commands/system.ts')).doctor,
+  },
+  {
+    name: 'version',
+    summary: 'versions of this program and of the daemon',
+    load: async () => (await import('./commands/system.ts')).version,
+  },
+  {
+    name: 'daemon',
+    summary: 'status, stop or restart the daemon; VMs live on',
+    load: async () => (await import('./commands/system.ts')).daemon,
+  },
+  {
+    name: 'serve',
+    summary: 'run the daemon in the foreground',
+    load: async () => (await import('./commands/system.ts')).serve,
+  },
+  {
+    name: 'completion',
+    summary: 'print a completion script for bash, zsh or fish',
+    load: async () => (await import('./commands/completion.ts')).completion,
+  },
 ];

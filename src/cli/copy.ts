@@ -16,17 +16,33 @@ const CHUNK_BYTES = 256 * 1024;
 const STDERR_KEPT_CHARACTERS = 1000;
 
 /** @returns how many bytes were copied. */
-export async function copyFileToVm(cli: Cli, source: string, stat: FileStat, vm: string, path: string): Promise<number> {
+export async function copyFileToVm(
+  cli: Cli,
+  source: string,
+  stat: FileStat,
+  vm: string,
+  path: string,
+): Promise<number> {
   const daemon = await cli.daemon();
   const meter = new Meter(cli, source, stat.sizeBytes);
   const query = { path, mode: stat.mode & 0o7777, parents: true };
-  const written = await daemon.upload(routes.fileWrite, { parameters: { vm }, query }, meter.count(readChunks(cli, source)));
+  const written = await daemon.upload(
+    routes.fileWrite,
+    { parameters: { vm }, query },
+    meter.count(readChunks(cli, source)),
+  );
   await meter.finish();
   return written.sizeBytes;
 }
 
 /** The target is replaced only when all has come. */
-export async function copyFileFromVm(cli: Cli, vm: string, path: string, info: GuestFileInfo, target: string): Promise<number> {
+export async function copyFileFromVm(
+  cli: Cli,
+  vm: string,
+  path: string,
+  info: GuestFileInfo,
+  target: string,
+): Promise<number> {
   const daemon = await cli.daemon();
   const response = await daemon.download(routes.fileRead, { parameters: { vm }, query: { path } });
   const header = response.headers[FILE_INFO_HEADER];
@@ -35,8 +51,10 @@ export async function copyFileFromVm(cli: Cli, vm: string, path: string, info: G
   const temporary = `${target}.kelpie-${cli.env.random.uuid()}`;
   const handle = await cli.env.files.open(temporary, 'wx', told.mode & 0o777);
   try {
-    for await (const bytes of meter.count(response.body)) await handle.write(bytes, meter.doneBytes - bytes.byteLength);
-    if (meter.doneBytes < told.sizeBytes) throw new KelpieError('guest_failed', `${path} broke off after ${meter.doneBytes} bytes.`);
+    for await (const bytes of meter.count(response.body))
+      await handle.write(bytes, meter.doneBytes - bytes.byteLength);
+    if (meter.doneBytes < told.sizeBytes)
+      throw new KelpieError('guest_failed', `${path} broke off after ${meter.doneBytes} bytes.`);
     await handle.sync();
     await handle.close();
     await cli.env.files.rename(temporary, target);
@@ -50,7 +68,11 @@ export async function copyFileFromVm(cli: Cli, vm: string, path: string, info: G
 }
 
 export async function copyFolderToVm(cli: Cli, source: string, vm: string, path: string): Promise<number> {
-  const tar = await cli.env.processes.spawn({ command: 'tar', args: ['-C', source, '-cf', '-', '.'], output: 'capture' });
+  const tar = await cli.env.processes.spawn({
+    command: 'tar',
+    args: ['-C', source, '-cf', '-', '.'],
+    output: 'capture',
+  });
   const complaint = drain(tar.stderr);
   const meter = new Meter(cli, source, null);
   const unpack = ['sh', '-c', 'mkdir -p -- "$1" && exec tar --no-same-owner -xf - -C "$1"', 'sh', path];
@@ -96,7 +118,12 @@ class Meter {
 
   async add(bytes: number): Promise<void> {
     this.doneBytes += bytes;
-    await this.#progress.show({ phase: 'copy', item: this.#item, doneBytes: this.doneBytes, totalBytes: this.#totalBytes });
+    await this.#progress.show({
+      phase: 'copy',
+      item: this.#item,
+      doneBytes: this.doneBytes,
+      totalBytes: this.#totalBytes,
+    });
   }
 
   async *count(source: AsyncIterable<Bytes>): AsyncGenerator<Bytes, void> {
@@ -114,7 +141,7 @@ class Meter {
 async function* readChunks(cli: Cli, path: string): AsyncGenerator<Bytes, void> {
   const handle = await cli.env.files.open(path, 'r');
   try {
-    for (let offset = 0; ; ) {
+    for (let offset = 0; ;) {
       const buffer = new Uint8Array(CHUNK_BYTES);
       const length = await handle.read(buffer, offset);
       if (length === 0) return;
@@ -135,12 +162,18 @@ async function drain(stream: AsyncIterable<Bytes>): Promise<string> {
 async function ended(tar: Child, complaint: Promise<string>, what: string): Promise<void> {
   const status = await tar.wait();
   if ('code' in status && status.code === 0) return;
-  throw new KelpieError('io_failed', `tar on this host could not handle ${what}: ${firstLine(await complaint)}`);
+  throw new KelpieError(
+    'io_failed',
+    `tar on this host could not handle ${what}: ${firstLine(await complaint)}`,
+  );
 }
 
 function checkGuest(outcome: PipedOutcome, path: string): void {
   if ('code' in outcome.exit && outcome.exit.code === 0) return;
-  throw new KelpieError('guest_failed', `tar in the VM could not handle ${path}: ${firstLine(outcome.stderr)}`);
+  throw new KelpieError(
+    'guest_failed',
+    `tar in the VM could not handle ${path}: ${firstLine(outcome.stderr)}`,
+  );
 }
 
 function firstLine(text: string): string {

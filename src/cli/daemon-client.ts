@@ -41,7 +41,10 @@ export class DaemonClient {
   }
 
   /** A question with one answer. @throws KelpieError as the daemon tells it. */
-  async call<Result, Body, Query>(route: Route<Result, Body, Query>, options: CallOptions<Body> = {}): Promise<Result> {
+  async call<Result, Body, Query>(
+    route: Route<Result, Body, Query>,
+    options: CallOptions<Body> = {},
+  ): Promise<Result> {
     const response = await this.#send(route, options, jsonBody(options.body));
     return parseResult(route, JSON.parse(fromUtf8(await readAll(response.body))));
   }
@@ -59,11 +62,18 @@ export class DaemonClient {
       else if (event.event === 'error') throw fromProblem(event.problem);
       else return parseResult(route, event.result);
     }
-    throw new KelpieError('daemon_unavailable', 'the daemon ended before the operation did; `kelpie ps` tells what became of it.');
+    throw new KelpieError(
+      'daemon_unavailable',
+      'the daemon ended before the operation did; `kelpie ps` tells what became of it.',
+    );
   }
 
   /** An attached session: frames both ways at once. */
-  async attach(vm: string, frames: AsyncIterable<Bytes>, signal?: AbortSignal): Promise<AsyncIterable<ExecFrame>> {
+  async attach(
+    vm: string,
+    frames: AsyncIterable<Bytes>,
+    signal?: AbortSignal,
+  ): Promise<AsyncIterable<ExecFrame>> {
     const options = { parameters: { vm }, ...(signal === undefined ? {} : { signal }) };
     const response = await this.#send(routes.attach, options, { bytes: frames, type: EXEC_CONTENT_TYPE });
     return decodeExecFrames(response.body);
@@ -90,7 +100,10 @@ export class DaemonClient {
     const text = fromUtf8(await readAll(response.body));
     const told = problem.safeParse(parseJson(text));
     if (told.success) throw fromProblem(told.data);
-    throw new KelpieError('daemon_unavailable', `the daemon answered ${response.status} without saying why; see kelpied.log.`);
+    throw new KelpieError(
+      'daemon_unavailable',
+      `the daemon answered ${response.status} without saying why; see kelpied.log.`,
+    );
   }
 
   async #request(route: AnyRoute, options: CallOptions, body: RequestBody | null): Promise<HttpResponse> {
@@ -99,13 +112,20 @@ export class DaemonClient {
         target: { address: { kind: 'unix', path: this.#socketPath } },
         method: route.method,
         path: pathOf(route, options.parameters, options.query),
-        headers: { [API_VERSION_HEADER]: String(API_VERSION), ...(body === null ? {} : { 'content-type': body.type }) },
+        headers: {
+          [API_VERSION_HEADER]: String(API_VERSION),
+          ...(body === null ? {} : { 'content-type': body.type }),
+        },
         ...(body === null ? {} : { body: body.bytes }),
         ...(options.signal === undefined ? {} : { signal: options.signal }),
       });
     } catch (error) {
       if (!isSystemError(error)) throw error;
-      throw new KelpieError('daemon_unavailable', `the daemon does not answer at ${this.#socketPath} (${error.errno}).`, { cause: error });
+      throw new KelpieError(
+        'daemon_unavailable',
+        `the daemon does not answer at ${this.#socketPath} (${error.errno}).`,
+        { cause: error },
+      );
     }
   }
 }
@@ -123,9 +143,13 @@ function parseResult<Result, Body, Query>(route: Route<Result, Body, Query>, val
   assert(route.result !== undefined, `the route ${route.path} has no result`);
   const parsed = route.result.safeParse(value);
   if (parsed.success) return parsed.data;
-  throw new KelpieError('daemon_version_mismatch', 'the daemon answers in a form that this version does not know: `kelpie daemon restart`.', {
-    cause: parsed.error,
-  });
+  throw new KelpieError(
+    'daemon_version_mismatch',
+    'the daemon answers in a form that this version does not know: `kelpie daemon restart`.',
+    {
+      cause: parsed.error,
+    },
+  );
 }
 
 function parseJson(text: string): unknown {
@@ -141,7 +165,8 @@ async function readAll(body: AsyncIterable<Bytes>): Promise<Bytes> {
   let length = 0;
   for await (const part of body) {
     length += part.byteLength;
-    if (length > RESPONSE_JSON_BYTES_MAX) throw new KelpieError('limit_exceeded', 'the daemon’s answer is larger than this program reads.');
+    if (length > RESPONSE_JSON_BYTES_MAX)
+      throw new KelpieError('limit_exceeded', 'the daemon’s answer is larger than this program reads.');
     parts.push(part);
   }
   return concat(parts);

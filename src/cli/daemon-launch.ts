@@ -31,7 +31,9 @@ export async function isDaemonUp(env: Env, home: string): Promise<boolean> {
   } catch (error) {
     if (isSystemError(error, 'ENOENT', 'ECONNREFUSED')) return false;
     if (isSystemError(error, 'ENAMETOOLONG')) throw homeTooLong(home);
-    throw new KelpieError('daemon_unavailable', `cannot reach the daemon at ${socketPath(home)}.`, { cause: error });
+    throw new KelpieError('daemon_unavailable', `cannot reach the daemon at ${socketPath(home)}.`, {
+      cause: error,
+    });
   }
 }
 
@@ -56,7 +58,8 @@ async function startDaemon(env: Env, home: string): Promise<void> {
   const deadlineMs = env.clock.monotonicMs() + START_TIMEOUT_MS;
   while (!(await isDaemonUp(env, home))) {
     if (hasEnded && !(await isDaemonUp(env, home))) throw await didNotStart(env, logPath, 'ended at once');
-    if (env.clock.monotonicMs() > deadlineMs) throw await didNotStart(env, logPath, `did not answer in ${START_TIMEOUT_MS / 1000} s`);
+    if (env.clock.monotonicMs() > deadlineMs)
+      throw await didNotStart(env, logPath, `did not answer in ${START_TIMEOUT_MS / 1000} s`);
     await env.clock.sleep(POLL_MS);
   }
 }
@@ -65,7 +68,11 @@ async function makeHome(env: Env, home: string): Promise<void> {
   try {
     await env.files.makeDirectory(home);
   } catch (error) {
-    throw new KelpieError('permission_denied', `cannot make ${home}: give another folder with --home or KELPIE_HOME.`, { cause: error });
+    throw new KelpieError(
+      'permission_denied',
+      `cannot make ${home}: give another folder with --home or KELPIE_HOME.`,
+      { cause: error },
+    );
   }
 }
 
@@ -73,9 +80,15 @@ async function didNotStart(env: Env, logPath: string, how: string): Promise<Kelp
   const log = await env.files.readFile(logPath, LOG_BYTES_MAX);
   const tail = fromUtf8Lossy(log.subarray(Math.max(0, log.byteLength - LOG_TAIL_BYTES)));
   const last = tail.trimEnd().split('\n').at(-1) ?? '';
-  return new KelpieError('daemon_unavailable', `the daemon ${how}; ${logPath} says: ${last === '' ? 'nothing' : last}`);
+  return new KelpieError(
+    'daemon_unavailable',
+    `the daemon ${how}; ${logPath} says: ${last === '' ? 'nothing' : last}`,
+  );
 }
 
 function homeTooLong(home: string): KelpieError {
-  return new KelpieError('invalid_argument', `the path ${home} is too long for a Unix socket: choose a shorter --home or KELPIE_HOME.`);
+  return new KelpieError(
+    'invalid_argument',
+    `the path ${home} is too long for a Unix socket: choose a shorter --home or KELPIE_HOME.`,
+  );
 }

@@ -16,7 +16,8 @@ export interface KeyPart {
 export function splitAtDetachKeys(chunk: Bytes, isPrefixHeld: boolean): KeyPart {
   const keys = isPrefixHeld ? concat([new Uint8Array([CTRL_P]), chunk]) : chunk;
   for (let at = 0; at + 1 < keys.byteLength; at += 1) {
-    if (keys[at] === CTRL_P && keys[at + 1] === CTRL_Q) return { bytes: keys.subarray(0, at), isDetach: true, isPrefixHeld: false };
+    if (keys[at] === CTRL_P && keys[at + 1] === CTRL_Q)
+      return { bytes: keys.subarray(0, at), isDetach: true, isPrefixHeld: false };
   }
   const isHeld = keys.at(-1) === CTRL_P;
   return { bytes: isHeld ? keys.subarray(0, -1) : keys, isDetach: false, isPrefixHeld: isHeld };

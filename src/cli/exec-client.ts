@@ -27,7 +27,8 @@ const FRAMES_QUEUED_MAX = 16;
 const INTERRUPTS_MAX = 3;
 const signalNumbers = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 
-export type ExecOutcome = { readonly kind: 'exit'; readonly exit: SessionExit } | { readonly kind: 'detached' };
+export type ExecOutcome =
+  { readonly kind: 'exit'; readonly exit: SessionExit } | { readonly kind: 'detached' };
 
 export interface AttachOptions {
   readonly vm: string;
@@ -83,10 +84,17 @@ function forwardSize(cli: Cli, queue: FrameQueue): () => void {
 async function forwardInput(cli: Cli, queue: FrameQueue, isTty: boolean): Promise<void> {
   let isPrefixHeld = false;
   for await (const chunk of cli.terminal.readInput()) {
-    const part: KeyPart = isTty ? splitAtDetachKeys(chunk, isPrefixHeld) : { bytes: chunk, isDetach: false, isPrefixHeld: false };
+    const part: KeyPart = isTty
+      ? splitAtDetachKeys(chunk, isPrefixHeld)
+      : { bytes: chunk, isDetach: false, isPrefixHeld: false };
     isPrefixHeld = part.isPrefixHeld;
     for (let start = 0; start < part.bytes.byteLength; start += EXEC_FRAME_BYTES_MAX) {
-      if (!(await queue.push(encodeExecFrame('stdin', part.bytes.subarray(start, start + EXEC_FRAME_BYTES_MAX))))) return;
+      if (
+        !(await queue.push(
+          encodeExecFrame('stdin', part.bytes.subarray(start, start + EXEC_FRAME_BYTES_MAX)),
+        ))
+      )
+        return;
     }
     if (part.isDetach) {
       await queue.push(encodeExecFrame('detach'));
@@ -120,7 +128,10 @@ async function followOutput(frames: AsyncIterable<ExecFrame>, sink: OutputSink):
         break;
     }
   }
-  throw new KelpieError('daemon_unavailable', 'the daemon ended while the command ran; the command goes on: see `kelpie sessions`.');
+  throw new KelpieError(
+    'daemon_unavailable',
+    'the daemon ended while the command ran; the command goes on: see `kelpie sessions`.',
+  );
 }
 
 /** What a command that we run for our own purposes left: its status, and the last of what it said on stderr. */
@@ -153,7 +164,8 @@ export async function runPiped(
         return Promise.resolve();
       },
     });
-    if (outcome.kind === 'detached') throw new KelpieError('guest_failed', 'the command in the VM was let go.');
+    if (outcome.kind === 'detached')
+      throw new KelpieError('guest_failed', 'the command in the VM was let go.');
     queue.end();
     await sending;
     return { exit: outcome.exit, stderr: fromUtf8Lossy(stderr) };
@@ -165,7 +177,8 @@ export async function runPiped(
 async function pour(input: AsyncIterable<Bytes>, queue: FrameQueue): Promise<void> {
   for await (const chunk of input) {
     for (let start = 0; start < chunk.byteLength; start += EXEC_FRAME_BYTES_MAX) {
-      if (!(await queue.push(encodeExecFrame('stdin', chunk.subarray(start, start + EXEC_FRAME_BYTES_MAX))))) return;
+      if (!(await queue.push(encodeExecFrame('stdin', chunk.subarray(start, start + EXEC_FRAME_BYTES_MAX)))))
+        return;
     }
   }
   await queue.push(encodeExecFrame('stdinEnd'));

@@ -49,7 +49,7 @@ function endOfOptions(args: readonly string[]): number {
 
 async function dispatch(env: Env, terminal: Terminal, args: readonly string[]): Promise<number> {
   const texts: HelpText[] = [];
-  let pending: Promise<number> | null = null;
+  const running: Promise<number>[] = [];
   const program = new Command('kelpie')
     .description(about)
     .addHelpText('after', afterHelp)
@@ -64,20 +64,26 @@ async function dispatch(env: Env, terminal: Terminal, args: readonly string[]): 
     if (entry.name !== named) continue;
     const definition = await entry.load();
     define(command, definition, texts, (handler, positional, options) => {
-      assert(pending === null, 'two commands in one line');
+      assert(running.length === 0, 'two commands in one line');
       const home = typeof options['home'] === 'string' ? options['home'] : defaultHome(env);
-      const cli = new Cli(env, terminal, { json: options['json'] === true, color: options['color'] !== false, home: absolute(env, home) });
-      pending = handler(cli, positional, options);
+      const cli = new Cli(env, terminal, {
+        json: options['json'] === true,
+        color: options['color'] !== false,
+        home: absolute(env, home),
+      });
+      running.push(handler(cli, positional, options));
     });
   }
   try {
     program.parse(args.length === 0 ? ['--help'] : [...args], { from: 'user' });
-    return pending === null ? 0 : await pending;
+    const [only] = running;
+    return only === undefined ? 0 : await only;
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     return error.exitCode === 0 ? 0 : EXIT_USAGE;
   } finally {
-    for (const { isError, text } of texts) await (isError ? terminal.writeError(text) : terminal.writeOutput(text));
+    for (const { isError, text } of texts)
+      await (isError ? terminal.writeError(text) : terminal.writeOutput(text));
   }
 }
 
@@ -134,9 +140,13 @@ function absolute(env: Env, path: string): string {
 async function tell(terminal: Terminal, error: unknown, isJson: boolean, isDebug: boolean): Promise<number> {
   const known = isKelpieError(error);
   const code = known ? error.code : 'internal';
-  const sentence = known ? error.message : `an internal error (KELPIE_DEBUG=1 shows it): ${error instanceof Error ? error.message : String(error)}`;
+  const sentence = known
+    ? error.message
+    : `an internal error (KELPIE_DEBUG=1 shows it): ${error instanceof Error ? error.message : String(error)}`;
   if (isJson) {
-    await terminal.writeOutput(`${JSON.stringify({ error: { code, message: sentence, data: known ? error.data : {} } }, null, 2)}\n`);
+    await terminal.writeOutput(
+      `${JSON.stringify({ error: { code, message: sentence, data: known ? error.data : {} } }, null, 2)}\n`,
+    );
   } else {
     await terminal.writeError(`kelpie: ${sentence} [${code}]\n`);
   }

@@ -3,7 +3,14 @@ import type { Terminal } from '../env/terminal.ts';
 
 export type Colour = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
 
-const codes: Readonly<Record<Colour, string>> = { bold: '1', dim: '2', red: '31', green: '32', yellow: '33', cyan: '36' };
+const codes: Readonly<Record<Colour, string>> = {
+  bold: '1',
+  dim: '2',
+  red: '31',
+  green: '32',
+  yellow: '33',
+  cyan: '36',
+};
 
 export class Output {
   readonly #terminal: Terminal;
@@ -32,11 +39,21 @@ export class Output {
   }
 
   /** Columns as wide as their widest cell. Colours go on afterwards, by `paint`, so that they take no width. */
-  table(header: readonly string[], rows: readonly (readonly string[])[], paint?: (cell: string, column: number) => string): string {
-    const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)));
+  table(
+    header: readonly string[],
+    rows: readonly (readonly string[])[],
+    paint?: (cell: string, column: number) => string,
+  ): string {
+    const widths = header.map((title, column) =>
+      Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)),
+    );
     const line = (cells: readonly string[], painted: (cell: string, column: number) => string): string =>
       cells
-        .map((cell, column) => painted(cell, column) + ' '.repeat(column === cells.length - 1 ? 0 : (widths[column] ?? 0) - cell.length))
+        .map(
+          (cell, column) =>
+            painted(cell, column) +
+            ' '.repeat(column === cells.length - 1 ? 0 : (widths[column] ?? 0) - cell.length),
+        )
         .join('   ')
         .trimEnd();
     const head = line(header, (cell) => this.colour('dim', cell));

@@ -3,8 +3,28 @@ import { commands } from '../commands.ts';
 import type { LeafCommand } from '../command.ts';
 
 /** Commands whose first argument is a VM. */
-const vmCommands = ['exec', 'attach', 'sessions', 'pause', 'resume', 'stop', 'rm', 'logs', 'inspect', 'snapshot', 'log', 'restore', 'teleport', 'up'];
-const members: Readonly<Record<string, string>> = { image: 'build ls rm', package: 'ls show rm', daemon: 'status stop restart', completion: 'bash zsh fish' };
+const vmCommands = [
+  'exec',
+  'attach',
+  'sessions',
+  'pause',
+  'resume',
+  'stop',
+  'rm',
+  'logs',
+  'inspect',
+  'snapshot',
+  'log',
+  'restore',
+  'teleport',
+  'up',
+];
+const members: Readonly<Record<string, string>> = {
+  image: 'build ls rm',
+  package: 'ls show rm',
+  daemon: 'status stop restart',
+  completion: 'bash zsh fish',
+};
 
 export const completion: LeafCommand = {
   declare: (command) => {
@@ -17,7 +37,8 @@ export const completion: LeafCommand = {
   },
   run: async (cli, [shell = '']) => {
     const make = { bash, zsh, fish }[shell];
-    if (make === undefined) throw new KelpieError('usage', `there is completion for bash, zsh and fish, not for "${shell}".`);
+    if (make === undefined)
+      throw new KelpieError('usage', `there is completion for bash, zsh and fish, not for "${shell}".`);
     const script = make();
     await cli.output.result({ shell, script }, script);
     return 0;
@@ -29,7 +50,9 @@ const names = (): string => commands.map((entry) => entry.name).join(' ');
 const vmNames = `kelpie ps --no-color 2>/dev/null | awk 'NR > 1 { print $1 }'`;
 
 function bash(): string {
-  const cases = Object.entries(members).map(([name, list]) => `    ${name}) COMPREPLY=($(compgen -W "${list}" -- "$word")) ;;`);
+  const cases = Object.entries(members).map(
+    ([name, list]) => `    ${name}) COMPREPLY=($(compgen -W "${list}" -- "$word")) ;;`,
+  );
   return `# kelpie completion for bash
 _kelpie() {
   local word="\${COMP_WORDS[COMP_CWORD]}" command="\${COMP_WORDS[1]:-}"
@@ -71,8 +94,13 @@ compdef _kelpie kelpie
 }
 
 function fish(): string {
-  const top = commands.map((entry) => `complete -c kelpie -n __fish_use_subcommand -f -a ${entry.name} -d '${entry.summary.replaceAll("'", '’')}'`);
-  const groups = Object.entries(members).map(([name, list]) => `complete -c kelpie -n '__fish_seen_subcommand_from ${name}' -f -a '${list}'`);
+  const top = commands.map(
+    (entry) =>
+      `complete -c kelpie -n __fish_use_subcommand -f -a ${entry.name} -d '${entry.summary.replaceAll("'", '’')}'`,
+  );
+  const groups = Object.entries(members).map(
+    ([name, list]) => `complete -c kelpie -n '__fish_seen_subcommand_from ${name}' -f -a '${list}'`,
+  );
   return `# kelpie completion for fish
 ${top.join('\n')}
 ${groups.join('\n')}

@@ -8,7 +8,9 @@ import type { Cli } from '../cli.ts';
 import type { LeafCommand } from '../command.ts';
 import type { GuestFileInfo } from '../../guest/guest-agent.ts';
 
-type Place = { readonly kind: 'host'; readonly path: string } | { readonly kind: 'vm'; readonly vm: string; readonly path: string };
+type Place =
+  | { readonly kind: 'host'; readonly path: string }
+  | { readonly kind: 'vm'; readonly vm: string; readonly path: string };
 
 export const cp: LeafCommand = {
   declare: (command) => {
@@ -26,8 +28,14 @@ export const cp: LeafCommand = {
     if (source.kind === target.kind) {
       throw new KelpieError('usage', 'one side must be in a VM (VM:/absolute/path), the other on this host.');
     }
-    const copied = source.kind === 'host' ? await intoVm(cli, source.path, asVm(target)) : await outOfVm(cli, source, target.path);
-    await cli.output.result({ copiedBytes: copied, source: from, target: to }, `${from} → ${to} (${formatBytes(copied)})`);
+    const copied =
+      source.kind === 'host'
+        ? await intoVm(cli, source.path, asVm(target))
+        : await outOfVm(cli, source, target.path);
+    await cli.output.result(
+      { copiedBytes: copied, source: from, target: to },
+      `${from} → ${to} (${formatBytes(copied)})`,
+    );
     return 0;
   },
 };
@@ -42,14 +50,20 @@ function parsePlace(cli: Cli, text: string): Place {
   const match = /^([a-z0-9][a-z0-9-]*):(.*)$/.exec(text);
   if (match === null) return { kind: 'host', path: localPath(cli.env, text) };
   const [, vm = '', path = ''] = match;
-  if (!path.startsWith('/')) throw new KelpieError('usage', `a path in a VM begins with /, like ${vm}:/root/${path}.`);
+  if (!path.startsWith('/'))
+    throw new KelpieError('usage', `a path in a VM begins with /, like ${vm}:/root/${path}.`);
   return { kind: 'vm', vm, path };
 }
 
 async function intoVm(cli: Cli, source: string, target: Extract<Place, { kind: 'vm' }>): Promise<number> {
   const stat = await statHost(cli, source);
-  const path = target.path.endsWith('/') || (await guestStat(cli, target.vm, target.path))?.type === 'directory' ? join(target.path, source) : target.path;
-  return stat.kind === 'directory' ? copyFolderToVm(cli, source, target.vm, path) : copyFileToVm(cli, source, stat, target.vm, path);
+  const path =
+    target.path.endsWith('/') || (await guestStat(cli, target.vm, target.path))?.type === 'directory'
+      ? join(target.path, source)
+      : target.path;
+  return stat.kind === 'directory'
+    ? copyFolderToVm(cli, source, target.vm, path)
+    : copyFileToVm(cli, source, stat, target.vm, path);
 }
 
 async function outOfVm(cli: Cli, source: Extract<Place, { kind: 'vm' }>, target: string): Promise<number> {
@@ -57,7 +71,9 @@ async function outOfVm(cli: Cli, source: Extract<Place, { kind: 'vm' }>, target:
   if (info === null) throw new KelpieError('file_not_found', `there is no ${source.path} in "${source.vm}".`);
   const isIntoFolder = target.endsWith('/') || (await isHostFolder(cli, target));
   const path = isIntoFolder ? join(target, source.path) : target;
-  return info.type === 'directory' ? copyFolderFromVm(cli, source.vm, source.path, path) : copyFileFromVm(cli, source.vm, source.path, info, path);
+  return info.type === 'directory'
+    ? copyFolderFromVm(cli, source.vm, source.path, path)
+    : copyFileFromVm(cli, source.vm, source.path, info, path);
 }
 
 function join(folder: string, path: string): string {
@@ -78,7 +94,8 @@ async function statHost(cli: Cli, path: string): ReturnType<Cli['env']['files'][
   try {
     return await cli.env.files.stat(path);
   } catch (error) {
-    if (isSystemError(error, 'ENOENT', 'ENOTDIR')) throw new KelpieError('file_not_found', `there is no ${path} on this host.`, { cause: error });
+    if (isSystemError(error, 'ENOENT', 'ENOTDIR'))
+      throw new KelpieError('file_not_found', `there is no ${path} on this host.`, { cause: error });
     throw error;
   }
 }

@@ -42,10 +42,18 @@ Examples:
     const start = execStart(cli, argv[0] === '--' ? argv.slice(1) : argv, options);
     if (isSet(options, 'detach')) {
       const started = await cli.call(routes.sessionStart, { parameters: { vm }, body: start });
-      await cli.output.result(started, `session ${started.session} (pid ${started.pid}): kelpie attach ${vm} ${started.session}`);
+      await cli.output.result(
+        started,
+        `session ${started.session} (pid ${started.pid}): kelpie attach ${vm} ${started.session}`,
+      );
       return 0;
     }
-    const outcome = await runAttached(cli, { vm, open: { start }, hasInput: isSet(options, 'interactive'), isTty });
+    const outcome = await runAttached(cli, {
+      vm,
+      open: { start },
+      hasInput: isSet(options, 'interactive'),
+      isTty,
+    });
     return finish(cli, vm, outcome);
   },
 };
@@ -56,14 +64,20 @@ export const attach: LeafCommand = {
       .argument('<vm>', 'name or id')
       .argument('<session>', 'number of the session (kelpie sessions VM lists them)')
       .option('--no-stdin', 'only watch')
-      .addHelpText('after', '\nWhat it has said while nobody was attached comes first, as far as it is kept (1 MiB per stream).\n\nExamples:\n  kelpie attach dev 3');
+      .addHelpText(
+        'after',
+        '\nWhat it has said while nobody was attached comes first, as far as it is kept (1 MiB per stream).\n\nExamples:\n  kelpie attach dev 3',
+      );
   },
   run: async (cli, [vm = '', session = ''], options) => {
     const number = parseCount(session, 'the session');
     const { sessions } = await cli.call(routes.sessionList, { parameters: { vm } });
     const found = sessions.find((one) => one.session === number);
     if (found === undefined) {
-      throw new KelpieError('session_not_found', `there is no session ${number} in "${vm}": kelpie sessions ${vm} lists them.`);
+      throw new KelpieError(
+        'session_not_found',
+        `there is no session ${number} in "${vm}": kelpie sessions ${vm} lists them.`,
+      );
     }
     const hasInput = options['stdin'] !== false && found.running;
     const outcome = await runAttached(cli, {

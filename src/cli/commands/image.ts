@@ -13,13 +13,21 @@ export const image: CommandGroup = {
         command
           .argument('[name]', 'base is the only one', 'base')
           .option('--arch <arch>', 'x86_64 or arm64 (default: this host’s)')
-          .addHelpText('after', '\nPackages are cached; the same packages give the same image, to the byte.\n\nExamples:\n  kelpie image build\n  kelpie image build --arch arm64');
+          .addHelpText(
+            'after',
+            '\nPackages are cached; the same packages give the same image, to the byte.\n\nExamples:\n  kelpie image build\n  kelpie image build --arch arm64',
+          );
       },
       run: async (cli, [name = 'base'], options) => {
         const arch = textOption(options, 'arch');
-        const built = await cli.operate(routes.imageBuild, { body: { name, ...(arch === null ? {} : { architecture: parseArchitecture(arch) }) } });
+        const built = await cli.operate(routes.imageBuild, {
+          body: { name, ...(arch === null ? {} : { architecture: parseArchitecture(arch) }) },
+        });
         const { version, architecture, digest, sizeBytes } = built.image;
-        await cli.output.result(built, `image ${built.image.name} ${version} for ${architecture}: ${shortId(digest)}, ${formatBytes(sizeBytes)}`);
+        await cli.output.result(
+          built,
+          `image ${built.image.name} ${version} for ${architecture}: ${shortId(digest)}, ${formatBytes(sizeBytes)}`,
+        );
         return 0;
       },
     },
@@ -30,16 +38,28 @@ export const image: CommandGroup = {
       },
       run: async (cli) => {
         const list = await cli.call(routes.imageList);
-        const rows = list.images.map((one) => [one.name, one.version, one.architecture, shortId(one.digest), formatBytes(one.sizeBytes), one.usedBy.join(' ')]);
+        const rows = list.images.map((one) => [
+          one.name,
+          one.version,
+          one.architecture,
+          shortId(one.digest),
+          formatBytes(one.sizeBytes),
+          one.usedBy.join(' '),
+        ]);
         const table = cli.output.table(['NAME', 'VERSION', 'ARCH', 'DIGEST', 'SIZE', 'USED BY'], rows);
-        await cli.output.result(list, list.images.length === 0 ? 'no images yet: kelpie image build makes one' : table);
+        await cli.output.result(
+          list,
+          list.images.length === 0 ? 'no images yet: kelpie image build makes one' : table,
+        );
         return 0;
       },
     },
     rm: {
       summary: 'remove an image that no VM or snapshot needs',
       declare: (command) => {
-        command.argument('<image>', 'digest or its beginning, NAME or NAME@VERSION').addHelpText('after', '\nExamples:\n  kelpie image rm base@1.0.0');
+        command
+          .argument('<image>', 'digest or its beginning, NAME or NAME@VERSION')
+          .addHelpText('after', '\nExamples:\n  kelpie image rm base@1.0.0');
       },
       run: async (cli, [reference = '']) => {
         await cli.call(routes.imageRemove, { parameters: { image: reference } });

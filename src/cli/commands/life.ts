@@ -30,10 +30,16 @@ export const stop: LeafCommand = {
     command
       .argument('<vm>', 'name or id')
       .option('-f, --force', 'kill it instead of asking the guest to power off')
-      .addHelpText('after', '\nIts disk and snapshots stay: `kelpie up` boots it again, `kelpie restore` goes back to a snapshot.\n\nExamples:\n  kelpie stop dev');
+      .addHelpText(
+        'after',
+        '\nIts disk and snapshots stay: `kelpie up` boots it again, `kelpie restore` goes back to a snapshot.\n\nExamples:\n  kelpie stop dev',
+      );
   },
   run: async (cli, [name = ''], options) => {
-    const vm = await cli.call(routes.vmStop, { parameters: { vm: name }, body: { force: isSet(options, 'force') } });
+    const vm = await cli.call(routes.vmStop, {
+      parameters: { vm: name },
+      body: { force: isSet(options, 'force') },
+    });
     await cli.output.result(vm, `${vm.name} is ${stateText(vm)}`);
     return 0;
   },
@@ -44,7 +50,10 @@ export const rm: LeafCommand = {
     command
       .argument('<vm>', 'name or id')
       .option('-f, --force', 'stop it first when it runs')
-      .addHelpText('after', '\nPackages in stores are not touched.\n\nExamples:\n  kelpie rm dev\n  kelpie rm --force dev');
+      .addHelpText(
+        'after',
+        '\nPackages in stores are not touched.\n\nExamples:\n  kelpie rm dev\n  kelpie rm --force dev',
+      );
   },
   run: async (cli, [name = ''], options) => {
     await cli.call(routes.vmRemove, { parameters: { vm: name }, query: { force: isSet(options, 'force') } });

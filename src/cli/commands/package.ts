@@ -12,12 +12,17 @@ export const packages: CommandGroup = {
     ls: {
       summary: 'list the packages of a store',
       declare: (command) => {
-        command.option('--store <store>', 'a directory').addHelpText('after', '\nExamples:\n  kelpie package ls --store /mnt/team');
+        command
+          .option('--store <store>', 'a directory')
+          .addHelpText('after', '\nExamples:\n  kelpie package ls --store /mnt/team');
       },
       run: async (cli, _args, options) => {
         const list = await cli.call(routes.packageList, { query: { storeUrl: storeOf(cli, options) } });
         const nowMs = cli.env.clock.wallMs();
-        const table = cli.output.table(['PACKAGE', 'VM', 'SIZE', 'PUBLISHED', 'STATE', 'MESSAGE'], list.packages.map((one) => row(one, nowMs)));
+        const table = cli.output.table(
+          ['PACKAGE', 'VM', 'SIZE', 'PUBLISHED', 'STATE', 'MESSAGE'],
+          list.packages.map((one) => row(one, nowMs)),
+        );
         await cli.output.result(list, list.packages.length === 0 ? 'no packages in this store' : table);
         return 0;
       },
@@ -32,7 +37,10 @@ export const packages: CommandGroup = {
       },
       run: async (cli, [id = ''], options) => {
         const storeUrl = storeOf(cli, options);
-        const detail = await cli.call(routes.packageInspect, { parameters: { package: id }, query: { storeUrl } });
+        const detail = await cli.call(routes.packageInspect, {
+          parameters: { package: id },
+          query: { storeUrl },
+        });
         await cli.output.result(detail, JSON.stringify(detail, null, 2));
         return 0;
       },
@@ -47,7 +55,10 @@ export const packages: CommandGroup = {
           .addHelpText('after', '\nExamples:\n  kelpie package rm 3f2a91 --store /mnt/team');
       },
       run: async (cli, [id = ''], options) => {
-        await cli.call(routes.packageRemove, { parameters: { package: id }, query: { storeUrl: storeOf(cli, options), force: isSet(options, 'force') } });
+        await cli.call(routes.packageRemove, {
+          parameters: { package: id },
+          query: { storeUrl: storeOf(cli, options), force: isSet(options, 'force') },
+        });
         await cli.output.result({ removed: id }, `package ${id} is removed`);
         return 0;
       },
@@ -62,7 +73,8 @@ function storeOf(cli: Cli, options: Options): string {
 }
 
 function row(one: PackageView, nowUnixMs: number): readonly string[] {
-  if (one.damaged !== null || one.metadata === null) return [shortId(one.id), '?', '?', '?', `damaged: ${one.damaged ?? 'no metadata'}`, ''];
+  if (one.damaged !== null || one.metadata === null)
+    return [shortId(one.id), '?', '?', '?', `damaged: ${one.damaged ?? 'no metadata'}`, ''];
   return [
     shortId(one.id),
     one.metadata.vmName,

@@ -18,10 +18,15 @@ export const ps: LeafCommand = {
       publishText(vm),
       ageText(vm.createdAtUnixMs, nowMs),
     ]);
-    const table = cli.output.table(['NAME', 'STATE', 'CPUS', 'MEMORY', 'ARCH', 'PORTS', 'CREATED'], rows, (cell, column) =>
-      column === 1 ? paintState(cli.output, cell) : cell,
+    const table = cli.output.table(
+      ['NAME', 'STATE', 'CPUS', 'MEMORY', 'ARCH', 'PORTS', 'CREATED'],
+      rows,
+      (cell, column) => (column === 1 ? paintState(cli.output, cell) : cell),
     );
-    await cli.output.result(list, list.vms.length === 0 ? 'no VMs on this host yet: kelpie up NAME makes one' : table);
+    await cli.output.result(
+      list,
+      list.vms.length === 0 ? 'no VMs on this host yet: kelpie up NAME makes one' : table,
+    );
     return 0;
   },
 };
@@ -43,7 +48,9 @@ export const logs: LeafCommand = {
 
 export const inspect: LeafCommand = {
   declare: (command) => {
-    command.argument('<vm>', 'name or id').addHelpText('after', '\nExamples:\n  kelpie inspect dev\n  kelpie inspect dev --json | jq .machine');
+    command
+      .argument('<vm>', 'name or id')
+      .addHelpText('after', '\nExamples:\n  kelpie inspect dev\n  kelpie inspect dev --json | jq .machine');
   },
   run: async (cli, [vm = '']) => {
     const detail = await cli.call(routes.vmInspect, { parameters: { vm } });

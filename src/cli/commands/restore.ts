@@ -12,7 +12,10 @@ export const restore: LeafCommand = {
       .argument('[vm]', 'name or id')
       .option('--from <store>', 'bring it here from this store: a directory, like /mnt/team')
       .option('--package <id>', 'with --from: this package, instead of where the VM is at rest')
-      .option('--snapshot <id>', 'go back to this snapshot of this host (the beginning of its id will do; default: the last)')
+      .option(
+        '--snapshot <id>',
+        'go back to this snapshot of this host (the beginning of its id will do; default: the last)',
+      )
       .option('--replace', 'stop the VM first when it runs; what it did since its last snapshot is lost')
       .option('--name <name>', 'with --from: another name on this host')
       .option('-p, --publish <host:guest>', 'with --from: other port forwards; may be repeated', collect, [])
@@ -45,7 +48,10 @@ export const restore: LeafCommand = {
       });
     }
     const totalMs = Object.values(result.timings).reduce((sum, ms) => sum + ms, 0);
-    await cli.output.result(result, `${result.vm.name} is running again (${formatDurationMs(totalMs)}: ${timingLine(result.timings)})`);
+    await cli.output.result(
+      result,
+      `${result.vm.name} is running again (${formatDurationMs(totalMs)}: ${timingLine(result.timings)})`,
+    );
     return 0;
   },
 };

@@ -5,7 +5,17 @@ import { ageText } from '../views.ts';
 import type { SessionInfo } from '../../guest/guest-agent.ts';
 import type { LeafCommand } from '../command.ts';
 
-const signals: Readonly<Record<string, number>> = { HUP: 1, INT: 2, QUIT: 3, KILL: 9, USR1: 10, USR2: 12, TERM: 15, CONT: 18, STOP: 19 };
+const signals: Readonly<Record<string, number>> = {
+  HUP: 1,
+  INT: 2,
+  QUIT: 3,
+  KILL: 9,
+  USR1: 10,
+  USR2: 12,
+  TERM: 15,
+  CONT: 18,
+  STOP: 19,
+};
 
 export const sessions: LeafCommand = {
   declare: (command) => {
@@ -14,7 +24,10 @@ export const sessions: LeafCommand = {
       .option('--kill <session>', 'signal this one')
       .option('--signal <signal>', 'with --kill: name or number (default: TERM)')
       .option('--forget <session>', 'drop the kept output of one that has ended')
-      .addHelpText('after', '\nExamples:\n  kelpie sessions dev\n  kelpie sessions dev --kill 3 --signal KILL');
+      .addHelpText(
+        'after',
+        '\nExamples:\n  kelpie sessions dev\n  kelpie sessions dev --kill 3 --signal KILL',
+      );
   },
   run: async (cli, [vm = ''], options) => {
     const killed = textOption(options, 'kill');
@@ -50,13 +63,16 @@ export const sessions: LeafCommand = {
 
 function stateOf(session: SessionInfo): string {
   if (session.exit === null) return session.attached ? 'running, attached' : 'running';
-  return 'code' in session.exit ? `ended with ${session.exit.code}` : `ended by signal ${session.exit.signal}`;
+  return 'code' in session.exit
+    ? `ended with ${session.exit.code}`
+    : `ended by signal ${session.exit.signal}`;
 }
 
 function parseSignal(text: string): number {
   const named = signals[text.toUpperCase().replace(/^SIG/, '')];
   if (named !== undefined) return named;
   const number = parseCount(text, '--signal');
-  if (number < 1 || number > 64) throw new KelpieError('usage', `--signal must be a name or 1 … 64, not "${text}".`);
+  if (number < 1 || number > 64)
+    throw new KelpieError('usage', `--signal must be a name or 1 … 64, not "${text}".`);
   return number;
 }

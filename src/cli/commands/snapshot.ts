@@ -23,7 +23,10 @@ export const snapshot: LeafCommand = {
       await cli.output.result({ removed }, `snapshot ${removed} is removed`);
       return 0;
     }
-    const created = await cli.operate(routes.snapshotCreate, { parameters: { vm }, body: { message: textOption(options, 'message') ?? '' } });
+    const created = await cli.operate(routes.snapshotCreate, {
+      parameters: { vm },
+      body: { message: textOption(options, 'message') ?? '' },
+    });
     const { id, pauseMs, dirtyBytes } = created.snapshot;
     await cli.output.result(
       created,
@@ -40,7 +43,10 @@ export const log: LeafCommand = {
   run: async (cli, [vm = '']) => {
     const history = await cli.call(routes.snapshotLog, { parameters: { vm } });
     const text = snapshotTree(history, cli.env.clock.wallMs(), cli.output);
-    await cli.output.result(history, text === '' ? `no snapshots of ${vm} yet: kelpie snapshot ${vm} takes one` : text);
+    await cli.output.result(
+      history,
+      text === '' ? `no snapshots of ${vm} yet: kelpie snapshot ${vm} takes one` : text,
+    );
     return 0;
   },
 };

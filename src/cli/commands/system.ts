@@ -16,11 +16,16 @@ const colours: Readonly<Record<FindingLevel, Colour>> = { ok: 'green', warning: 
 
 export const doctor: LeafCommand = {
   declare: (command) => {
-    command.addHelpText('after', '\nExit status 69 when something must be repaired before VMs run.\n\nExamples:\n  kelpie doctor');
+    command.addHelpText(
+      'after',
+      '\nExit status 69 when something must be repaired before VMs run.\n\nExamples:\n  kelpie doctor',
+    );
   },
   run: async (cli) => {
     const report = await cli.call(routes.doctor);
-    const lines = report.findings.map(({ check, level, text }) => `${cli.output.colour(colours[level], level.padEnd(7))}  ${check}: ${text}`);
+    const lines = report.findings.map(
+      ({ check, level, text }) => `${cli.output.colour(colours[level], level.padEnd(7))}  ${check}: ${text}`,
+    );
     await cli.output.result(report, lines.join('\n'));
     return report.ok ? 0 : errorCodes.backend_unavailable.exit;
   },
@@ -32,9 +37,17 @@ export const version: LeafCommand = {
   },
   run: async (cli) => {
     const isUp = await isDaemonUp(cli.env, cli.home);
-    const daemonView = isUp ? await new DaemonClient(cli.env, socketPath(cli.home)).call(routes.version) : null;
-    const daemonText = daemonView === null ? 'daemon not running' : `daemon ${daemonView.version} (pid ${daemonView.pid}, host ${daemonView.hostName})`;
-    await cli.output.result({ version: KELPIE_VERSION, daemon: daemonView }, `kelpie ${KELPIE_VERSION}\n${daemonText}`);
+    const daemonView = isUp
+      ? await new DaemonClient(cli.env, socketPath(cli.home)).call(routes.version)
+      : null;
+    const daemonText =
+      daemonView === null
+        ? 'daemon not running'
+        : `daemon ${daemonView.version} (pid ${daemonView.pid}, host ${daemonView.hostName})`;
+    await cli.output.result(
+      { version: KELPIE_VERSION, daemon: daemonView },
+      `kelpie ${KELPIE_VERSION}\n${daemonText}`,
+    );
     return 0;
   },
 };
@@ -42,7 +55,10 @@ export const version: LeafCommand = {
 /** The daemon itself runs in `src/bin`, which alone may reach it; the command is here for the help and the completion. */
 export const serve: LeafCommand = {
   declare: (command) => {
-    command.addHelpText('after', '\nCommands start it by themselves; run it in the foreground to watch it.\n\nExamples:\n  kelpie serve --home /tmp/a');
+    command.addHelpText(
+      'after',
+      '\nCommands start it by themselves; run it in the foreground to watch it.\n\nExamples:\n  kelpie serve --home /tmp/a',
+    );
   },
   run: async () => {
     throw new KelpieError('internal', '`serve` is handled before the command line.');
@@ -99,7 +115,10 @@ async function stopDaemon(cli: Cli): Promise<void> {
   const deadlineMs = cli.env.clock.monotonicMs() + STOP_TIMEOUT_MS;
   while (await isDaemonUp(cli.env, cli.home)) {
     if (cli.env.clock.monotonicMs() > deadlineMs) {
-      throw new KelpieError('timeout', 'the daemon still finishes an operation: see `kelpie ps`, and try again.');
+      throw new KelpieError(
+        'timeout',
+        'the daemon still finishes an operation: see `kelpie ps`, and try again.',
+      );
     }
     await cli.env.clock.sleep(POLL_MS);
   }

@@ -19,11 +19,19 @@ export const teleport: LeafCommand = {
   },
   run: async (cli, [vm = ''], options) => {
     const to = textOption(options, 'to');
-    if (to === null) throw new KelpieError('usage', 'say where to with --to STORE: a directory that the other host sees too.');
+    if (to === null)
+      throw new KelpieError(
+        'usage',
+        'say where to with --to STORE: a directory that the other host sees too.',
+      );
     const storeUrl = absolutePath(cli.env, to);
     const done = await cli.operate(routes.teleport, {
       parameters: { vm },
-      body: { storeUrl, message: textOption(options, 'message') ?? '', includeImage: options['image'] !== false },
+      body: {
+        storeUrl,
+        message: textOption(options, 'message') ?? '',
+        includeImage: options['image'] !== false,
+      },
     });
     const totalBytes = Object.values(done.bytes).reduce((sum, bytes) => sum + bytes, 0);
     await cli.output.result(

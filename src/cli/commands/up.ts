@@ -16,7 +16,12 @@ export const up: LeafCommand = {
       .option('--disk <mib>', 'writable disk, like 4g (default: 4g)')
       .option('--arch <arch>', 'x86_64 or arm64 (default: this host’s)')
       .option('--portability <class>', 'where it can go: host, arch or any (default: arch)')
-      .option('-p, --publish <host:guest>', 'forward a port of this host into the VM; may be repeated', collect, [])
+      .option(
+        '-p, --publish <host:guest>',
+        'forward a port of this host into the VM; may be repeated',
+        collect,
+        [],
+      )
       .addHelpText(
         'after',
         `
@@ -28,16 +33,20 @@ Examples:
       );
   },
   run: async (cli, [name = ''], options) => {
+    const asked = creationOptions(options);
     const { vms } = await cli.call(routes.vmList);
     const existing = vms.find((vm) => vm.name === name || vm.id === name);
-    const hasOptions = Object.keys(creationOptions(options)).length > 0;
-    if (existing !== undefined && hasOptions) throw new KelpieError('name_taken', `there is a VM named "${name}" already: choose another name.`);
+    if (existing !== undefined && Object.keys(asked).length > 0)
+      throw new KelpieError('name_taken', `there is a VM named "${name}" already: choose another name.`);
     const started: VmStarted =
       existing === undefined
-        ? await cli.operate(routes.vmCreate, { body: { name, ...creationOptions(options) } })
+        ? await cli.operate(routes.vmCreate, { body: { name, ...asked } })
         : await cli.operate(routes.vmStart, { parameters: { vm: name } });
     const totalMs = Object.values(started.timings).reduce((sum, ms) => sum + ms, 0);
-    await cli.output.result(started, `${started.vm.name} is running (${formatDurationMs(totalMs)}: ${timingLine(started.timings)})`);
+    await cli.output.result(
+      started,
+      `${started.vm.name} is running (${formatDurationMs(totalMs)}: ${timingLine(started.timings)})`,
+    );
     return 0;
   },
 };

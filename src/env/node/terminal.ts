@@ -32,7 +32,9 @@ export function createNodeTerminal(): Terminal {
   };
 }
 
-function writerOf(stream: NodeJS.WriteStream & { readonly fd: number }): (bytes: Bytes | string) => Promise<void> {
+function writerOf(
+  stream: NodeJS.WriteStream & { readonly fd: number },
+): (bytes: Bytes | string) => Promise<void> {
   // A stream whose reader has gone emits `error` beside the callback; unheard, it would end the program.
   let isWatched = false;
   return async (bytes) => {
@@ -48,15 +50,16 @@ function writerOf(stream: NodeJS.WriteStream & { readonly fd: number }): (bytes:
     await new Promise<void>((resolve, reject) => {
       stream.write(bytes, (error) => {
         if (error === null || error === undefined) resolve();
-        else
-          {reject(
+        else {
+          reject(
             new SystemError(
               'code' in error ? String(error.code) : 'EIO',
               'write',
               `descriptor ${stream.fd}`,
               error,
             ),
-          );}
+          );
+        }
       });
     });
   };

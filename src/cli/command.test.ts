@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { isKelpieError } from '../base/errors.ts';
+import { parseCount, parseDurationMs, parseMib, parsePublish } from './command.ts';
+
+const refusesUsage = (act: () => unknown): void => {
+  assert.throws(act, (error) => isKelpieError(error, 'usage'));
+};
+
+await test('sizes are mebibytes unless they say gibibytes', () => {
+  assert.deepEqual(
+    ['512', '512m', '4g', '2GiB'].map((text) => parseMib(text, '--memory')),
+    [512, 512, 4096, 2048],
+  );
+  for (const text of ['', '-1', '1.5g', '512k', 'lots', '9999999999'])
+    refusesUsage(() => parseMib(text, '--memory'));
+});
+
+await test('times are seconds unless they say otherwise', () => {
+  assert.deepEqual(
+    ['30', '30s', '500ms', '5m', '1h'].map((text) => parseDurationMs(text, '--timeout')),
+    [30_000, 30_000, 500, 300_000, 3_600_000],
+  );
+  for (const text of ['', 's', '1d', '-5s', '1.5s']) refusesUsage(() => parseDurationMs(text, '--timeout'));
+});
+
+await test('a port forward is HOST:GUEST', () => {
+  assert.deepEqual(parsePublish('8080:80'), { hostPort: 8080, guestPort: 80 });
+  for (const text of ['8080', ':80', '8080:', 'a:b', '1:2:3', '123456:1'])
+    refusesUsage(() => parsePublish(text));
+});
+
+await test('a count is a whole number', () => {
+  assert.equal(parseCount('12', 'it'), 12);
+  for (const text of ['', '-1', '1e3', '0x10']) refusesUsage(() => parseCount(text, 'it'));
+});
