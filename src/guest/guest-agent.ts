@@ -85,7 +85,10 @@ export interface GuestSession {
   readonly stdinOffset: number;
   /** Output as it comes; ends after `exit`. At most `SESSION_WINDOW_BYTES` per stream wait in this process. One reader. */
   readonly events: AsyncIterable<SessionEvent>;
-  /** Resolves when the bytes may be forgotten by the caller (they are on their way within the guest's credit). */
+  /**
+   * Resolves when the bytes may be forgotten by the caller (they are on their way within the guest's credit). Writes
+   * keep their order. @throws KelpieError `invalid_state` when the command has ended, or after `endStdin` or `detach`.
+   */
   writeStdin(bytes: Bytes): Promise<void>;
   endStdin(): Promise<void>;
   signal(signal: number): Promise<void>;
@@ -151,6 +154,7 @@ export interface GuestAgent {
   /**
    * Waits until no request is under way, at most `timeoutMs`, and holds new ones back until `release`: a snapshot then
    * has no question in flight that would be answered twice or never.
+   * @throws KelpieError `timeout` when one still is; nothing is held back then.
    */
   quiesce(timeoutMs: number): Promise<{ release(): void }>;
   close(): void;
