@@ -7,106 +7,26 @@ import { after, before, suite, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { concat, fromUtf8, utf8 } from '../src/base/bytes.ts';
 import type { Bytes } from '../src/base/bytes.ts';
-import { isKelpieError } from '../src/base/errors.ts';
-import type { ErrorCode } from '../src/base/error-codes.ts';
-import type {
-  ExecRequest,
-  GuestAgent,
-  GuestSession,
-  SessionEvent,
-  SessionExit,
-} from '../src/guest/guest-agent.ts';
+import type { GuestAgent } from '../src/guest/guest-agent.ts';
 import { SESSION_WINDOW_BYTES } from '../src/guest/limits.ts';
 import { collect } from './support/collect.ts';
+import { is } from './support/fake-guest.ts';
+import {
+  execute,
+  outcomeOf,
+  pattern,
+  pieces,
+  sha256,
+  shell,
+  textUntil,
+  untilEnded,
+} from './support/guest-commands.ts';
 import { buildHostAgent, HostAgent } from './support/host-agent.ts';
 
 const MEGABYTE = 1_000_000;
 const RING_BYTES = 1024 * 1024;
 const SIGTERM = 15;
 const SIGKILL = 9;
-
-interface Outcome {
-  readonly stdout: Bytes;
-  readonly stderr: Bytes;
-  readonly exit: SessionExit;
-}
-
-/** Reads a session to its exit; checks that the streams come without gaps and end once. */
-async function outcomeOf(session: GuestSession): Promise<Outcome> {
-  const parts: Record<'stdout' | 'stderr', Bytes[]> = { stdout: [], stderr: [] };
-  const next = { ...session.offsets };
-  const ended: string[] = [];
-  for await (const event of session.events) {
-    if (event.kind === 'exit') {
-      assert.deepEqual(ended.toSorted(), ['stderr', 'stdout']);
-      return { stdout: concat(parts.stdout), stderr: concat(parts.stderr), exit: event.exit };
-    }
-    assert.equal(event.offset, next[event.stream]);
-    if (event.kind === 'end') {
-      ended.push(event.stream);
-      continue;
-    }
-    next[event.stream] += event.bytes.byteLength;
-    parts[event.stream].push(event.bytes);
-  }
-  return assert.fail('the events ended without an exit');
-}
-
-/** Output of a session so far, until it matches. There must be none but on stdout. */
-async function textUntil(events: AsyncIterator<SessionEvent>, wanted: RegExp): Promise<string> {
-  let text = '';
-  while (!wanted.test(text)) {
-    const next = await events.next();
-    if (next.done === true || next.value.kind === 'exit') assert.fail(`no more output after ${text}`);
-    if (next.value.kind === 'end') continue;
-    assert.equal(next.value.stream, 'stdout');
-    text += fromUtf8(next.value.bytes);
-  }
-  return text;
-}
-
-async function execute(agent: GuestAgent, request: ExecRequest, stdin?: Bytes): Promise<Outcome> {
-  const session = await agent.startSession({ ...request, stdin: stdin !== undefined });
-  const outcome = outcomeOf(session);
-  if (stdin !== undefined) {
-    await session.writeStdin(stdin);
-    await session.endStdin();
-  }
-  return outcome;
-}
-
-function shell(script: string): ExecRequest {
-  return { argv: ['/bin/sh', '-c', script] };
-}
-
-/** Resolves when the command has ended, unattended. */
-async function untilEnded(agent: GuestAgent, session: number): Promise<void> {
-  for (;;) {
-    const found = (await agent.listSessions()).find((info) => info.session === session);
-    assert.ok(found);
-    if (!found.running) return;
-    await delay(10);
-  }
-}
-
-/** Bytes that no two places share, so that a lost or a doubled piece shows. */
-function pattern(length: number): Bytes {
-  const words = new Uint32Array(Math.ceil(length / 4)).map((_, index) => Math.imul(index, 0x9e3779b1));
-  return new Uint8Array(words.buffer, 0, length);
-}
-
-async function* pieces(bytes: Bytes, size: number): AsyncGenerator<Bytes> {
-  for (let offset = 0; offset < bytes.byteLength; offset += size) yield bytes.subarray(offset, offset + size);
-}
-
-function sha256(bytes: Bytes): string {
-  return createHash('sha256').update(bytes).digest('hex');
-}
-
-const is =
-  (...codes: readonly ErrorCode[]) =>
-  (error: unknown): boolean =>
-    isKelpieError(error, ...codes);
 
 before(buildHostAgent);
 
