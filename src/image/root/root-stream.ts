@@ -1,12 +1,11 @@
 /** The tar stream of a whole root file system, from packages. */
-import { concat } from '../../base/bytes.ts';
 import { defined } from '../../base/assert.ts';
 import { readTar } from '../build/tar-reader.ts';
 import { toolStream } from '../build/tool.ts';
 import { dpkgDatabase, packageControl } from './dpkg-database.ts';
 import { md5 } from './md5.ts';
 import { isExcluded, mergedLinks, mergedPath } from './root-paths.ts';
-import { RootTree } from './root-tree.ts';
+import { readContent, RootTree } from './root-tree.ts';
 import { isTemplate, leadingLinks, systemFiles } from './system-files.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import type { Env } from '../../env/env.ts';
@@ -16,10 +15,17 @@ import type { InstalledPackage, PackageControl } from './dpkg-database.ts';
 import type { OwnEntry } from './root-tree.ts';
 import type { SystemRecipe } from './system-files.ts';
 
+/** A package of which the control archive was read. */
+export interface ReadPackage {
+  readonly path: string;
+  readonly control: PackageControl;
+  readonly newestSeconds: number;
+}
+
 export interface RootRequest {
   readonly architecture: Architecture;
-  /** Paths of the packages' files, in the order in which they are laid down. */
-  readonly packagePaths: readonly string[];
+  /** In the order in which they are laid down. */
+  readonly packages: readonly ReadPackage[];
   /** Names that were asked for, not pulled in. */
   readonly requested: ReadonlySet<string>;
   readonly recipe: SystemRecipe;
@@ -32,12 +38,11 @@ export interface RootRequest {
 
 /** Yields the stream and nothing else: it is what `mksquashfs` reads. */
 export async function* rootStream(env: Env, request: RootRequest): AsyncGenerator<Bytes, void> {
-  const tree = new RootTree();
+  const tree = new RootTree(newestSeconds(request.packages));
   const templates = new Map<string, Bytes>();
   const installed: InstalledPackage[] = [];
   for (const link of leadingLinks(mergedLinks(request.architecture))) yield* tree.addOwn(link);
-  for (const [index, path] of request.packagePaths.entries()) {
-    const control = await readControl(env, path, request.signal);
+  for (const [index, { path, control }] of request.packages.entries()) {
     const seen: PackageFiles = { paths: [], conffileSums: new Map() };
     yield* packageFiles(env, { path, control, seen, tree, templates, signal: request.signal });
     installed.push({ control, ...seen });
@@ -92,16 +97,33 @@ function placed(header: TarHeader): TarHeader {
   };
 }
 
-async function readControl(env: Env, path: string, signal: AbortSignal): Promise<PackageControl> {
-  const members = new Map<string, Bytes>();
-  const run = { command: 'dpkg-deb', args: ['--ctrl-tarfile', path], signal };
-  for await (const { header, content } of readTar(toolStream(env, run))) {
-    if (header.kind !== 'file') continue;
-    const parts: Bytes[] = [];
-    for await (const part of content) parts.push(part.slice());
-    members.set(defined(header.path.split('/').at(-1), 'member name'), concat(parts));
+/**
+ * Reads what packages say about themselves. Their control archives have the time of each package's last change, which
+ * is also the newest time of its files: packages are reproducible in this.
+ */
+export async function readPackages(
+  env: Env,
+  paths: readonly string[],
+  signal: AbortSignal,
+): Promise<readonly ReadPackage[]> {
+  const packages: ReadPackage[] = [];
+  for (const path of paths) {
+    const members = new Map<string, Bytes>();
+    let newest = 0;
+    const run = { command: 'dpkg-deb', args: ['--ctrl-tarfile', path], signal };
+    for await (const { header, content } of readTar(toolStream(env, run))) {
+      newest = Math.max(newest, header.modifiedSeconds);
+      if (header.kind !== 'file') continue;
+      members.set(defined(header.path.split('/').at(-1), 'member name'), await readContent(content, header));
+    }
+    packages.push({ path, control: packageControl(members), newestSeconds: newest });
   }
-  return packageControl(members);
+  return packages;
+}
+
+/** The time of the last change in all packages. */
+export function newestSeconds(packages: readonly ReadPackage[]): number {
+  return packages.reduce((newest, item) => Math.max(newest, item.newestSeconds), 0);
 }
 
 function byName(a: InstalledPackage, b: InstalledPackage): number {

@@ -25,7 +25,12 @@ export type OwnEntry = {
 
 export class RootTree {
   readonly #kinds = new Map<string, TarHeader['kind']>();
-  #newestSeconds = 0;
+  readonly #newestSeconds: number;
+
+  /** @param newestSeconds what our own files get as their time, and what no packaged file exceeds: the clock must not matter. */
+  constructor(newestSeconds: number) {
+    this.#newestSeconds = newestSeconds;
+  }
 
   has(path: string): boolean {
     return this.#kinds.has(path);
@@ -34,11 +39,6 @@ export class RootTree {
   /** Every path under a folder, sorted. */
   pathsUnder(directory: string): readonly string[] {
     return [...this.#kinds.keys()].filter((path) => path.startsWith(`${directory}/`)).toSorted();
-  }
-
-  /** The time of the newest file of all packages so far: what our own files get, since the clock must not matter. */
-  get newestSeconds(): number {
-    return this.#newestSeconds;
   }
 
   /**
@@ -51,7 +51,6 @@ export class RootTree {
     header: TarHeader,
     onContent: ((content: Bytes) => void) | null,
   ): AsyncGenerator<Bytes> {
-    this.#newestSeconds = Math.max(this.#newestSeconds, header.modifiedSeconds);
     if (header.kind === 'hardlink' && !this.has(header.linkTarget)) {
       throw new KelpieError(
         'image_build_failed',
@@ -60,11 +59,14 @@ export class RootTree {
     }
     if (!this.#claim(header)) return;
     yield* this.#parents(header);
-    yield encodeTarHeader(header);
+    yield encodeTarHeader({
+      ...header,
+      modifiedSeconds: Math.min(header.modifiedSeconds, this.#newestSeconds),
+    });
     if (header.kind !== 'file') return;
     if (onContent === null) yield* entry.content;
     else {
-      const content = await readWhole(entry.content, header);
+      const content = await readContent(entry.content, header);
       onContent(content);
       yield content;
     }
@@ -127,7 +129,8 @@ export class RootTree {
   }
 }
 
-async function readWhole(content: AsyncIterable<Bytes>, header: TarHeader): Promise<Bytes> {
+/** A small file's bytes. @throws KelpieError `image_build_failed` when it is not small. */
+export async function readContent(content: AsyncIterable<Bytes>, header: TarHeader): Promise<Bytes> {
   if (header.sizeBytes > CAPTURED_FILE_BYTES_MAX) {
     throw new KelpieError('image_build_failed', `A package's ${header.path} is larger than expected.`);
   }
