@@ -2,8 +2,9 @@
 export type Bytes = Uint8Array;
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder('utf-8', { fatal: true });
-const lossyDecoder = new TextDecoder('utf-8');
+// A byte order mark is text like any other: dropping it would change what is written back.
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const lossyDecoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /** UTF-8 bytes of a string. */
 export function utf8(text: string): Bytes {

@@ -8,12 +8,12 @@ export const MINUTE_MS: number = 60 * SECOND_MS;
 /** The unit of difference of memory and disks, in bytes (measured: larger units move several times as much). */
 export const PAGE_BYTES = 4096;
 
-/** `1536` → `1.5 KiB`. Three significant digits at most, binary units. */
+/** `1536` → `1.5 KiB`. Three significant digits (four between 1000 and 1023), binary units. */
 export function formatBytes(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
   let value = bytes;
   let unit = 0;
-  while (value >= 1024 && unit < units.length - 1) {
+  while (Math.round(value) >= 1024 && unit < units.length - 1) {
     value /= 1024;
     unit += 1;
   }
@@ -23,8 +23,10 @@ export function formatBytes(bytes: number): string {
 
 /** `850` → `850 ms`, `1500` → `1.5 s`, `95000` → `1 min 35 s`. */
 export function formatDurationMs(durationMs: number): string {
-  if (durationMs < SECOND_MS) return `${Math.round(durationMs)} ms`;
-  if (durationMs < MINUTE_MS) return `${Number((durationMs / SECOND_MS).toFixed(1))} s`;
+  const roundedMs = Math.round(durationMs);
+  if (roundedMs < SECOND_MS) return `${roundedMs} ms`;
+  const tenths = Number((durationMs / SECOND_MS).toFixed(1));
+  if (tenths * SECOND_MS < MINUTE_MS) return `${tenths} s`;
   const seconds = Math.round(durationMs / SECOND_MS);
   return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }

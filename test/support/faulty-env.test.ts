@@ -26,7 +26,7 @@ processesSuite('faulty', createFixture);
 const promise = promises('faulty', createFixture);
 
 promise('a rule hits the calls that it counts, by act and subject', async ({ env: real, directory }) => {
-  const rule = { act: 'file.write', subject: /pack$/, skip: 1, count: 2, fault: { errno: 'ENOSPC' } };
+  const rule = { act: 'file.write', subject: /pack$/, after: 1, count: 2, fault: { errno: 'ENOSPC' } };
   const { env, calls, injected } = faultyEnv(real, { rules: [rule] });
   const pack = await env.files.open(`${directory}/pack`, 'w');
   const other = await env.files.open(`${directory}/other`, 'w');

@@ -35,7 +35,7 @@ export interface FaultRule {
   readonly act: string;
   readonly subject?: RegExp;
   /** Matching calls to let through first; default 0. */
-  readonly skip?: number;
+  readonly after?: number;
   /** Matching calls to fail after those; default all. */
   readonly count?: number;
   readonly fault: Fault;
@@ -99,7 +99,7 @@ function isHit(rule: FaultRule, call: Call, seen: Map<FaultRule, number>): boole
   if (rule.act !== call.act || rule.subject?.test(call.subject) === false) return false;
   const earlier = seen.get(rule) ?? 0;
   seen.set(rule, earlier + 1);
-  const first = rule.skip ?? 0;
+  const first = rule.after ?? 0;
   return earlier >= first && earlier < first + (rule.count ?? Infinity);
 }
 

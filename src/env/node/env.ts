@@ -28,7 +28,7 @@ export function createNodeEnv(options: NodeEnvOptions = {}): Env {
     files: createNodeFiles(),
     sockets: createNodeSockets(),
     processes: createNodeProcesses(clock, variables),
-    http: { request: sendRequest, serve: serveHttp },
+    http: { request: sendRequest, serve: async (address, handler) => await serveHttp(address, handler) },
     compute: createNodeCompute(),
     host: createNodeHost(variables),
   };

@@ -53,17 +53,17 @@ async function runCopy(source: string, target: string): Promise<string | null> {
 }
 
 /** The tool tells the system's refusal only by its words in the C locale, which are those of strerror(3). */
-function errnoInComplaint(complaint: string): string {
+export function errnoInComplaint(complaint: string): string {
   const words = complaint.split('\n')[0]?.split(': ').at(-1)?.toLowerCase() ?? '';
-  for (const [name, message] of getSystemErrorMap().values()) {
-    if (message === words || strerrorWords[name] === words) return name;
-  }
+  const known = errnoOfWords[words];
+  if (known !== undefined) return known;
+  for (const [name, message] of getSystemErrorMap().values()) if (message === words) return name;
   return 'EIO';
 }
 
 /** Where libuv's words, which Node knows, differ from the C library's. */
-const strerrorWords: Readonly<Record<string, string>> = {
-  EIO: 'input/output error',
-  EDQUOT: 'disk quota exceeded',
-  EISDIR: 'is a directory',
+const errnoOfWords: Readonly<Record<string, string>> = {
+  'disk quota exceeded': 'EDQUOT',
+  'input/output error': 'EIO',
+  'is a directory': 'EISDIR',
 };

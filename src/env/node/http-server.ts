@@ -30,7 +30,7 @@ const LINGER_MS: number = 2 * SECOND_MS;
 class ExchangeServer extends Server {
   private readonly idle: Set<Socket> = new Set();
   private readonly handler: Handler;
-  private isClosing = false;
+  private closing: Promise<void> | null = null;
 
   constructor(handler: Handler) {
     super({
@@ -58,33 +58,40 @@ class ExchangeServer extends Server {
     this.idle.delete(socket);
     const response = await respond(incoming, outgoing, this.handler);
     // Else the client would keep the connection for its next request, which we are about to drop.
-    if (this.isClosing) outgoing.setHeader('connection', 'close');
+    if (this.closing !== null) outgoing.setHeader('connection', 'close');
     await sendWebResponse(response, outgoing);
     if (!incoming.complete) linger(incoming);
     if (socket.destroyed) return;
     this.idle.add(socket);
-    if (this.isClosing) this.closeIdleConnections();
+    if (this.closing !== null) this.closeIdleConnections();
   }
 
   override closeIdleConnections(): void {
     for (const socket of this.idle) socket.destroySoon();
   }
 
-  async closeBounded(): Promise<void> {
-    if (this.isClosing) return;
-    this.isClosing = true;
+  async closeBounded(waitMs: number): Promise<void> {
+    this.closing ??= this.closeWithin(waitMs);
+    await this.closing;
+  }
+
+  private async closeWithin(waitMs: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.close(() => resolve());
-    const timer = setTimeout(() => this.closeAllConnections(), CLOSE_WAIT_MS);
+    const timer = setTimeout(() => this.closeAllConnections(), waitMs);
     await promise;
     clearTimeout(timer);
   }
 }
 
-export async function serveHttp(address: SocketAddress, handler: Handler): Promise<Listener> {
+export async function serveHttp(
+  address: SocketAddress,
+  handler: Handler,
+  closeWaitMs: number = CLOSE_WAIT_MS,
+): Promise<Listener> {
   const server = new ExchangeServer(handler);
   const bound = await listenPrivately(server, address);
-  return { address: bound, close: async () => await server.closeBounded() };
+  return { address: bound, close: async () => await server.closeBounded(closeWaitMs) };
 }
 
 /** A handler's failure is for our log, not for the client. */

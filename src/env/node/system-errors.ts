@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import { asError } from '../../base/errors.ts';
 import { SystemError } from '../system-error.ts';
 
@@ -9,12 +10,20 @@ const errnoOfNodeCode: Readonly<Record<string, string>> = {
   ERR_INVALID_ARG_VALUE: 'EINVAL',
 };
 
+/** For what the kernel says and libuv has no name for, as `EDQUOT`. */
+function errnoOfNumber(negated: number): string {
+  const named = Object.entries(constants.errno).find(([, value]) => value === -negated);
+  return named?.[0] ?? 'EIO';
+}
+
 /** Names that OpenSSL and the HTTP parser give to a peer that breaks the protocol. */
 const protocolFailure = /^(HPE|ERR_SSL|ERR_TLS)_|CERT|SIGNATURE/;
 
 function errnoOf(thrown: unknown): string | null {
   if (!(thrown instanceof Error) || !('code' in thrown) || typeof thrown.code !== 'string') return null;
   const code = thrown.code;
+  if (code.startsWith('Unknown system error') && 'errno' in thrown)
+    return errnoOfNumber(Number(thrown.errno));
   const known = errnoOfNodeCode[code];
   if (known !== undefined) return known;
   if (protocolFailure.test(code)) return 'EPROTO';

@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import fc from 'fast-check';
+import { concat, equalBytes, fromHex, fromUtf8, fromUtf8Lossy, hex, utf8, viewOf } from './bytes.ts';
+
+test('text survives the way to bytes and back, byte order marks too', () => {
+  fc.assert(fc.property(fc.string({ unit: 'grapheme' }), (text) => fromUtf8(utf8(text)) === text));
+  assert.equal(fromUtf8(utf8('\uFEFFkelpie')), '\uFEFFkelpie');
+  assert.equal(fromUtf8Lossy(utf8('\uFEFFkelpie')), '\uFEFFkelpie');
+});
+
+test('bytes that are not UTF-8 are refused, or shown as well as they can be', () => {
+  const broken = Uint8Array.of(0x6b, 0xff, 0x70);
+  assert.throws(() => fromUtf8(broken), TypeError);
+  assert.equal(fromUtf8Lossy(broken), 'k\uFFFDp');
+});
+
+test('hexadecimal digits and bytes are each other', () => {
+  assert.equal(hex(Uint8Array.of(0, 10, 255)), '000aff');
+  fc.assert(fc.property(fc.uint8Array(), (bytes) => equalBytes(fromHex(hex(bytes)), bytes)));
+});
+
+test('joining cuts keeps the bytes', () => {
+  const cuts = fc.uint8Array().chain((bytes) => fc.tuple(fc.constant(bytes), fc.nat(bytes.length)));
+  fc.assert(
+    fc.property(cuts, ([bytes, cut]) =>
+      equalBytes(concat([bytes.subarray(0, cut), new Uint8Array(), bytes.subarray(cut)]), bytes),
+    ),
+  );
+  assert.equal(concat([]).byteLength, 0);
+});
+
+test('equality is of contents and length', () => {
+  assert.ok(equalBytes(utf8('abc').subarray(1), utf8('bc')));
+  assert.ok(!equalBytes(utf8('ab'), utf8('abc')));
+  assert.ok(!equalBytes(utf8('abd'), utf8('abc')));
+});
+
+test('a view lies over the same memory as its bytes, wherever they begin', () => {
+  const whole = new Uint8Array(8);
+  viewOf(whole.subarray(3)).setUint16(1, 0x1234, true);
+  assert.deepEqual([...whole], [0, 0, 0, 0, 0x34, 0x12, 0, 0]);
+  assert.throws(() => viewOf(whole.subarray(3, 5)).getUint32(0), RangeError);
+});
