@@ -50,13 +50,12 @@ list_needs() {
     *) need qemu-system-arm qemu 'runs the VMs' qemu-system-aarch64 ;;
   esac
   need qemu-utils qemu 'makes and inspects the disks of VMs' qemu-img
-  # To build base images, and the guest agent in them.
-  need dpkg-dev dpkg 'unpacks the Debian packages of a base image' dpkg-deb
+  # To build base images, and the guest agent in them. dpkg-deb, gzip and unshare are part of every Debian.
+  need dpkg dpkg 'unpacks the Debian packages of a base image' dpkg-deb
   need squashfs-tools squashfs 'packs the read-only root file system of an image' mksquashfs
-  need erofs-utils erofs-utils 'packs a root file system that is read page by page' mkfs.erofs
   need e2fsprogs e2fsprogs 'formats the writable disk of an image' mke2fs /opt/homebrew/opt/e2fsprogs/sbin/mke2fs
-  need cpio - 'packs the initramfs of an image' cpio
-  need zstd zstd 'compresses the initramfs of an image' zstd
+  need xz-utils xz 'unpacks kernel modules' xz
+  need zstd zstd 'unpacks kernel modules' zstd
   need gcc - 'compiles the guest agent' gcc
   need libc6-dev - 'is the C library that the guest agent is linked with' /usr/lib/*-linux-gnu/libc.a
   need make make 'builds the guest agent' make
@@ -69,6 +68,7 @@ list_needs_of_tests() {
     need gcc-aarch64-linux-gnu - 'compiles the guest agent for arm64' aarch64-linux-gnu-gcc
     need libc6-dev-arm64-cross - 'is the C library for arm64' /usr/aarch64-linux-gnu/lib/libc.a
   fi
+  need python3 - 'drives the guest agent in its own tests' python3
   need clang - 'builds the fuzzer of the guest agent' clang
   fuzzer_of_clang='/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a'
   # shellcheck disable=SC2086 # the pattern is meant to expand

@@ -33,7 +33,8 @@ export function checkBarrel(file: SourceFile): readonly Finding[] {
 export function checkTests(file: SourceFile): readonly Finding[] {
   if (!isTestFile(file.path) || isRuleFile(file.path)) return [];
   const only = /\b(?:test|it|describe|suite)\.only\(|\bonly: true\b/;
-  const skip = /^(?!.*#\d).*(?:\b(?:test|it|describe|suite|t|context)\.(?:skip|todo)\(|\b(?:skip|todo): )/;
+  const skip =
+    /^(?!.*#\d).*(?:\b(?:test|it|describe|suite|t|context)\.(?:skip|todo)\(|\b(?:skip|todo): (?:true|['"`]))/;
   return [
     ...findLines(file, 'tests', only, 'remove `only`: the other tests of the file do not run'),
     ...findLines(file, 'tests', skip, 'fix or delete the test, or name the issue on the same line (#12)'),

@@ -30,6 +30,7 @@ test('tests: only, and skip without an issue', () => {
   assert.deepEqual(lines(checkTests, 'test/a.ts', "it.skip('a', f);\nt.todo('b');\n"), [1, 2]);
   assert.deepEqual(lines(checkTests, 'src/a.test.ts', "test.skip('a', f); // #12: QEMU 9\n"), []);
   assert.deepEqual(lines(checkTests, 'src/a.ts', 'reader.skip(4);\n'), []);
+  assert.deepEqual(lines(checkTests, 'src/a.test.ts', 'const rule = { skip: 1 };\n'), []);
 });
 
 test('env: the place of the program is for src/bin to know', () => {
