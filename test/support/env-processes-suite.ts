@@ -147,6 +147,7 @@ function streamSuite(subject: string, createFixture: CreateFixture): void {
     const child = await processes.spawn({ ...shell('exec <&-; exec sleep 60'), stdin: 'pipe' });
     const stdin = defined(child.stdin, 'stdin');
     await refusedWith('EPIPE', stdin.write(new Uint8Array(MIB)));
+    await refusedWith('EPIPE', stdin.write(new Uint8Array(1)));
     child.kill('SIGKILL');
     await child.wait();
   });

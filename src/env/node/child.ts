@@ -65,8 +65,11 @@ function inputOf(stream: Writable, subject: string): NonNullable<Child['stdin']>
     write: async (bytes) => {
       assert(!isWriting, 'one write at a time');
       isWriting = true;
-      await attempt('write', subject, async () => await settled((done) => stream.write(bytes, done)));
-      isWriting = false;
+      try {
+        await attempt('write', subject, async () => await settled((done) => stream.write(bytes, done)));
+      } finally {
+        isWriting = false;
+      }
     },
     end: async () => await attempt('end', subject, async () => await settled((done) => stream.end(done))),
   };
