@@ -36,6 +36,13 @@ export interface StartProgress {
   readonly phase: 'process' | 'load' | 'boot' | 'guest';
 }
 
+export interface StartOptions {
+  /** Frozen layers, bottom first; none for a VM that never ran: the image's template is the bottom then. */
+  readonly disk: readonly DiskLayer[];
+  readonly onProgress?: (progress: StartProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
 export interface SnapshotRequest {
   /** Exists and is empty; gets `device-state`, `memory.map`. Durable when the call resolves. */
   readonly directory: string;
@@ -100,7 +107,7 @@ export interface VmInstance {
   /** Null while no process exists. */
   readonly runtime: VmRuntime | null;
   /** Boots from the disk layers (a new top is made), until the guest agent answers. On failure nothing is left behind. */
-  start(options: { readonly disk: readonly DiskLayer[]; readonly onProgress?: (progress: StartProgress) => void; readonly signal?: AbortSignal }): Promise<void>;
+  start(options: StartOptions): Promise<void>;
   /** Guest agent's power-off, then the backend's own, then kill: each bounded. `force` begins with the last. Nothing is left behind but the disk. */
   stop(options?: { readonly force?: boolean }): Promise<void>;
   pause(): Promise<void>;

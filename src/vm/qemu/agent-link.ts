@@ -1,0 +1,84 @@
+/**
+ * The way to a VM's guest agent, which can be shut while the VM must not change.
+ *
+ *   open ──shut──▶ shut: calls wait, writes wait ──reopen──▶ open
+ *
+ * QEMU hands bytes that come on a serial port to the guest's buffers even while the guest is stopped: that would change
+ * its memory between what is copied and the device state. So nothing may be on its way during a snapshot.
+ */
+import { isKelpieError } from '../../base/errors.ts';
+import type { Env } from '../../env/env.ts';
+import type { Connection } from '../../env/sockets.ts';
+import { connectGuestAgent } from '../../guest/connect-guest-agent.ts';
+import type { ConnectOptions } from '../../guest/connect-guest-agent.ts';
+import type { GuestAgent } from '../../guest/guest-agent.ts';
+import { TrafficGate } from './traffic-gate.ts';
+
+export class AgentLink {
+  readonly #env: Env;
+  readonly #socketPath: string;
+  readonly #gate: TrafficGate;
+  #agent: GuestAgent | null = null;
+  #connecting: Promise<GuestAgent> | null = null;
+  #held: { release(): void } | null = null;
+
+  constructor(env: Env, socketPath: string) {
+    this.#env = env;
+    this.#socketPath = socketPath;
+    this.#gate = new TrafficGate(env.clock);
+  }
+
+  /** The agent, greeted again when its connection was lost; many may ask at once. @throws KelpieError `guest_unreachable` … */
+  async connect(options: ConnectOptions): Promise<GuestAgent> {
+    if (this.#agent !== null) return this.#agent;
+    this.#connecting ??= this.#greet(options).finally(() => {
+      this.#connecting = null;
+    });
+    return this.#connecting;
+  }
+
+  /** Lets nothing more through to the guest. Waits at most `timeoutMs` for questions under way; the guest need not answer. */
+  async shut(timeoutMs: number): Promise<void> {
+    if (this.#agent !== null && this.#held === null) {
+      try {
+        this.#held = await this.#agent.quiesce(timeoutMs);
+      } catch (error) {
+        // A guest that does not answer is snapshotted as it is: its next connection begins with a new greeting.
+        if (!isKelpieError(error, 'timeout', 'guest_unreachable', 'guest_protocol_error')) throw error;
+      }
+    }
+    this.#gate.close();
+  }
+
+  /** How many bytes QEMU may still be about to hand to the guest, after `shut`. */
+  pendingBytesMax(): number {
+    return this.#gate.pendingBytesMax();
+  }
+
+  reopen(): void {
+    this.#gate.open();
+    this.#held?.release();
+    this.#held = null;
+  }
+
+  /** The VM has ended, or we let go of it. */
+  close(): void {
+    this.reopen();
+    this.#agent?.close();
+    this.#agent = null;
+  }
+
+  async #greet(options: ConnectOptions): Promise<GuestAgent> {
+    const open = async (signal: AbortSignal): Promise<Connection> => {
+      const connection = await this.#env.sockets.connect({ kind: 'unix', path: this.#socketPath }, signal);
+      return this.#gate.guard(connection);
+    };
+    const agent = await connectGuestAgent(this.#env, open, options);
+    this.#agent = agent;
+    void agent.closed.then(() => {
+      if (this.#agent === agent) this.#agent = null;
+    });
+    return agent;
+  }
+}
+

@@ -1,0 +1,227 @@
+/**
+ * A snapshot, phase by phase. Only what is between the bars holds the guest up.
+ *
+ *   prepare: new disk layer, files opened, the running layer synced, questions to the agent held back
+ *   ║ stop ──▶ device state ─┬─▶ disk switches to the new layer        ║
+ *   ║          dirty pages ──┴─▶ copied                                ║
+ *   ║ cont                                                             ║
+ *   persist: page map over the base's, everything synced
+ *
+ * Memory, devices and disk are from one instant. When a phase fails, the VM goes on if it ran, and what was made is removed, but
+ * for a layer that the disk has switched to: that one is the VM's now.
+ */
+import { throwIfCanceled } from '../../base/cancel.ts';
+import { KIB, MIB, PAGE_BYTES } from '../../base/units.ts';
+import { createSynced, makeDurable } from '../../env/durable-files.ts';
+import type { FileHandle } from '../../env/files.ts';
+import { diskLayerPath, pageFilePath } from '../../snapshot/local-snapshot.ts';
+import type { DiskLayer, MemoryImage } from '../../snapshot/local-snapshot.ts';
+import { PAGE_MAP_BYTES_MAX } from '../../snapshot/page-map-codec.ts';
+import { PageMap } from '../../snapshot/page-map.ts';
+import type { CapturedSnapshot, SnapshotRequest, SnapshotTimings } from '../instance.ts';
+import { both } from './bounded.ts';
+import type { LiveVm, VmContext } from './context.ts';
+import type { CopiedPages } from './copy-pages.ts';
+import { copyPages } from './copy-pages.ts';
+import { createOverlay, layerNode, topLayer } from './disk-chain.ts';
+import { QUIESCE_TIMEOUT_MS } from './limits.ts';
+import { openMemoryView } from './memory-view.ts';
+import type { MemoryView } from './memory-view.ts';
+import { addOverlay, continueCpus, queryRunState, removeNode, saveDeviceState, stopCpus, switchToOverlay } from './qmp-commands.ts';
+import { orUndo } from './undo.ts';
+import type { Undo } from './undo.ts';
+
+export interface CaptureRequest extends SnapshotRequest {
+  /** Whether the VM runs now: a paused one stays paused. */
+  readonly isRunning: boolean;
+  /** Called once the disk has switched: `vm.disk` must be written down. */
+  readonly onDiskSwitched: () => void;
+}
+
+/** @throws KelpieError `snapshot_failed`, `disk_full`, `canceled` … */
+export async function capture(context: VmContext, vm: LiveVm, request: CaptureRequest): Promise<CapturedSnapshot> {
+  return orUndo(async (undo) => new Capture(context, vm, request, undo).run());
+}
+
+/** What the pause left behind, not yet durable. */
+interface Captured extends Omit<SnapshotTimings, 'syncMs' | 'dirtyBytes'> {
+  readonly pages: CopiedPages;
+  readonly frozen: readonly DiskLayer[];
+}
+
+/** What QEMU reads from a character device at once (`CHR_READ_BUF_LEN`). */
+const CHARDEV_READ_BYTES: number = 4 * KIB;
+
+class Capture {
+  readonly #context: VmContext;
+  readonly #vm: LiveVm;
+  readonly #request: CaptureRequest;
+  readonly #undo: Undo;
+  readonly #pageFile: string;
+
+  constructor(context: VmContext, vm: LiveVm, request: CaptureRequest, undo: Undo) {
+    this.#context = context;
+    this.#vm = vm;
+    this.#request = request;
+    this.#undo = undo;
+    this.#pageFile = context.env.random.uuid();
+  }
+
+  async run(): Promise<CapturedSnapshot> {
+    const base = await this.#readBaseMap();
+    const overlay = await this.#prepareDisk();
+    const captured = await this.#whileHeld(overlay);
+    const startMs = this.#now();
+    const memory = await this.#persist(base, overlay, captured);
+    const { sizeBytes } = await this.#context.env.files.stat(this.#deviceStatePath);
+    return {
+      machine: this.#vm.machine,
+      guest: this.#vm.guest,
+      deviceStateBytes: sizeBytes,
+      memory,
+      disk: captured.frozen,
+      timings: {
+        pauseMs: captured.pauseMs,
+        deviceStateMs: captured.deviceStateMs,
+        scanMs: captured.scanMs,
+        copyMs: captured.copyMs,
+        syncMs: this.#now() - startMs,
+        dirtyBytes: captured.pages.runs.pages * PAGE_BYTES,
+      },
+    };
+  }
+
+  /** The map of what the process maps. */
+  async #readBaseMap(): Promise<PageMap> {
+    const { env, config } = this.#context;
+    throwIfCanceled(this.#request.signal, 'taking the snapshot');
+    if (this.#vm.memory === null) return PageMap.empty((config.memoryMib * MIB) / PAGE_BYTES);
+    return PageMap.decode(await env.files.readFile(this.#vm.memory.mapPath, PAGE_MAP_BYTES_MAX), env.compute);
+  }
+
+  /** The layer that the guest will write to after the pause, open but above nothing. */
+  async #prepareDisk(): Promise<DiskLayer> {
+    const { env, places } = this.#context;
+    const top = topLayer(this.#vm.disk);
+    const overlay = await createOverlay(env, places.blobDirectory, top);
+    const path = diskLayerPath(places.blobDirectory, overlay);
+    this.#undo.onFailure(async () => {
+      if (!this.#vm.disk.includes(overlay)) await env.files.removeTree(path);
+    });
+    await addOverlay(this.#vm.process.qmp, layerNode(overlay), path);
+    this.#undo.onFailure(async () => {
+      if (!this.#vm.disk.includes(overlay) && !this.#vm.process.hasEnded()) {
+        await removeNode(this.#vm.process.qmp, layerNode(overlay));
+      }
+    });
+    await makeDurable(env.files, path);
+    // What the guest wrote lately goes to the disk now rather than when `stop` flushes, inside the pause.
+    await makeDurable(env.files, diskLayerPath(places.blobDirectory, top));
+    return overlay;
+  }
+
+  async #whileHeld(overlay: DiskLayer): Promise<Captured> {
+    const { env, places } = this.#context;
+    const view = await openMemoryView(this.#context, this.#vm);
+    try {
+      const pagePath = pageFilePath(places.blobDirectory, this.#pageFile);
+      const target = await env.files.open(pagePath, 'wx');
+      this.#undo.onFailure(() => env.files.removeTree(pagePath));
+      try {
+        return await this.#pause(overlay, view, target);
+      } finally {
+        await target.close();
+      }
+    } finally {
+      await view.close();
+    }
+  }
+
+  /** The pause itself. Whatever goes wrong in it, a VM that ran goes on. */
+  async #pause(overlay: DiskLayer, view: MemoryView, target: FileHandle): Promise<Captured> {
+    const { isRunning, resume, signal } = this.#request;
+    if (!isRunning) return { ...(await this.#take(overlay, view, target)), pauseMs: 0 };
+    const { qmp } = this.#vm.process;
+    let isStopped = false;
+    let goesOn = true;
+    try {
+      await this.#vm.link.shut(QUIESCE_TIMEOUT_MS);
+      throwIfCanceled(signal, 'taking the snapshot');
+      const stoppedMs = this.#now();
+      isStopped = true;
+      await stopCpus(qmp);
+      await this.#letArrive();
+      const taken = await this.#take(overlay, view, target);
+      goesOn = resume;
+      if (resume) await continueCpus(qmp);
+      isStopped = !resume;
+      return { ...taken, pauseMs: this.#now() - stoppedMs };
+    } finally {
+      if (goesOn && isStopped) await continueCpus(qmp);
+      if (goesOn) this.#vm.link.reopen();
+    }
+  }
+
+  /**
+   * Bytes for the guest that were on their way reach its buffers while it is stopped: one piece of at most 4 KiB per turn of
+   * QEMU's main loop, and each of our questions is answered in a turn of its own.
+   */
+  async #letArrive(): Promise<void> {
+    const turns = 2 + Math.ceil(this.#vm.link.pendingBytesMax() / CHARDEV_READ_BYTES);
+    await Promise.all(Array.from({ length: turns }, () => queryRunState(this.#vm.process.qmp)));
+  }
+
+  /** Devices, disk and memory of a stopped VM. */
+  async #take(overlay: DiskLayer, view: MemoryView, target: FileHandle): Promise<Omit<Captured, 'pauseMs'>> {
+    const [deviceStateMs, memory] = await both(this.#takeDevicesAndDisk(overlay), this.#takeMemory(view, target));
+    return { ...memory, deviceStateMs, frozen: this.#vm.disk.slice(0, -1) };
+  }
+
+  async #takeDevicesAndDisk(overlay: DiskLayer): Promise<number> {
+    const { qmp } = this.#vm.process;
+    const startMs = this.#now();
+    this.#undo.onFailure(() => this.#context.env.files.removeTree(this.#deviceStatePath));
+    await saveDeviceState(qmp, this.#deviceStatePath);
+    await switchToOverlay(qmp, layerNode(topLayer(this.#vm.disk)), layerNode(overlay));
+    this.#vm.disk = [...this.#vm.disk, overlay];
+    this.#request.onDiskSwitched();
+    return this.#now() - startMs;
+  }
+
+  async #takeMemory(
+    view: MemoryView,
+    target: FileHandle,
+  ): Promise<{ readonly pages: CopiedPages; readonly scanMs: number; readonly copyMs: number }> {
+    const startMs = this.#now();
+    const dirty = await view.dirtyPages();
+    const scannedMs = this.#now();
+    const pages = await copyPages(this.#context.env.compute, dirty, view.ram, target);
+    return { pages, scanMs: scannedMs - startMs, copyMs: this.#now() - scannedMs };
+  }
+
+  /** The snapshot's map, and everything that it and its disk need, on the disk for good. */
+  async #persist(base: PageMap, overlay: DiskLayer, captured: Captured): Promise<MemoryImage> {
+    const { env, places } = this.#context;
+    const { pages, frozen } = captured;
+    const map = base.overlay({ pageFile: this.#pageFile, runs: pages.runs, zeroRuns: pages.zeroRuns });
+    const mapPath = `${this.#request.directory}/memory.map`;
+    const pagePath = pageFilePath(places.blobDirectory, this.#pageFile);
+    this.#undo.onFailure(() => env.files.removeTree(mapPath));
+    if (pages.runs.pages === 0) await env.files.removeTree(pagePath);
+    else await makeDurable(env.files, pagePath);
+    await makeDurable(env.files, diskLayerPath(places.blobDirectory, topLayer(frozen)));
+    await makeDurable(env.files, diskLayerPath(places.blobDirectory, overlay));
+    await makeDurable(env.files, this.#deviceStatePath);
+    await createSynced(env.files, mapPath, map.encode(env.compute));
+    await env.files.syncDirectory(this.#request.directory);
+    return { mapPath, pageFiles: map.pageFiles, mappable: null };
+  }
+
+  get #deviceStatePath(): string {
+    return `${this.#request.directory}/device-state`;
+  }
+
+  #now(): number {
+    return this.#context.env.clock.monotonicMs();
+  }
+}

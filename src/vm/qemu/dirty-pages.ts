@@ -1,0 +1,90 @@
+import { assert } from '../../base/assert.ts';
+import { PAGE_BYTES } from '../../base/units.ts';
+import type { Files } from '../../env/files.ts';
+import type { FileHandle } from '../../env/files.ts';
+import { SystemError } from '../../env/system-error.ts';
+import { PageRunsBuilder } from '../../snapshot/page-runs.ts';
+import type { PageRuns } from '../../snapshot/page-runs.ts';
+import { PAGEMAP_CHUNK_BYTES } from './limits.ts';
+
+/** One 64-bit entry per page, in `/proc/PID/pagemap` (Documentation/admin-guide/mm/pagemap.rst of Linux). */
+const ENTRY_BYTES = 8;
+/** Bits 63 (present) and 62 (swapped), in the upper half of an entry. */
+const MAPPED_BITS = 0xc000_0000;
+/** Bit 61: the page belongs to a file, so this process never wrote to it. */
+const FILE_BIT = 0x2000_0000;
+
+/**
+ * Collects the anonymous pages out of page map entries: in a private mapping of a file these are the pages that were
+ * written since the file was mapped, in memory or swapped out.
+ * @param entries as read from the kernel, little-endian; the first one is of page `firstPage`.
+ */
+export function collectAnonymousPages(entries: Uint32Array, firstPage: number, into: PageRunsBuilder): void {
+  const pages = entries.length / 2;
+  let runStart = -1;
+  for (let page = 0; page < pages; page += 1) {
+    const upper = entries[2 * page + 1] ?? 0;
+    const isAnonymous = (upper & MAPPED_BITS) !== 0 && (upper & FILE_BIT) === 0;
+    if (isAnonymous) {
+      if (runStart === -1) runStart = page;
+    } else if (runStart !== -1) {
+      into.append(firstPage + runStart, page - runStart);
+      runStart = -1;
+    }
+  }
+  if (runStart !== -1) into.append(firstPage + runStart, pages - runStart);
+}
+
+/** A process's page map, opened before the pause so that the pause only reads. */
+export class DirtyPageScanner {
+  readonly #pagemap: FileHandle;
+  readonly #address: number;
+  readonly #pageCount: number;
+  /** Two, so that one is read while the other is looked at. */
+  readonly #chunks: readonly [Uint8Array, Uint8Array] = [
+    new Uint8Array(PAGEMAP_CHUNK_BYTES),
+    new Uint8Array(PAGEMAP_CHUNK_BYTES),
+  ];
+
+  private constructor(pagemap: FileHandle, address: number, pageCount: number) {
+    this.#pagemap = pagemap;
+    this.#address = address;
+    this.#pageCount = pageCount;
+  }
+
+  /** @throws SystemError `EACCES`, `EPERM` or `ENOENT` where a process's page map is refused or does not exist. */
+  static async open(files: Files, pid: number, address: number, pageCount: number): Promise<DirtyPageScanner> {
+    assert(address % PAGE_BYTES === 0, 'a mapping begins at a page');
+    return new DirtyPageScanner(await files.open(`/proc/${pid}/pagemap`, 'r'), address, pageCount);
+  }
+
+  async scan(): Promise<PageRuns> {
+    const builder = new PageRunsBuilder();
+    const chunkPages = PAGEMAP_CHUNK_BYTES / ENTRY_BYTES;
+    let reading = this.#read(0);
+    for (let page = 0; page < this.#pageCount; page += chunkPages) {
+      const entries = await reading;
+      if (page + chunkPages < this.#pageCount) reading = this.#read(page + chunkPages);
+      collectAnonymousPages(entries, page, builder);
+    }
+    return builder.finish();
+  }
+
+  async close(): Promise<void> {
+    await this.#pagemap.close();
+  }
+
+  async #read(firstPage: number): Promise<Uint32Array> {
+    const chunkPages = PAGEMAP_CHUNK_BYTES / ENTRY_BYTES;
+    const pages = Math.min(chunkPages, this.#pageCount - firstPage);
+    const chunk = this.#chunks[(firstPage / chunkPages) % 2 === 0 ? 0 : 1].subarray(0, pages * ENTRY_BYTES);
+    const offset = (this.#address / PAGE_BYTES + firstPage) * ENTRY_BYTES;
+    for (let done = 0; done < chunk.byteLength;) {
+      const read = await this.#pagemap.read(chunk.subarray(done), offset + done);
+      // A process that has ended reads as an empty file.
+      if (read === 0) throw new SystemError('ESRCH', 'read', 'pagemap');
+      done += read;
+    }
+    return new Uint32Array(chunk.buffer, chunk.byteOffset, pages * 2);
+  }
+}

@@ -1,0 +1,252 @@
+/**
+ * One VM on QEMU. This file holds what acts have in common: one at a time, legal in the state, undone or told. How each act
+ * is done is in its own file: `boot.ts`, `load.ts`, `capture.ts`, `stop.ts`, `adopt.ts`.
+ *
+ *   act ──▶ begin (vm_busy, invalid_state) ──▶ work ──▶ new state, events
+ *                                                └──▶ failed: the state is as before, or `crashed` when QEMU has ended
+ *
+ *   QEMU or the guest ends by itself ──▶ everything of it is removed ──▶ `crashed`, or `stopped` for a guest that powered off
+ */
+import { defined } from '../../base/assert.ts';
+import { asError, isKelpieError, KelpieError } from '../../base/errors.ts';
+import type { Bytes } from '../../base/bytes.ts';
+import type { GuestAgent } from '../../guest/guest-agent.ts';
+import { localFailure } from '../../snapshot/local-failure.ts';
+import type { VmConfig } from '../../snapshot/metadata.ts';
+import type {
+  CapturedSnapshot,
+  RestoreRequest,
+  RestoreTimings,
+  SnapshotRequest,
+  StartOptions,
+  VmEvent,
+  VmInstance,
+  VmRuntime,
+} from '../instance.ts';
+import { illegal, transition } from '../state.ts';
+import type { VmState } from '../state.ts';
+import type { Adopted } from './adopt.ts';
+import { boot } from './boot.ts';
+import { isSettledWithin } from './bounded.ts';
+import { capture } from './capture.ts';
+import { runtimeOf } from './context.ts';
+import type { LiveVm, VmContext } from './context.ts';
+import { logTail } from './launch.ts';
+import { AGENT_CONNECT_TIMEOUT_MS, QUIESCE_TIMEOUT_MS } from './limits.ts';
+import { load } from './load.ts';
+import { continueCpus, stopCpus } from './qmp-commands.ts';
+import { runFiles } from './run-files.ts';
+import { endProcess } from './stop.ts';
+import { supervise } from './supervise.ts';
+import type { VmEnd } from './supervise.ts';
+import { emptyRunDirectory } from './vm-process.ts';
+
+/** How long the end of a process may come after the end of its connection. */
+const END_NOTICE_MS = 1000;
+
+export class QemuInstance implements VmInstance {
+  readonly id: string;
+  readonly config: VmConfig;
+  readonly #context: VmContext;
+  #state: VmState;
+  #vm: LiveVm | null = null;
+  #stopSupervising: (() => void) | null = null;
+  #act: string | null = null;
+  /** The clearing up after a VM that ended by itself, while it goes on. */
+  #ending: Promise<void> | null = null;
+  #listener: (event: VmEvent) => void = () => undefined;
+  /** Of the VM that ran last; its files are gone. */
+  #lastConsole: Bytes = new Uint8Array(0);
+
+  constructor(context: VmContext, adopted: Adopted | null) {
+    this.id = context.id;
+    this.config = context.config;
+    this.#context = context;
+    this.#state = adopted?.state ?? 'created';
+    if (adopted !== null) this.#keep(adopted.vm);
+  }
+
+  get state(): VmState {
+    return this.#state;
+  }
+
+  get runtime(): VmRuntime | null {
+    return this.#vm === null ? null : runtimeOf(this.#vm);
+  }
+
+  async start(options: StartOptions): Promise<void> {
+    await this.#exclusively('start', () => this.#bringUp('start', () => boot(this.#context, options)));
+  }
+
+  async restore(request: RestoreRequest): Promise<RestoreTimings> {
+    return this.#exclusively('restore', async () => {
+      let timings: RestoreTimings | null = null;
+      await this.#bringUp('restore', async () => {
+        const loaded = await load(this.#context, request);
+        timings = loaded.timings;
+        return loaded.vm;
+      });
+      return defined<RestoreTimings>(timings, 'the timings of a restore that succeeded');
+    });
+  }
+
+  async stop(options: { readonly force?: boolean } = {}): Promise<void> {
+    await this.#exclusively('stop', async () => {
+      const vm = this.#liveIn('stop', 'running', 'paused');
+      this.#stopSupervising?.();
+      const gentle = this.#state === 'running' ? 'guest' : 'vmm';
+      await endProcess(this.#context.env, vm, options.force === true ? 'kill' : gentle);
+      await this.#letGo(vm, 'stopped', null);
+    });
+  }
+
+  async pause(): Promise<void> {
+    await this.#exclusively('pause', async () => {
+      const vm = this.#liveIn('pause', 'running');
+      await vm.link.shut(QUIESCE_TIMEOUT_MS);
+      try {
+        await stopCpus(vm.process.qmp);
+      } catch (error) {
+        vm.link.reopen();
+        throw error;
+      }
+      this.#setState('paused', 'pause', null);
+    });
+  }
+
+  async resume(): Promise<void> {
+    await this.#exclusively('resume', async () => {
+      const vm = this.#liveIn('resume', 'paused');
+      await continueCpus(vm.process.qmp);
+      vm.link.reopen();
+      this.#setState('running', 'resume', null);
+    });
+  }
+
+  async snapshot(request: SnapshotRequest): Promise<CapturedSnapshot> {
+    return this.#exclusively('snapshot', async () => {
+      const vm = this.#liveIn('snapshot', 'running', 'paused');
+      const isRunning = this.#state === 'running';
+      const onDiskSwitched = (): void => this.#listener({ kind: 'runtime' });
+      const captured = await capture(this.#context, vm, { ...request, isRunning, onDiskSwitched });
+      if (isRunning && !request.resume) this.#setState('paused', 'snapshot', null);
+      return captured;
+    });
+  }
+
+  async agent(): Promise<GuestAgent> {
+    const vm = this.#liveIn('reach the guest of', 'running');
+    return vm.link.connect({ timeoutMs: AGENT_CONNECT_TIMEOUT_MS });
+  }
+
+  async console(): Promise<Bytes> {
+    return this.#vm === null ? this.#lastConsole : this.#vm.console.read(this.#vm.process.qmp);
+  }
+
+  onEvent(listener: (event: VmEvent) => void): void {
+    this.#listener = listener;
+  }
+
+  async close(): Promise<void> {
+    this.#stopSupervising?.();
+    this.#vm?.link.close();
+    this.#vm?.process.qmp.close();
+    this.#vm = null;
+  }
+
+  /** One act at a time; a failure is told with what happened to the VM meanwhile. */
+  async #exclusively<T>(act: string, work: () => Promise<T>): Promise<T> {
+    if (this.#act !== null) {
+      throw new KelpieError('vm_busy', `cannot ${act} "${this.config.name}" now: ${this.#act} is under way.`, {
+        data: { act, underWay: this.#act },
+      });
+    }
+    this.#act = act;
+    const vm = this.#vm;
+    try {
+      await this.#ending;
+      return await work();
+    } catch (error) {
+      throw await this.#explain(act, vm, error);
+    } finally {
+      this.#act = null;
+    }
+  }
+
+  async #explain(act: string, vm: LiveVm | null, error: unknown): Promise<unknown> {
+    if (vm !== null && isKelpieError(error, 'vm_backend_failed', 'guest_unreachable', 'io_failed')) {
+      // The connection may end a moment before the process does.
+      const hasEnded = await isSettledWithin(this.#context.env.clock, vm.process.ended, END_NOTICE_MS);
+      if (hasEnded) {
+        await this.#ending;
+        return new KelpieError('vm_crashed', `"${this.config.name}" crashed during ${act}.`, { cause: error });
+      }
+    }
+    return localFailure(error, `${act} "${this.config.name}"`);
+  }
+
+  /** From no process to a running VM, by a boot or a load, which leave nothing behind when they fail. */
+  async #bringUp(act: string, work: () => Promise<LiveVm>): Promise<void> {
+    this.#setState('starting', act, null);
+    let vm: LiveVm;
+    try {
+      vm = await work();
+    } catch (error) {
+      this.#setState('stopped', act, asError(error).message);
+      throw error;
+    }
+    this.#lastConsole = new Uint8Array(0);
+    this.#keep(vm);
+    this.#listener({ kind: 'runtime' });
+    this.#setState('running', act, null);
+  }
+
+  #keep(vm: LiveVm): void {
+    const { env, places } = this.#context;
+    this.#vm = vm;
+    this.#stopSupervising = supervise(env, vm, runFiles(places.runDirectory).log, (end) => {
+      this.#ending = this.#onEnd(vm, end).finally(() => {
+        this.#ending = null;
+      });
+    });
+  }
+
+  /** The VM is over without having been asked to. Never rejects: nobody waits for it. */
+  async #onEnd(vm: LiveVm, end: VmEnd): Promise<void> {
+    const { env, places } = this.#context;
+    const isOrderly = end.kind === 'guest' && end.reason === 'guest-shutdown';
+    const state = isOrderly ? 'stopped' : 'crashed';
+    try {
+      if (end.kind === 'guest') await endProcess(env, vm, 'vmm');
+      const reason =
+        end.kind === 'guest'
+          ? `the guest ended: ${end.reason}`
+          : `QEMU ended: ${await logTail(env, runFiles(places.runDirectory).log)}`;
+      await this.#letGo(vm, state, reason);
+    } catch (error) {
+      this.#vm = null;
+      this.#setState(state, 'end', `it ended, and clearing up failed: ${asError(error).message}`);
+    }
+  }
+
+  /** Removes what a process that has ended leaves behind. */
+  async #letGo(vm: LiveVm, state: 'stopped' | 'crashed', reason: string | null): Promise<void> {
+    vm.link.close();
+    vm.process.qmp.close();
+    this.#lastConsole = await vm.console.kept();
+    await emptyRunDirectory(this.#context.env, this.#context.places.runDirectory);
+    this.#vm = null;
+    this.#listener({ kind: 'runtime' });
+    this.#setState(state, 'stop', reason);
+  }
+
+  #liveIn(act: string, ...states: readonly VmState[]): LiveVm {
+    if (this.#vm === null || !states.includes(this.#state)) throw illegal(this.config.name, this.#state, act);
+    return this.#vm;
+  }
+
+  #setState(to: VmState, act: string, reason: string | null): void {
+    this.#state = transition(this.config.name, this.#state, to, act);
+    this.#listener({ kind: 'state', state: to, reason });
+  }
+}

@@ -1,0 +1,83 @@
+import { KelpieError } from '../../base/errors.ts';
+import { KIB } from '../../base/units.ts';
+import type { Env } from '../../env/env.ts';
+import type { Connection } from '../../env/sockets.ts';
+import { isSystemError } from '../../env/system-error.ts';
+import { isSettledWithin } from './bounded.ts';
+import type { QemuProcess } from './launch.ts';
+import { DEVICE_STATE_BYTES_MAX, LOAD_TIMEOUT_MS } from './limits.ts';
+import { enableMigrationEvents, listenForState, queryRunState } from './qmp-commands.ts';
+
+const CHUNK_BYTES: number = 256 * KIB;
+
+/**
+ * Loads a device state into a QEMU that waits for one. Afterwards it is paused before the next instruction of the guest.
+ * @param socketPath where QEMU listens for it: `exec:` is forbidden by the sandbox, `file:` is missing before 8.2.
+ * @throws KelpieError `restore_failed`, `snapshot_corrupt`: the process has ended or must be.
+ */
+export async function loadDeviceState(
+  env: Env,
+  process: QemuProcess,
+  socketPath: string,
+  statePath: string,
+): Promise<void> {
+  const finished = Promise.withResolvers<string>();
+  const stopListening = process.qmp.onEvent((event) => {
+    const status = event.data['status'];
+    if (event.name === 'MIGRATION' && (status === 'completed' || status === 'failed')) finished.resolve(status);
+  });
+  void process.ended.then(() => finished.resolve('ended'));
+  try {
+    await enableMigrationEvents(process.qmp);
+    await listenForState(process.qmp, socketPath);
+    await sendFile(env, statePath, socketPath);
+    const isInTime = await isSettledWithin(env.clock, finished.promise, LOAD_TIMEOUT_MS);
+    const outcome = isInTime ? await finished.promise : 'late';
+    if (outcome !== 'completed') throw loadFailed(`loading the device state ended as "${outcome}"`);
+    const runState = await queryRunState(process.qmp);
+    if (runState !== 'paused') throw loadFailed(`QEMU is ${runState} after loading, not paused`);
+  } finally {
+    stopListening();
+  }
+}
+
+async function sendFile(env: Env, statePath: string, socketPath: string): Promise<void> {
+  const file = await env.files.open(statePath, 'r');
+  try {
+    const { sizeBytes } = await file.stat();
+    if (sizeBytes === 0 || sizeBytes > DEVICE_STATE_BYTES_MAX) {
+      throw new KelpieError('snapshot_corrupt', `the device state of the snapshot has ${sizeBytes} bytes.`);
+    }
+    const connection = await env.sockets.connect({ kind: 'unix', path: socketPath });
+    try {
+      await sendAll(connection, async (into, offset) => file.read(into, offset));
+    } finally {
+      connection.close();
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+async function sendAll(
+  connection: Connection,
+  read: (into: Uint8Array, offset: number) => Promise<number>,
+): Promise<void> {
+  const chunk = new Uint8Array(CHUNK_BYTES);
+  try {
+    for (let offset = 0; ;) {
+      const length = await read(chunk, offset);
+      if (length === 0) break;
+      await connection.write(chunk.subarray(0, length));
+      offset += length;
+    }
+    await connection.end();
+  } catch (error) {
+    // QEMU hangs up when it refuses the state; how the loading ended says why.
+    if (!isSystemError(error, 'EPIPE', 'ECONNRESET')) throw error;
+  }
+}
+
+function loadFailed(what: string): KelpieError {
+  return new KelpieError('restore_failed', `the snapshot could not be loaded: ${what}. QEMU's log says more.`);
+}

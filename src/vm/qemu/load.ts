@@ -1,0 +1,155 @@
+/**
+ * A restore, in the order in which it can still be refused:
+ *
+ *   checks ──▶ top layer ──▶ process ──▶ device state ──▶ verified, not one instruction run
+ *     ──▶ beforeResume (ownership) ──▶ cont ──▶ agent greets ──▶ identity repaired ──▶ handed out
+ *
+ * Whatever fails undoes all of it: no process, no file in the run directory, no new layer. QEMU ends by itself when a state
+ * does not fit; it is never continued after a failure.
+ */
+import { KelpieError } from '../../base/errors.ts';
+import { throwIfCanceled } from '../../base/cancel.ts';
+import { MIB } from '../../base/units.ts';
+import { makeDurable } from '../../env/durable-files.ts';
+import { diskLayerPath, pageFilePath } from '../../snapshot/local-snapshot.ts';
+import type { DiskLayer } from '../../snapshot/local-snapshot.ts';
+import type { RestoreRequest, RestoreTimings } from '../instance.ts';
+import { AgentLink } from './agent-link.ts';
+import { both } from './bounded.ts';
+import { ConsoleLog } from './console-log.ts';
+import type { GuestIdentity, LiveVm, VmContext } from './context.ts';
+import { createOverlay, topLayer } from './disk-chain.ts';
+import { connectFirst } from './first-contact.ts';
+import { flattenDisk } from './flatten.ts';
+import { DISK_LAYERS_MAX, REPAIR_TIMEOUT_MS } from './limits.ts';
+import { loadDeviceState } from './load-state.ts';
+import { assertCanRun } from './machine.ts';
+import { continueCpus } from './qmp-commands.ts';
+import { runFiles } from './run-files.ts';
+import { orUndo } from './undo.ts';
+import type { Undo } from './undo.ts';
+import { emptyRunDirectory, startProcess } from './vm-process.ts';
+
+/** Bytes of randomness that a restored guest is given: it must not go on with the ones that it shares with its past. */
+const SEED_BYTES = 64;
+
+export interface Loaded {
+  readonly vm: LiveVm;
+  readonly timings: RestoreTimings;
+}
+
+/** @throws KelpieError `restore_incompatible`, `restore_failed`, `guest_repair_failed`, `port_taken`, `canceled` … */
+export async function load(context: VmContext, request: RestoreRequest): Promise<Loaded> {
+  return orUndo(async (undo) => new Load(context, request, undo).run());
+}
+
+class Load {
+  readonly #context: VmContext;
+  readonly #request: RestoreRequest;
+  readonly #undo: Undo;
+
+  constructor(context: VmContext, request: RestoreRequest, undo: Undo) {
+    this.#context = context;
+    this.#request = request;
+    this.#undo = undo;
+  }
+
+  async run(): Promise<Loaded> {
+    const { env, places } = this.#context;
+    const now = (): number => env.clock.monotonicMs();
+    const startMs = now();
+    const memoryPath = await this.#check();
+    this.#undo.onFailure(() => emptyRunDirectory(env, places.runDirectory));
+    await emptyRunDirectory(env, places.runDirectory);
+    const disk = await this.#prepareDisk();
+    this.#request.onProgress?.({ phase: 'process' });
+    const topPath = diskLayerPath(places.blobDirectory, topLayer(disk));
+    const [vm] = await both(this.#start(memoryPath, disk), makeDurable(env.files, topPath));
+    const startedMs = now();
+
+    this.#request.onProgress?.({ phase: 'load' });
+    await loadDeviceState(env, vm.process, runFiles(places.runDirectory).incoming, this.#request.deviceStatePath);
+    throwIfCanceled(this.#request.signal, 'restoring the VM');
+    await this.#request.beforeResume?.();
+    const loadedMs = now();
+    await continueCpus(vm.process.qmp);
+    const resumedMs = now();
+
+    this.#request.onProgress?.({ phase: 'guest' });
+    const clockStepMs = await this.#repair(vm);
+    const timings = {
+      processMs: startedMs - startMs,
+      loadMs: loadedMs - startedMs,
+      resumeMs: resumedMs - loadedMs,
+      repairMs: now() - resumedMs,
+      clockStepMs,
+    };
+    return { vm, timings };
+  }
+
+  /** Everything that can be known to fail before anything is made. @returns the path of the memory file. */
+  async #check(): Promise<string> {
+    const { env, config, places } = this.#context;
+    const { machine, memory } = this.#request;
+    throwIfCanceled(this.#request.signal, 'restoring the VM');
+    assertCanRun(machine, config.architecture, await this.#context.abilities());
+    if (memory.mappable === null) throw new KelpieError('internal', 'a memory is restored from a file that can be mapped.');
+    const path = pageFilePath(places.blobDirectory, memory.mappable);
+    const { sizeBytes } = await env.files.stat(path);
+    if (sizeBytes === config.memoryMib * MIB) return path;
+    throw new KelpieError('snapshot_corrupt', `the memory of the snapshot has ${sizeBytes} bytes, not ${config.memoryMib} MiB.`);
+  }
+
+  async #prepareDisk(): Promise<readonly DiskLayer[]> {
+    const { env, places } = this.#context;
+    const { disk, signal } = this.#request;
+    let frozen = disk;
+    if (disk.length >= DISK_LAYERS_MAX) {
+      const flat = await flattenDisk(env, places.blobDirectory, disk, signal);
+      const path = diskLayerPath(places.blobDirectory, flat);
+      this.#undo.onFailure(() => env.files.removeTree(path));
+      await makeDurable(env.files, path);
+      frozen = [flat];
+    }
+    const top = await createOverlay(env, places.blobDirectory, topLayer(frozen));
+    this.#undo.onFailure(() => env.files.removeTree(diskLayerPath(places.blobDirectory, top)));
+    return [...frozen, top];
+  }
+
+  async #start(memoryPath: string, disk: readonly DiskLayer[]): Promise<LiveVm> {
+    const { env, places } = this.#context;
+    const { machine, memory, signal } = this.#request;
+    const files = runFiles(places.runDirectory);
+    const process = await startProcess(this.#context, this.#undo, { machine, memoryPath, disk, mode: 'load', signal });
+    const link = new AgentLink(env, files.agent);
+    this.#undo.onFailure(async () => link.close());
+    const console = new ConsoleLog(env.files, files.console);
+    // Until the guest has answered, it is nobody; `#repair` tells.
+    const guest: GuestIdentity = { bootId: '', generation: 0 };
+    return { process, link, console, machine, memory, memoryPath, disk, guest };
+  }
+
+  /** @returns by how much the guest's clock was set. */
+  async #repair(vm: LiveVm): Promise<number> {
+    const { env } = this.#context;
+    const { signal, generation } = this.#request;
+    const contact = { ...vm, timeoutMs: REPAIR_TIMEOUT_MS, signal };
+    const agent = await connectFirst(contact, repairTimeout);
+    const repaired = await agent.repair({
+      unixNs: () => env.clock.wallNs(),
+      seed: env.random.bytes(SEED_BYTES),
+      generation,
+    });
+    vm.guest = { bootId: agent.bootId, generation: repaired.generation };
+    return repaired.clockStepMs;
+  }
+}
+
+function repairTimeout(consoleTail: string, cause: unknown): KelpieError {
+  return new KelpieError(
+    'guest_repair_failed',
+    `the restored guest did not answer in ${REPAIR_TIMEOUT_MS / 1000} s, so it is not handed out. The console ends with: ${consoleTail}`,
+    { cause },
+  );
+}
+

@@ -1,0 +1,124 @@
+/** The commands that the backend uses, each with its arguments and the shape of its answer (QEMU's `qapi/*.json`). */
+import { z } from 'zod';
+import type { QmpClient } from './qmp-client.ts';
+
+const nothing = z.unknown().transform(() => undefined);
+
+/** Stops the virtual CPUs, drains requests of the guest and flushes its disks. */
+export async function stopCpus(qmp: QmpClient): Promise<void> {
+  await qmp.execute('stop', null, nothing);
+}
+
+export async function continueCpus(qmp: QmpClient): Promise<void> {
+  await qmp.execute('cont', null, nothing);
+}
+
+/** QEMU flushes its disks and ends. */
+export async function quit(qmp: QmpClient): Promise<void> {
+  await qmp.execute('quit', null, nothing);
+}
+
+/** QEMU's run state: `running`, `paused`, `inmigrate`, `shutdown`, `internal-error` … */
+export async function queryRunState(qmp: QmpClient): Promise<string> {
+  const { status } = await qmp.execute('query-status', null, z.object({ status: z.string() }));
+  return status;
+}
+
+/**
+ * Writes the state of every device, without RAM, to a file. Despite its name it is not about Xen. Not `live`: that
+ * would give up the disks after it, as for a VM that another process takes over.
+ */
+export async function saveDeviceState(qmp: QmpClient, path: string): Promise<void> {
+  await qmp.execute('xen-save-devices-state', { filename: path, live: false }, nothing);
+}
+
+/** Opens an overlay file as a node of its own, not yet above anything. */
+export async function addOverlay(qmp: QmpClient, node: string, path: string): Promise<void> {
+  const file = { driver: 'file', filename: path };
+  await qmp.execute('blockdev-add', { driver: 'qcow2', 'node-name': node, discard: 'unmap', file, backing: null }, nothing);
+}
+
+/** From now on the guest writes to `overlay`; what is below it is never written again. */
+export async function switchToOverlay(qmp: QmpClient, node: string, overlay: string): Promise<void> {
+  await qmp.execute('blockdev-snapshot', { node, overlay }, nothing);
+}
+
+export async function removeNode(qmp: QmpClient, node: string): Promise<void> {
+  await qmp.execute('blockdev-del', { 'node-name': node }, nothing);
+}
+
+interface BlockImage {
+  readonly filename: string;
+  readonly 'backing-image'?: BlockImage | undefined;
+}
+const imageSchema: z.ZodType<BlockImage> = z.object({
+  filename: z.string(),
+  get 'backing-image'() {
+    return imageSchema.optional();
+  },
+});
+const blockSchema = z.array(
+  z.object({
+    qdev: z.string().optional(),
+    inserted: z.object({ 'node-name': z.string().optional(), image: imageSchema }).optional(),
+  }),
+);
+
+export interface DiskChain {
+  /** The node that the guest writes to. */
+  readonly node: string;
+  /** Files, bottom first. */
+  readonly files: readonly string[];
+}
+
+/** What is behind the disk device with this id now; null when there is none. */
+export async function queryDisk(qmp: QmpClient, device: string): Promise<DiskChain | null> {
+  const blocks = await qmp.execute('query-block', null, blockSchema);
+  const inserted = blocks.find((block) => block.qdev === device)?.inserted;
+  if (inserted?.['node-name'] === undefined) return null;
+  const files: string[] = [];
+  for (let image: BlockImage | undefined = inserted.image; image !== undefined; image = image['backing-image']) {
+    files.unshift(image.filename);
+  }
+  return { node: inserted['node-name'], files };
+}
+
+/** Makes the progress of loading come as events. */
+export async function enableMigrationEvents(qmp: QmpClient): Promise<void> {
+  await qmp.execute('migrate-set-capabilities', { capabilities: [{ capability: 'events', state: true }] }, nothing);
+}
+
+/** Listens on a Unix socket for device state, for a QEMU that was started with `-incoming defer`. */
+export async function listenForState(qmp: QmpClient, socketPath: string): Promise<void> {
+  await qmp.execute('migrate-incoming', { uri: `unix:${socketPath}` }, nothing);
+}
+
+/** Writes guest-physical memory to a file, which it replaces. */
+export async function savePhysicalMemory(qmp: QmpClient, address: number, sizeBytes: number, path: string): Promise<void> {
+  await qmp.execute('pmemsave', { val: address, size: sizeBytes, filename: path }, nothing);
+}
+
+const consoleSchema = z.base64();
+
+/** Takes up to `sizeBytes` out of a ring buffer, base64. */
+export async function readRing(qmp: QmpClient, device: string, sizeBytes: number): Promise<string> {
+  return qmp.execute('ringbuf-read', { device, size: sizeBytes, format: 'base64' }, consoleSchema);
+}
+
+/** Names of all commands. */
+export async function queryCommands(qmp: QmpClient): Promise<ReadonlySet<string>> {
+  const commands = await qmp.execute('query-commands', null, z.array(z.object({ name: z.string() })));
+  return new Set(commands.map((command) => command.name));
+}
+
+/** Names of the machine types, without their aliases. */
+export async function queryMachines(qmp: QmpClient): Promise<readonly string[]> {
+  const machines = await qmp.execute('query-machines', null, z.array(z.object({ name: z.string() })));
+  return machines.map((machine) => machine.name);
+}
+
+/** Names of the CPU models, without aliases. */
+export async function queryCpuModels(qmp: QmpClient): Promise<readonly string[]> {
+  const models = await qmp.execute('query-cpu-definitions', null, z.array(z.object({ name: z.string() })));
+  return models.map((model) => model.name);
+}
