@@ -15,7 +15,6 @@ export interface HostAbilities {
   readonly backend: MachineFacts['backend'];
   readonly backendVersion: string;
   readonly accelerator: MachineFacts['accelerator'];
-  readonly cpuModelOfHost: string;
   /** Null: the backend cannot tell, and the load itself will. */
   readonly machineTypes: readonly string[] | null;
   readonly cpuModels: readonly string[] | null;

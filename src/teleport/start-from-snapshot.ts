@@ -1,4 +1,5 @@
 /** A snapshot of this host becomes a running VM: the common end of every restore. */
+import { defined } from '../base/assert.ts';
 import { KelpieError } from '../base/errors.ts';
 import { makeDurable } from '../env/durable-files.ts';
 import { pageFilePath } from '../snapshot/local-snapshot.ts';
@@ -34,7 +35,7 @@ export async function startFromSnapshot(
   const generation = Math.max(vm.record.generation, snapshot.metadata.guest.generation) + 1;
   await vm.update({ generation });
   const instance = await vm.prepareInstance(snapshot.metadata.machine.backend);
-  const restored = await instance.restore({
+  const { clockStepMs: _, ...durations } = await instance.restore({
     machine: snapshot.metadata.machine,
     deviceStatePath: snapshot.deviceStatePath,
     memory,
@@ -44,7 +45,8 @@ export async function startFromSnapshot(
     onProgress: ({ phase }) => listener.progress(phase),
     ...(beforeResume === undefined ? {} : { beforeResume }),
   });
-  for (const [name, durationMs] of Object.entries(restored)) times.set(name, Number(durationMs));
+  for (const [name, durationMs] of Object.entries(durations)) times.set(name, durationMs);
+  if (snapshot.memory.mappable === null) host.later(vm.id, () => rememberMappable(host, snapshot, memory));
 }
 
 function checkArchitecture(vm: ManagedVm, snapshot: LocalSnapshot): void {
@@ -60,7 +62,7 @@ function checkArchitecture(vm: ManagedVm, snapshot: LocalSnapshot): void {
   );
 }
 
-/** The memory with a file that can be mapped; made once, and remembered in the snapshot for later restores. */
+/** The memory with a file that can be mapped. */
 async function mappableMemory(
   host: TeleportHost,
   snapshot: LocalSnapshot,
@@ -76,6 +78,17 @@ async function mappableMemory(
   const pathOf = (id: string): string => pageFilePath(places.blobDirectory, id);
   const mappable = env.random.uuid();
   await materializeMemory(env, map, pathOf, pathOf(mappable), options.signal);
-  await makeDurable(env.files, pathOf(mappable));
-  return (await host.snapshots.setMappable(snapshot, mappable)).memory;
+  return { ...snapshot.memory, mappable };
+}
+
+/** The next restore of this snapshot need not lay its memory out again. It costs a sync, so it comes when the VM runs already. */
+async function rememberMappable(
+  host: TeleportHost,
+  snapshot: LocalSnapshot,
+  { mappable }: MemoryImage,
+): Promise<void> {
+  const id = defined(mappable, 'the file that was just made');
+  await makeDurable(host.env.files, pageFilePath(host.places.blobDirectory, id));
+  const { vmId, snapshotId } = snapshot.metadata;
+  await host.snapshots.setMappable(await host.snapshots.read(vmId, snapshotId), id);
 }

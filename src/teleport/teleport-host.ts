@@ -29,4 +29,6 @@ export interface TeleportHost {
   openStore(url: string): Promise<Store>;
   /** An operation that could not be settled now: its VM is kept from other commands, and settling is tried again. */
   hold(operation: Operation, cause: unknown): void;
+  /** Work on a VM that its user need not wait for. A failure is logged and costs speed only. */
+  later(vmId: string, task: () => Promise<void>): void;
 }

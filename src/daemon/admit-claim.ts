@@ -1,0 +1,33 @@
+/** What this host asks of a VM before it claims it: everything that would make the restore fail later, told together. */
+import { checkCompatibility, incompatible } from '../teleport/compatibility.ts';
+import { requirePorts } from './ports.ts';
+import type { MachineFacts } from '../snapshot/metadata.ts';
+import type { HostAbilities } from '../teleport/compatibility.ts';
+import type { ClaimGuard } from '../teleport/target.ts';
+import type { Supervisor } from './supervisor.ts';
+
+export function admitClaim(supervisor: Supervisor): ClaimGuard['admit'] {
+  return async (found, config) => {
+    const { metadata } = found.package;
+    supervisor.registry.requireFreeName(config.name, metadata.vmId);
+    const { reasons } = checkCompatibility(metadata, await abilities(supervisor, metadata.machine.backend));
+    if (reasons.length > 0) throw incompatible(config.name, reasons);
+    await requirePorts(supervisor, config.publish, metadata.vmId);
+  };
+}
+
+/** Of the backend that the VM needs when this host has it, else of its best one, so that the reason names that. */
+async function abilities(supervisor: Supervisor, wanted: MachineFacts['backend']): Promise<HostAbilities> {
+  const { host, backends } = supervisor;
+  const backend = backends.find(({ name }) => name === wanted) ?? host.backend(null);
+  const probe = await backend.probe();
+  return {
+    architecture: host.env.host.architecture,
+    architectures: probe.architectures,
+    backend: backend.name,
+    backendVersion: probe.version ?? 'unknown',
+    accelerator: probe.accelerator,
+    machineTypes: null,
+    cpuModels: null,
+  };
+}

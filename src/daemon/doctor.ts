@@ -1,0 +1,120 @@
+/** What this host can do and what must be repaired: each finding a sentence that says what to do. */
+import { formatBytes } from '../base/units.ts';
+import { listImages } from '../image/image-store.ts';
+import { DISK_FREE_BYTES_LOW } from './limits.ts';
+import type { Finding } from './api/system.ts';
+import type { Supervisor } from './supervisor.ts';
+
+export async function examineHost(supervisor: Supervisor): Promise<readonly Finding[]> {
+  const groups = await Promise.all([
+    backendFindings(supervisor),
+    imageFindings(supervisor),
+    diskFindings(supervisor),
+    homeFindings(supervisor),
+    recordFindings(supervisor),
+    leftoverFindings(supervisor),
+  ]);
+  return groups.flat();
+}
+
+async function backendFindings({ backends }: Supervisor): Promise<readonly Finding[]> {
+  const findings: Finding[] = [];
+  for (const backend of backends) {
+    const probe = await backend.probe();
+    const check = `backend.${backend.name}`;
+    const text = [`${backend.name} ${probe.version ?? 'of unknown version'}`, ...probe.findings].join('; ');
+    const isSlow = probe.accelerator === 'tcg';
+    findings.push({ check, level: !probe.usable ? 'problem' : isSlow ? 'warning' : 'ok', text });
+  }
+  if (findings.length === 0)
+    findings.push({
+      check: 'backend',
+      level: 'problem',
+      text: 'No program that runs VMs was found: install qemu-system-x86 or qemu-system-arm.',
+    });
+  return findings;
+}
+
+async function imageFindings({ host }: Supervisor): Promise<readonly Finding[]> {
+  const { images, damaged } = await listImages(host.env, host.places.home);
+  const broken = damaged.map(({ reason }): Finding => ({ check: 'image', level: 'problem', text: reason }));
+  const { architecture } = host.env.host;
+  if (images.some((image) => image.architecture === architecture)) {
+    return [
+      ...broken,
+      {
+        check: 'image',
+        level: 'ok',
+        text: `${images.length} image${images.length === 1 ? '' : 's'}: ${images.map(({ name, version }) => `${name} ${version}`).join(', ')}.`,
+      },
+    ];
+  }
+  return [
+    ...broken,
+    {
+      check: 'image',
+      level: 'problem',
+      text: `There is no image for ${architecture}: build one with \`kelpie image build\`.`,
+    },
+  ];
+}
+
+async function diskFindings({ host }: Supervisor): Promise<readonly Finding[]> {
+  const freeBytes = await host.env.files.freeBytes(host.places.home);
+  const isLow = freeBytes < DISK_FREE_BYTES_LOW;
+  const advice = isLow ? ': snapshots and restores may not fit; free some space' : '';
+  return [
+    {
+      check: 'disk-space',
+      level: isLow ? 'warning' : 'ok',
+      text: `${formatBytes(freeBytes)} are free under ${host.places.home}${advice}.`,
+    },
+  ];
+}
+
+async function homeFindings({ host }: Supervisor): Promise<readonly Finding[]> {
+  const { home } = host.places;
+  const { mode, uid } = await host.env.files.stat(home);
+  if (uid !== host.env.host.uid)
+    return [
+      {
+        check: 'home',
+        level: 'problem',
+        text: `${home} belongs to another user: give it to this one, or set KELPIE_HOME.`,
+      },
+    ];
+  if ((mode & 0o077) !== 0)
+    return [
+      { check: 'home', level: 'problem', text: `${home} can be read by others: run \`chmod 700 ${home}\`.` },
+    ];
+  return [{ check: 'home', level: 'ok', text: `${home} is private to this user.` }];
+}
+
+async function recordFindings({ registry }: Supervisor): Promise<readonly Finding[]> {
+  return registry.damaged.map(({ reason }): Finding => ({
+    check: 'vm-record',
+    level: 'problem',
+    text: reason,
+  }));
+}
+
+/** What ought to have been cleaned up: operations that wait for a store, VMs that could not be found again. */
+async function leftoverFindings(supervisor: Supervisor): Promise<readonly Finding[]> {
+  const { registry } = supervisor;
+  const held = supervisor.held.map(({ kind, vmName }): Finding => ({
+    check: 'leftovers',
+    level: 'warning',
+    text: `A ${kind} of "${vmName}" is not settled: its store does not answer; it is tried again until it does.`,
+  }));
+  const lost = registry.all
+    .filter((vm) => vm.isLive && vm.instance === null)
+    .map((vm): Finding => ({
+      check: 'leftovers',
+      level: 'warning',
+      text: `"${vm.name}" runs but could not be found again: kelpied.log says why; \`kelpie daemon restart\` tries again.`,
+    }));
+  const findings = [...held, ...lost];
+  return findings.length > 0
+    ? findings
+    : [{ check: 'leftovers', level: 'ok', text: 'Nothing was left behind.' }];
+}

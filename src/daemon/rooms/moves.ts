@@ -1,0 +1,67 @@
+import { routes } from '../api/routes.ts';
+import { restoreFromStore, restoreLocal, teleport } from '../api/snapshots.ts';
+import { restoreLocal as restoreFromHost } from '../../teleport/restore-local.ts';
+import { TeleportOut } from '../../teleport/source.ts';
+import { TeleportIn } from '../../teleport/target.ts';
+import { admitClaim } from '../admit-claim.ts';
+import { answerEvents } from '../event-stream.ts';
+import { requirePorts } from '../ports.ts';
+import { readBody } from '../requests.ts';
+import { parameter } from '../room.ts';
+import { viewVm } from '../views.ts';
+import type { Room } from '../room.ts';
+
+export const movesRoom: Room<'restoreLocal' | 'teleport' | 'restoreFromStore'> = (supervisor) => {
+  const { host, registry } = supervisor;
+  return {
+    restoreLocal: async (request, parameters) => {
+      const { snapshotId, replace } = await readBody(request, restoreLocal);
+      const vm = registry.require(parameter(parameters, 'vm'));
+      return answerEvents(supervisor, routes.restoreLocal, request, (options) =>
+        supervisor.operate(vm.id, `restore "${vm.name}"`, async () => {
+          if (!vm.isLive) await requirePorts(supervisor, vm.record.config.publish, vm.id);
+          const timings = await restoreFromHost(
+            host,
+            registry,
+            vm,
+            { snapshotId: snapshotId ?? null, replace },
+            options,
+          );
+          return { vm: viewVm(supervisor, vm), timings, downloadedBytes: 0 };
+        }),
+      );
+    },
+
+    teleport: async (request, parameters) => {
+      const asked = await readBody(request, teleport);
+      const vm = registry.require(parameter(parameters, 'vm'));
+      return answerEvents(supervisor, routes.teleport, request, (options) =>
+        supervisor.operate(vm.id, `teleport "${vm.name}"`, async () => {
+          const result = await new TeleportOut(host, vm, asked, options).run();
+          return { vmId: vm.id, vmName: vm.name, ...result };
+        }),
+      );
+    },
+
+    restoreFromStore: async (request) => {
+      const asked = await readBody(request, restoreFromStore);
+      const { storeUrl, vm = null, packageId = null, name = null, publish = null } = asked;
+      const guard = {
+        whileLocked: <T>(vmId: string, act: () => Promise<T>): Promise<T> =>
+          supervisor.operate(vmId, 'restore it', act),
+        admit: admitClaim(supervisor),
+      };
+      return answerEvents(supervisor, routes.restoreFromStore, request, async (options) => {
+        const claim = new TeleportIn(
+          host,
+          registry,
+          { storeUrl, vm, packageId, name, publish },
+          guard,
+          options,
+        );
+        const { vm: taken, timings, downloadedBytes } = await claim.run();
+        return { vm: viewVm(supervisor, taken), timings, downloadedBytes };
+      });
+    },
+  };
+};

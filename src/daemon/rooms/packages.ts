@@ -1,0 +1,92 @@
+import { KelpieError } from '../../base/errors.ts';
+import { toMetadataView } from '../api/metadata-view.ts';
+import { packageRemoveQuery, storeQuery } from '../api/packages.ts';
+import { routes } from '../api/routes.ts';
+import { answerJson } from '../answers.ts';
+import { readQuery } from '../requests.ts';
+import { parameter } from '../room.ts';
+import type { OwnershipRecord } from '../../store/ownership-records.ts';
+import type { PackageListing } from '../../store/teleport-storage.ts';
+import type { PackageDetail, PackageView } from '../api/packages.ts';
+import type { Room } from '../room.ts';
+
+export const packagesRoom: Room<'packageList' | 'packageInspect' | 'packageRemove'> = (supervisor) => {
+  const { host } = supervisor;
+  return {
+    packageList: async (request) => {
+      const { storage, ownership } = await host.openStore(readQuery(request, storeQuery).storeUrl);
+      const records = await ownership.list();
+      const packages = (await storage.list()).map((listing) => viewPackage(listing, records));
+      return answerJson(routes.packageList, { packages });
+    },
+
+    packageInspect: async (request, parameters) => {
+      const { storage, ownership } = await host.openStore(readQuery(request, storeQuery).storeUrl);
+      const { package: found } = await storage.download(parameter(parameters, 'package'));
+      const record = await ownership.read(found.metadata.vmId);
+      const sizeBytes = found.segments.reduce((sum, segment) => sum + segment.sizeBytes, 0);
+      const view = viewPackage(
+        { damaged: false, package: found, sizeBytes, publishedAtUnixMs: found.metadata.createdAtUnixMs },
+        record === null ? [] : [record],
+      );
+      const detail: PackageDetail = {
+        ...view,
+        segments: found.segments,
+        imageFiles: found.imageFiles,
+        ownership: viewOwnership(record),
+      };
+      return answerJson(routes.packageInspect, detail);
+    },
+
+    packageRemove: async (request, parameters) => {
+      const { storeUrl, force } = readQuery(request, packageRemoveQuery);
+      const { storage, ownership } = await host.openStore(storeUrl);
+      const packageId = parameter(parameters, 'package');
+      const holder = (await ownership.list()).find((record) => isAtRestIn(record, packageId));
+      if (holder !== undefined && !force) {
+        throw new KelpieError(
+          'package_in_use',
+          `"${holder.vmName}" is at rest in this package and nowhere else: restore it first, or remove it with --force and lose it.`,
+        );
+      }
+      await storage.delete(packageId);
+      return answerJson(routes.packageRemove, {});
+    },
+  };
+};
+
+function isAtRestIn(record: OwnershipRecord, packageId: string): boolean {
+  return (record.state === 'at-rest' || record.state === 'departing') && record.packageId === packageId;
+}
+
+function viewPackage(listing: PackageListing, records: readonly OwnershipRecord[]): PackageView {
+  if (listing.damaged) {
+    return {
+      id: listing.id,
+      damaged: listing.reason,
+      sizeBytes: null,
+      publishedAtUnixMs: null,
+      metadata: null,
+      isAtRest: false,
+    };
+  }
+  const { id, metadata } = listing.package;
+  return {
+    id,
+    damaged: null,
+    sizeBytes: listing.sizeBytes,
+    publishedAtUnixMs: listing.publishedAtUnixMs,
+    metadata: toMetadataView(metadata),
+    isAtRest: records.some((record) => isAtRestIn(record, id)),
+  };
+}
+
+function viewOwnership(record: OwnershipRecord | null): PackageDetail['ownership'] {
+  if (record === null) return null;
+  return {
+    state: record.state,
+    epoch: record.epoch,
+    owner: 'owner' in record ? record.owner : null,
+    hostName: record.hostName,
+  };
+}

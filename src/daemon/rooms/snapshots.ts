@@ -1,0 +1,71 @@
+import { KelpieError } from '../../base/errors.ts';
+import { routes } from '../api/routes.ts';
+import { snapshotCreate } from '../api/snapshots.ts';
+import { findSnapshot } from '../../teleport/restore-local.ts';
+import { takeSnapshot } from '../../teleport/take-snapshot.ts';
+import { answerJson } from '../answers.ts';
+import { answerEvents } from '../event-stream.ts';
+import { readBody } from '../requests.ts';
+import { parameter } from '../room.ts';
+import { viewListing, viewSnapshot } from '../views.ts';
+import type { Room } from '../room.ts';
+import type { ManagedVm } from '../../teleport/managed-vm.ts';
+import type { TeleportHost } from '../../teleport/teleport-host.ts';
+
+export const snapshotsRoom: Room<'snapshotCreate' | 'snapshotLog' | 'snapshotInspect' | 'snapshotRemove'> = (
+  supervisor,
+) => {
+  const { host, registry } = supervisor;
+  return {
+    snapshotCreate: async (request, parameters) => {
+      const { message } = await readBody(request, snapshotCreate);
+      const vm = registry.require(parameter(parameters, 'vm'));
+      return answerEvents(supervisor, routes.snapshotCreate, request, (options) =>
+        supervisor.operate(vm.id, `snapshot "${vm.name}"`, async () => {
+          const { snapshot, timings } = await takeSnapshot(host, registry, vm, message, options);
+          const { dirtyBytes: _, ...durations } = timings;
+          return { snapshot: viewSnapshot(snapshot), timings: durations };
+        }),
+      );
+    },
+
+    snapshotLog: async (_request, parameters) => {
+      const vm = registry.require(parameter(parameters, 'vm'));
+      const listings = await host.snapshots.list(vm.id);
+      const snapshots = listings.map((listing) => viewListing(vm.id, listing));
+      return answerJson(routes.snapshotLog, { snapshots, currentId: vm.record.snapshotId });
+    },
+
+    snapshotInspect: async (_request, parameters) => {
+      const vm = registry.require(parameter(parameters, 'vm'));
+      return answerJson(
+        routes.snapshotInspect,
+        viewSnapshot(await findSnapshot(host, vm, parameter(parameters, 'snapshot'))),
+      );
+    },
+
+    snapshotRemove: async (_request, parameters) => {
+      const vm = registry.require(parameter(parameters, 'vm'));
+      await supervisor.operate(vm.id, `remove a snapshot of "${vm.name}"`, () =>
+        removeSnapshot(host, vm, parameter(parameters, 'snapshot')),
+      );
+      return answerJson(routes.snapshotRemove, {});
+    },
+  };
+};
+
+/** A damaged snapshot can be removed too, by its whole id. */
+async function removeSnapshot(host: TeleportHost, vm: ManagedVm, reference: string): Promise<void> {
+  const ids = await host.snapshots.ids(vm.id);
+  const snapshotId = ids.includes(reference)
+    ? reference
+    : (await findSnapshot(host, vm, reference)).metadata.snapshotId;
+  if (vm.record.departed !== null && vm.record.snapshotId === snapshotId) {
+    throw new KelpieError(
+      'snapshot_in_use',
+      `snapshot ${snapshotId} is the one that "${vm.name}" departed with: remove the VM instead.`,
+    );
+  }
+  await host.snapshots.delete(vm.id, snapshotId);
+  if (vm.record.snapshotId === snapshotId) await vm.update({ snapshotId: null });
+}

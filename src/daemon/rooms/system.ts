@@ -1,0 +1,44 @@
+import { KELPIE_VERSION } from '../../base/version.ts';
+import { routes } from '../api/routes.ts';
+import { API_VERSION } from '../api/system.ts';
+import { answerJson } from '../answers.ts';
+import { examineHost } from '../doctor.ts';
+import type { Room } from '../room.ts';
+
+/** @param shutdown asks the daemon to end; it answers first. */
+export function systemRoom(shutdown: () => void): Room<'version' | 'health' | 'doctor' | 'shutdown'> {
+  return (supervisor) => {
+    const { env, identity } = supervisor.host;
+    const startedMs = env.clock.monotonicMs();
+    return {
+      version: async () =>
+        answerJson(routes.version, {
+          version: KELPIE_VERSION,
+          apiVersion: API_VERSION,
+          hostId: identity.id,
+          hostName: identity.name,
+          pid: env.host.pid,
+        }),
+
+      health: async () =>
+        answerJson(routes.health, {
+          uptimeMs: Math.round(env.clock.monotonicMs() - startedMs),
+          vms: supervisor.registry.all.length,
+          operations: supervisor.operations,
+        }),
+
+      doctor: async () => {
+        const findings = await examineHost(supervisor);
+        return answerJson(routes.doctor, {
+          findings,
+          ok: findings.every(({ level }) => level !== 'problem'),
+        });
+      },
+
+      shutdown: async () => {
+        shutdown();
+        return answerJson(routes.shutdown, {});
+      },
+    };
+  };
+}

@@ -1,0 +1,218 @@
+/**
+ * The VMs of this host and what is being done to them.
+ *
+ *     operate(vm) ──lock free──▶ runs ──done or settled──▶ lock free
+ *         └──lock taken──▶ vm_busy      └──cannot be settled now──▶ held: tried again until it is; the lock stays taken
+ */
+import { throwIfCanceled } from '../base/cancel.ts';
+import { KelpieError, asError } from '../base/errors.ts';
+import { openStore } from '../store/open-store.ts';
+import { collectBlobs } from '../snapshot/collect-blobs.ts';
+import { LocalSnapshots } from '../snapshot/local-snapshots.ts';
+import { Journal } from '../teleport/journal.ts';
+import { recover, settle } from '../teleport/recovery.ts';
+import { VmRegistry } from '../teleport/vm-registry.ts';
+import { BlobGate } from './blob-gate.ts';
+import { HOLD_RETRY_MS_MAX, HOLD_RETRY_MS_MIN, OPERATIONS_MAX } from './limits.ts';
+import { VmLocks } from './vm-locks.ts';
+import type { Env } from '../env/env.ts';
+import type { DiskImages } from '../teleport/disk-images.ts';
+import type { HostPlaces } from '../teleport/host-places.ts';
+import type { Operation } from '../teleport/operations.ts';
+import type { Log, TeleportHost } from '../teleport/teleport-host.ts';
+import type { VmBackend } from '../vm/instance.ts';
+import type { MachineFacts } from '../snapshot/metadata.ts';
+import type { HostIdentity } from './host-identity.ts';
+
+export interface SupervisorOptions {
+  readonly env: Env;
+  readonly places: HostPlaces;
+  readonly identity: HostIdentity;
+  readonly log: Log;
+  /** Usable ones, best first. */
+  readonly backends: readonly VmBackend[];
+  readonly disks: DiskImages;
+}
+
+export class Supervisor {
+  readonly host: TeleportHost;
+  readonly registry: VmRegistry;
+  readonly backends: readonly VmBackend[];
+  readonly #locks = new VmLocks();
+  readonly #gate: BlobGate;
+  readonly #held = new Map<string, Operation>();
+  readonly #running = new Set<Promise<unknown>>();
+  readonly #ending = new AbortController();
+
+  constructor({ env, places, identity, log, backends, disks }: SupervisorOptions) {
+    this.backends = backends;
+    this.host = {
+      env,
+      places,
+      identity,
+      log,
+      disks,
+      journal: new Journal(env, places),
+      snapshots: new LocalSnapshots(env, places.home),
+      backend: (name) => this.#backend(name),
+      openStore: (url) => openStore(env, url, { hostArchitecture: env.host.architecture }),
+      hold: (operation, cause) => this.#hold(operation, cause),
+      later: (vmId, task) => this.#later(vmId, task),
+    };
+    this.registry = new VmRegistry(this.host);
+    this.#gate = new BlobGate(() => this.#collect());
+  }
+
+  /** Finds every VM again and settles what was cut. Called once. */
+  async start(): Promise<void> {
+    await this.registry.load();
+    await recover(this.host, this.registry);
+    this.#gate.want();
+  }
+
+  /** What is being done to a VM; null when nothing is. */
+  busy(vmId: string): string | null {
+    return this.#locks.busy(vmId);
+  }
+
+  /** Operations under way. */
+  get operations(): number {
+    return this.#locks.count;
+  }
+
+  /** Operations that wait to be settled. */
+  get held(): readonly Operation[] {
+    return [...this.#held.values()];
+  }
+
+  /** Aborted when the daemon ends. */
+  get ending(): AbortSignal {
+    return this.#ending.signal;
+  }
+
+  /**
+   * Runs one operation on a VM, or on a name, alone.
+   * @param label a verb, for the sentence of whoever comes second.
+   * @throws KelpieError `vm_busy`, `limit_exceeded`, and whatever `act` throws.
+   */
+  async operate<T>(key: string, label: string, act: () => Promise<T>): Promise<T> {
+    throwIfCanceled(this.#ending.signal, 'the operation');
+    if (this.#locks.count >= OPERATIONS_MAX)
+      throw new KelpieError(
+        'limit_exceeded',
+        `${OPERATIONS_MAX} operations are under way on this host: wait for one to end.`,
+      );
+    this.#locks.acquire(key, label);
+    const running = this.#run(key, act);
+    this.#track(running);
+    return running;
+  }
+
+  /** Lets go of every VM without touching it, when what is under way has found its end. */
+  async end(reason: KelpieError): Promise<void> {
+    this.#ending.abort(reason);
+    while (this.#running.size > 0) await Promise.allSettled(this.#running);
+    await this.#gate.idle();
+    for (const vm of this.registry.all) await vm.release();
+  }
+
+  async #run<T>(key: string, act: () => Promise<T>): Promise<T> {
+    await this.#gate.enter();
+    try {
+      return await act();
+    } finally {
+      if (!this.#held.has(key)) this.#locks.release(key);
+      this.#gate.leave();
+      this.#gate.want();
+    }
+  }
+
+  #track(running: Promise<unknown>): void {
+    const tracked = running.catch(() => {});
+    this.#running.add(tracked);
+    void tracked.finally(() => this.#running.delete(tracked));
+  }
+
+  #backend(name: MachineFacts['backend'] | null): VmBackend {
+    const found = name === null ? this.backends[0] : this.backends.find((backend) => backend.name === name);
+    if (found !== undefined) return found;
+    const what = name === null ? 'no way to run VMs' : `no ${name}`;
+    throw new KelpieError(
+      'backend_unavailable',
+      `this host has ${what}; \`kelpie doctor\` says what is missing.`,
+    );
+  }
+
+  #hold(operation: Operation, cause: unknown): void {
+    const { vmId } = operation;
+    this.host.log.error({
+      event: 'operation-held',
+      operationId: operation.id,
+      kind: operation.kind,
+      vmId,
+      err: asError(cause),
+    });
+    this.#locks.relabel(vmId, `settling a ${operation.kind}`);
+    this.#held.set(vmId, operation);
+    this.#track(this.#settleLater(operation));
+  }
+
+  async #settleLater(operation: Operation): Promise<void> {
+    const { vmId } = operation;
+    for (let waitMs = HOLD_RETRY_MS_MIN; ; waitMs = Math.min(waitMs * 2, HOLD_RETRY_MS_MAX)) {
+      await this.host.env.clock.sleep(waitMs, this.#ending.signal);
+      await this.#gate.enter();
+      try {
+        await settle(this.host, this.registry, operation);
+        this.host.log.info({
+          event: 'operation-settled',
+          operationId: operation.id,
+          kind: operation.kind,
+          vmId,
+        });
+        this.#held.delete(vmId);
+        this.#locks.release(vmId);
+        return;
+      } catch (error) {
+        this.host.log.error({
+          event: 'operation-still-held',
+          operationId: operation.id,
+          vmId,
+          err: asError(error),
+        });
+      } finally {
+        this.#gate.leave();
+      }
+    }
+  }
+
+  /** Work that nobody waits for. */
+  #later(vmId: string, task: () => Promise<void>): void {
+    const run = async (): Promise<void> => {
+      await this.#gate.enter();
+      try {
+        await task();
+      } catch (error) {
+        this.host.log.error({ event: 'later-failed', vmId, err: asError(error) });
+      } finally {
+        this.#gate.leave();
+      }
+    };
+    this.#track(run());
+  }
+
+  async #collect(): Promise<void> {
+    // What a VM needs whose record cannot be read, or an operation that is not settled, is not known.
+    if (this.registry.damaged.length > 0 || this.#held.size > 0) return;
+    const roots = this.registry.all.map(({ record }) => ({
+      memory: record.runtime?.memory ?? null,
+      disk: [...record.disk, ...(record.runtime?.disk ?? [])],
+    }));
+    try {
+      const { removed, removedBytes } = await collectBlobs(this.host.env, this.host.places.home, roots);
+      if (removed > 0) this.host.log.info({ event: 'blobs-collected', removed, removedBytes });
+    } catch (error) {
+      this.host.log.error({ event: 'blobs-not-collected', err: asError(error) });
+    }
+  }
+}

@@ -1,0 +1,104 @@
+/** Records of this host as the API tells them. */
+import { diskLayerPath, pageFilePath } from '../snapshot/local-snapshot.ts';
+import type { LocalSnapshot, SnapshotListing } from '../snapshot/local-snapshots.ts';
+import type { ManagedVm } from '../teleport/managed-vm.ts';
+import type { DamagedVm } from '../teleport/vm-registry.ts';
+import type { SnapshotView } from './api/snapshots.ts';
+import type { VmDetail, VmView } from './api/vms.ts';
+import type { Supervisor } from './supervisor.ts';
+
+export function viewVm(supervisor: Supervisor, vm: ManagedVm): VmView {
+  const { record } = vm;
+  const { config, departed } = record;
+  return {
+    id: record.id,
+    name: config.name,
+    state: departed === null ? record.state : 'departed',
+    reason: record.reason,
+    busy: supervisor.busy(record.id),
+    architecture: config.architecture,
+    vcpuCount: config.vcpuCount,
+    memoryMib: config.memoryMib,
+    diskMib: config.diskMib,
+    image: config.image,
+    portability: config.portability,
+    publish: config.publish,
+    createdAtUnixMs: record.createdAtUnixMs,
+    startedAtUnixMs: record.startedAtUnixMs,
+    generation: record.generation,
+    snapshotId: record.snapshotId,
+    departed: departed === null ? null : { storeUrl: departed.storeUrl, packageId: departed.packageId },
+    machine: record.runtime?.machine ?? null,
+  };
+}
+
+/** A VM whose record cannot be read: all that is known is that it is there. */
+export function viewDamaged(supervisor: Supervisor, { id, reason }: DamagedVm): VmView {
+  return {
+    id,
+    name: id,
+    state: 'damaged',
+    reason,
+    busy: supervisor.busy(id),
+    architecture: supervisor.host.env.host.architecture,
+    vcpuCount: 0,
+    memoryMib: 0,
+    diskMib: 0,
+    image: { name: '', version: '', digest: '' },
+    portability: 'arch',
+    publish: [],
+    createdAtUnixMs: 0,
+    startedAtUnixMs: null,
+    generation: 0,
+    snapshotId: null,
+    departed: null,
+    machine: null,
+  };
+}
+
+export function viewDetail(supervisor: Supervisor, vm: ManagedVm): VmDetail {
+  const { places } = supervisor.host;
+  const { runtime, disk, ownership } = vm.record;
+  const mapped = runtime?.memory?.mappable ?? null;
+  return {
+    ...viewVm(supervisor, vm),
+    pid: runtime?.process.pid ?? null,
+    ownership,
+    files: {
+      record: places.vmRecord(vm.id),
+      runDirectory: places.runDirectory(vm.id),
+      memory: mapped === null ? null : pageFilePath(places.blobDirectory, mapped),
+      disk: disk.map((layer) => diskLayerPath(places.blobDirectory, layer)),
+    },
+  };
+}
+
+export function viewSnapshot({ metadata, dirtyBytes, pauseMs }: LocalSnapshot): SnapshotView {
+  const { snapshotId, vmId, parentId, kind, message, createdAtUnixMs } = metadata;
+  return {
+    id: snapshotId,
+    vmId,
+    parentId,
+    kind,
+    message,
+    createdAtUnixMs,
+    dirtyBytes,
+    pauseMs,
+    damaged: null,
+  };
+}
+
+export function viewListing(vmId: string, listing: SnapshotListing): SnapshotView {
+  if (!listing.damaged) return viewSnapshot(listing.snapshot);
+  return {
+    id: listing.id,
+    vmId,
+    parentId: null,
+    kind: 'suspend',
+    message: '',
+    createdAtUnixMs: 0,
+    dirtyBytes: 0,
+    pauseMs: 0,
+    damaged: listing.reason,
+  };
+}
