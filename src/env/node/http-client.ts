@@ -1,5 +1,4 @@
 import * as http from 'node:http';
-import * as https from 'node:https';
 import { toSystemError } from './system-errors.ts';
 import { bytesOf } from './pull-reader.ts';
 import { describeAddress, nodeAddress } from './socket-address.ts';
@@ -15,7 +14,28 @@ const HEADER_BYTES_MAX: number = 64 * 1024;
 
 const pool = { keepAlive: true, maxSockets: TCP_CONNECTIONS_MAX, maxFreeSockets: TCP_IDLE_CONNECTIONS_MAX };
 const plainAgent = new http.Agent(pool);
-const tlsAgent = new https.Agent(pool);
+
+/** Starts a request, unsent. */
+type Open = (options: http.RequestOptions) => ClientRequest;
+
+let openTls: Open | null = null;
+
+/** TLS is loaded with the first request that needs it: the command line, which talks to a Unix socket, starts 10 ms sooner. */
+async function loadTls(): Promise<Open> {
+  if (openTls === null) {
+    const https = await import('node:https');
+    const agent = new https.Agent(pool);
+    openTls ??= (options) => https.request({ ...options, agent });
+  }
+  return openTls;
+}
+
+async function openerOf(request: HttpRequest): Promise<Open> {
+  if (request.target.tls === true) return await loadTls();
+  // A Unix socket costs nothing to connect to, and a kept one may be closed by a restarted server just as it is used.
+  const agent = request.target.address.kind === 'unix' ? false : plainAgent;
+  return (options) => http.request({ ...options, agent });
+}
 
 /**
  * One exchange. Whatever ends it early (the signal, the connection, the caller's own body) is kept as `failure`, so
@@ -26,9 +46,9 @@ class Exchange {
   private readonly subject: string;
   private failure: Error | null = null;
 
-  constructor(request: HttpRequest) {
+  constructor(request: HttpRequest, open: Open) {
     this.subject = `${request.method} ${describeAddress(request.target.address)}`;
-    this.request = open(request);
+    this.request = open(requestOptions(request));
     const onAbort = (): void => this.fail(request.signal?.reason);
     request.signal?.addEventListener('abort', onAbort, { once: true });
     this.request.once('close', () => request.signal?.removeEventListener('abort', onAbort));
@@ -87,21 +107,15 @@ class Exchange {
   }
 }
 
-function open(request: HttpRequest): ClientRequest {
-  const { address, tls } = request.target;
-  const where = nodeAddress(address, 'connect');
-  const options = {
+function requestOptions(request: HttpRequest): http.RequestOptions {
+  const where = nodeAddress(request.target.address, 'connect');
+  return {
     ...('path' in where ? { socketPath: where.path } : where),
     method: request.method,
     path: request.path,
     headers: request.headers,
     maxHeaderSize: HEADER_BYTES_MAX,
   };
-  // A Unix socket costs nothing to connect to, and a kept one may be closed by a restarted server just as it is used.
-  if (address.kind === 'unix') return http.request({ ...options, agent: false });
-  return tls === true
-    ? https.request({ ...options, agent: tlsAgent })
-    : http.request({ ...options, agent: plainAgent });
 }
 
 function joinedHeaders(headers: http.IncomingHttpHeaders): Record<string, string> {
@@ -114,5 +128,6 @@ function joinedHeaders(headers: http.IncomingHttpHeaders): Record<string, string
 
 export async function sendRequest(request: HttpRequest): Promise<HttpResponse> {
   request.signal?.throwIfAborted();
-  return await new Exchange(request).run(request.body);
+  const open = await openerOf(request);
+  return await new Exchange(request, open).run(request.body);
 }
