@@ -67,10 +67,10 @@ async function readBatch(open: OpenPageFiles, runs: readonly MappedRun[]): Promi
   let offset = 0;
   for (let index = 0; index < runs.length;) {
     const { pageFile } = defined(runs[index], 'the first run of a group');
-    const sources: Extent[] = [];
+    const sources: MutableExtent[] = [];
     let length = 0;
     for (let run = runs[index]; run?.pageFile === pageFile; index += 1, run = runs[index]) {
-      sources.push({ offset: run.sourcePage * PAGE_BYTES, length: run.count * PAGE_BYTES });
+      append(sources, run.sourcePage * PAGE_BYTES, run.count * PAGE_BYTES);
       length += run.count * PAGE_BYTES;
     }
     await open.readBatch(pageFile, sources, bytes.subarray(offset, offset + length));
@@ -79,6 +79,18 @@ async function readBatch(open: OpenPageFiles, runs: readonly MappedRun[]): Promi
   assert(offset === bytes.byteLength, 'every page of the batch was read');
   const extents = runs.map((run) => ({ offset: run.firstPage * PAGE_BYTES, length: run.count * PAGE_BYTES }));
   return { extents, bytes };
+}
+
+interface MutableExtent {
+  readonly offset: number;
+  length: number;
+}
+
+/** Joined with the last one where it can be: what one snapshot gathered lies back to back, however scattered the memory. */
+function append(extents: MutableExtent[], offset: number, length: number): void {
+  const last = extents.at(-1);
+  if (last !== undefined && last.offset + last.length === offset) last.length += length;
+  else extents.push({ offset, length });
 }
 
 /** Page files by UUID, opened when first needed; the one that was used longest ago makes room. */

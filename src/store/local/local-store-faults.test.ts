@@ -177,7 +177,7 @@ withStore(
     for (const act of acts) {
       for (const [errno, code] of Object.entries(codes)) {
         for (let skip = 0; ; skip += 1) {
-          const rules: readonly FaultRule[] = [{ act, skip, count: 1, fault: { errno } }];
+          const rules: readonly FaultRule[] = [{ act, after: skip, count: 1, fault: { errno } }];
           const { env, injected } = faultyEnv(fixture.env, { rules });
           const store = await open(fixture.env, fixture.root);
           const publish = async (): Promise<unknown> =>
@@ -202,7 +202,7 @@ withStore(
 withStore('a torn write does not become a package', async (fixture) => {
   for (const skip of [0, 1, 2, 3]) {
     const rules: readonly FaultRule[] = [
-      { act: 'file.write', skip, count: 1, fault: { bytesWritten: 5, errno: 'ENOSPC' } },
+      { act: 'file.write', after: skip, count: 1, fault: { bytesWritten: 5, errno: 'ENOSPC' } },
     ];
     const { env, injected } = faultyEnv(fixture.env, { rules });
     const { storage } = await open(env, fixture.root);
