@@ -1,6 +1,6 @@
 /*
  *          ┌───────────────────────────── agent_step ─────────────────────────────┐
- *   epoll ─► note edges ─► reap children ─► port ─► frames ─► sessions, transfers ─► answers ─► timers ─┐
+ *   epoll ─► note edges ─► reap children ─► port ─► frames ─► timers ─► sessions, transfers ─► answers ─┐
  *     ▲                                                                                                │
  *     └──────────── wait for an edge or the next timer; not at all when something moved ◄──────────────┘
  *
@@ -26,7 +26,9 @@ static bool watch_signals(struct agent *agent)
     sigemptyset(&set);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         sigaddset(&set, numbers[i]);
-    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+    /* What cannot be written must come back as an errno. */
+    bool is_ignored = signal(SIGPIPE, SIG_IGN) != SIG_ERR && signal(SIGXFSZ, SIG_IGN) != SIG_ERR;
+    if (!is_ignored || sigprocmask(SIG_BLOCK, &set, NULL) < 0)
         return false;
     int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     return fd >= 0 && watch_open(&agent->signals, agent->epoll_fd, fd);
@@ -84,11 +86,12 @@ bool agent_step(struct agent *agent)
     bool has_moved = reap_children(agent);
     has_moved |= port_pump(agent);
     connection_pump_input(agent);
+    /* Before the sources, which send what a timer made due. */
+    sessions_run_timers(agent);
     has_moved |= pump_sources(agent);
     has_moved |= requests_pump(agent);
-    sessions_run_timers(agent);
     port_run_timer(agent);
-    power_run(agent);
+    has_moved |= power_run(agent);
     return has_moved || connection_has_work(agent);
 }
 

@@ -51,31 +51,33 @@ static bool are_all_gone(const struct agent *agent)
     return true;
 }
 
-void power_run(struct agent *agent)
+bool power_run(struct agent *agent)
 {
     struct power *power = &agent->power;
     bool is_time = clock_monotonic_ms() >= power->next_at_ms;
     switch (power->state) {
     case POWER_ANSWERING:
         if (!is_time && out_queue_used(&agent->connection.out) > 0)
-            return;
+            return false;
         signal_all(agent, SIGTERM);
         enter(power, POWER_TERMINATING, POWER_OFF_TERM_MS);
-        return;
+        return true;
     case POWER_TERMINATING:
         if (!is_time && !are_all_gone(agent))
-            return;
+            return false;
         signal_all(agent, SIGKILL);
         enter(power, POWER_KILLING, POWER_OFF_KILL_MS);
-        return;
+        return true;
     case POWER_KILLING:
-        if (is_time || are_all_gone(agent))
-            enter(power, POWER_OFF, 0);
-        return;
+        if (!is_time && !are_all_gone(agent))
+            return false;
+        enter(power, POWER_OFF, 0);
+        return true;
     case POWER_ON:
     case POWER_OFF:
-        return;
+        return false;
     }
+    return false;
 }
 
 _Noreturn void power_cut(int data_fd)

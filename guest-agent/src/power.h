@@ -17,8 +17,8 @@ struct power {
 };
 
 void power_off_begin(struct agent *agent);
-/* Goes on as far as it can. The loop ends at POWER_OFF. */
-void power_run(struct agent *agent);
+/* Takes the next step if it is time. True when it did. The loop ends at POWER_OFF. */
+bool power_run(struct agent *agent);
 /* Makes the data disk clean and turns the machine off. Only for the first process; does not return. */
 _Noreturn void power_cut(int data_fd);
 
