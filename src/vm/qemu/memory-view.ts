@@ -50,9 +50,9 @@ export async function openMemoryView(context: VmContext, vm: LiveVm): Promise<Me
 
 /** Where the process maps the guest's memory. */
 export async function findMemory({ env, config }: VmContext, vm: LiveVm): Promise<number> {
-  const { inode } = await env.files.stat(vm.memoryPath);
+  const fileName = vm.memoryPath.slice(vm.memoryPath.lastIndexOf('/') + 1);
   const maps = await env.files.readFile(`/proc/${vm.process.identity.pid}/maps`, PROCESS_MAPS_BYTES_MAX);
-  return findPrivateMapping(fromUtf8Lossy(maps), inode, config.memoryMib * MIB);
+  return findPrivateMapping(fromUtf8Lossy(maps), fileName, config.memoryMib * MIB);
 }
 
 function viewOf(ram: GuestRam, scanner: DirtyPageScanner | null, pageCount: number): MemoryView {
