@@ -18,9 +18,10 @@ export function admitClaim(supervisor: Supervisor): ClaimGuard['admit'] {
 
 /** Of the backend that the VM needs when this host has it, else of its best one, so that the reason names that. */
 async function abilities(supervisor: Supervisor, wanted: MachineFacts['backend']): Promise<HostAbilities> {
-  const { host, backends } = supervisor;
-  const backend = backends.find(({ name }) => name === wanted) ?? host.backend(null);
-  const probe = await backend.probe();
+  const { host } = supervisor;
+  const same = host.backends.find(({ name }) => name === wanted);
+  const { backend, probe } =
+    same === undefined ? await host.factory.forHost() : { backend: same, probe: await same.probe() };
   return {
     architecture: host.env.host.architecture,
     architectures: probe.architectures,

@@ -17,9 +17,9 @@ export async function examineHost(supervisor: Supervisor): Promise<readonly Find
   return groups.flat();
 }
 
-async function backendFindings({ backends }: Supervisor): Promise<readonly Finding[]> {
+async function backendFindings({ host }: Supervisor): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
-  for (const backend of backends) {
+  for (const backend of host.backends) {
     const probe = await backend.probe();
     const check = `backend.${backend.name}`;
     const text = [`${backend.name} ${probe.version ?? 'of unknown version'}`, ...probe.findings].join('; ');

@@ -18,7 +18,7 @@ import type { VmBackend } from '../vm/instance.ts';
 export interface DaemonOptions {
   /** Absolute path of `KELPIE_HOME`; made when missing. */
   readonly home: string;
-  /** Best first; those that cannot be used are here too, for `doctor`. */
+  /** In the order of preference. */
   readonly backends: readonly VmBackend[];
   /** Absent: by `qemu-img`. */
   readonly disks?: DiskImages;
@@ -50,7 +50,7 @@ export async function startDaemon(env: Env, options: DaemonOptions): Promise<Dae
       identity,
       log,
       disks,
-      backends: await usableFirst(options.backends),
+      backends: options.backends,
     });
     await supervisor.start();
     const asked = Promise.withResolvers<void>();
@@ -106,6 +106,7 @@ async function makeHome(env: Env, places: HostPlaces): Promise<void> {
       places.blobDirectory,
       places.runsDirectory,
       places.operationsDirectory,
+      places.cacheDirectory,
     ]) {
       await env.files.makeDirectory(directory);
     }
@@ -121,13 +122,4 @@ async function makeHome(env: Env, places: HostPlaces): Promise<void> {
       { cause: error },
     );
   }
-}
-
-/** Probing may boot a small guest, so it is left for when it is needed where there is nothing to choose. */
-async function usableFirst(backends: readonly VmBackend[]): Promise<readonly VmBackend[]> {
-  if (backends.length < 2) return backends;
-  const probes = await Promise.all(
-    backends.map(async (backend) => ({ backend, usable: (await backend.probe()).usable })),
-  );
-  return probes.toSorted((a, b) => Number(b.usable) - Number(a.usable)).map(({ backend }) => backend);
 }

@@ -56,7 +56,7 @@ async function chooseImage(
 }
 
 async function requireArchitecture(supervisor: Supervisor, architecture: Architecture): Promise<void> {
-  const probe = await supervisor.host.backend(null).probe();
+  const { probe } = await supervisor.host.factory.forHost();
   if (probe.architectures.includes(architecture)) return;
   throw new KelpieError(
     'backend_unavailable',

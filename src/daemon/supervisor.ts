@@ -12,6 +12,7 @@ import { LocalSnapshots } from '../snapshot/local-snapshots.ts';
 import { Journal } from '../teleport/journal.ts';
 import { recover, settle } from '../teleport/recovery.ts';
 import { VmRegistry } from '../teleport/vm-registry.ts';
+import { VmFactory } from '../vm/factory.ts';
 import { BlobGate } from './blob-gate.ts';
 import { HOLD_RETRY_MS_MAX, HOLD_RETRY_MS_MIN, OPERATIONS_MAX } from './limits.ts';
 import { VmLocks } from './vm-locks.ts';
@@ -21,7 +22,6 @@ import type { HostPlaces } from '../teleport/host-places.ts';
 import type { Operation } from '../teleport/operations.ts';
 import type { Log, TeleportHost } from '../teleport/teleport-host.ts';
 import type { VmBackend } from '../vm/instance.ts';
-import type { MachineFacts } from '../snapshot/metadata.ts';
 import type { HostIdentity } from './host-identity.ts';
 
 export interface SupervisorOptions {
@@ -29,7 +29,7 @@ export interface SupervisorOptions {
   readonly places: HostPlaces;
   readonly identity: HostIdentity;
   readonly log: Log;
-  /** Usable ones, best first. */
+  /** In the order of preference; those that cannot be used are here too, for `doctor`. */
   readonly backends: readonly VmBackend[];
   readonly disks: DiskImages;
 }
@@ -37,7 +37,6 @@ export interface SupervisorOptions {
 export class Supervisor {
   readonly host: TeleportHost;
   readonly registry: VmRegistry;
-  readonly backends: readonly VmBackend[];
   readonly #locks = new VmLocks();
   readonly #gate: BlobGate;
   readonly #held = new Map<string, Operation>();
@@ -45,7 +44,6 @@ export class Supervisor {
   readonly #ending = new AbortController();
 
   constructor({ env, places, identity, log, backends, disks }: SupervisorOptions) {
-    this.backends = backends;
     this.host = {
       env,
       places,
@@ -54,7 +52,8 @@ export class Supervisor {
       disks,
       journal: new Journal(env, places),
       snapshots: new LocalSnapshots(env, places.home),
-      backend: (name) => this.#backend(name),
+      factory: new VmFactory(backends),
+      backends,
       openStore: (url) => openStore(env, url, { hostArchitecture: env.host.architecture }),
       hold: (operation, cause) => this.#hold(operation, cause),
       later: (vmId, task) => this.#later(vmId, task),
@@ -131,16 +130,6 @@ export class Supervisor {
     const tracked = running.catch(() => {});
     this.#running.add(tracked);
     void tracked.finally(() => this.#running.delete(tracked));
-  }
-
-  #backend(name: MachineFacts['backend'] | null): VmBackend {
-    const found = name === null ? this.backends[0] : this.backends.find((backend) => backend.name === name);
-    if (found !== undefined) return found;
-    const what = name === null ? 'no way to run VMs' : `no ${name}`;
-    throw new KelpieError(
-      'backend_unavailable',
-      `this host has ${what}; \`kelpie doctor\` says what is missing.`,
-    );
   }
 
   #hold(operation: Operation, cause: unknown): void {

@@ -25,6 +25,10 @@ export class HostPlaces {
   get operationsDirectory(): string {
     return `${this.home}/operations`;
   }
+  /** What was found out about this host and can be found out again. */
+  get cacheDirectory(): string {
+    return `${this.home}/cache`;
+  }
   get temporaryDirectory(): string {
     return `${this.home}/tmp`;
   }

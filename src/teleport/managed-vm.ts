@@ -7,7 +7,7 @@ import { KelpieError, asError } from '../base/errors.ts';
 import { writeJsonDurably } from './durable-json.ts';
 import { imageFilesFor } from './image-files.ts';
 import type { MachineFacts } from '../snapshot/metadata.ts';
-import type { VmBackend, VmEvent, VmInstance, VmPlaces } from '../vm/instance.ts';
+import type { VmEvent, VmInstance, VmPlaces } from '../vm/instance.ts';
 import type { TeleportHost } from './teleport-host.ts';
 import type { VmRecord } from './vm-record.ts';
 
@@ -98,9 +98,9 @@ export class ManagedVm {
     assert(!this.isLive, 'a live VM is not started again');
     await this.#host.env.files.makeDirectory(this.#host.places.runDirectory(this.id));
     await this.release();
-    const instance = await this.#host
-      .backend(backend)
-      .create(this.id, this.#record.config, await this.#placesOf());
+    const { factory } = this.#host;
+    const chosen = backend === null ? (await factory.forHost()).backend : factory.byName(backend);
+    const instance = await chosen.create(this.id, this.#record.config, await this.#placesOf());
     this.#take(instance);
     return instance;
   }
@@ -110,12 +110,8 @@ export class ManagedVm {
     const { runtime } = this.#record;
     assert(runtime !== null, 'only a VM with a process is adopted');
     try {
-      const instance = await this.#backend().adopt(
-        this.id,
-        this.#record.config,
-        await this.#placesOf(),
-        runtime,
-      );
+      const backend = this.#host.factory.byName(runtime.machine.backend);
+      const instance = await backend.adopt(this.id, this.#record.config, await this.#placesOf(), runtime);
       this.#take(instance);
       this.#learn(instance);
       await this.update({ state: instance.state, reason: null });
@@ -131,7 +127,7 @@ export class ManagedVm {
   async kill(): Promise<void> {
     if (this.#instance !== null && this.isLive) await this.#instance.stop({ force: true });
     await this.release();
-    await this.#backend().removeOrphan(this.#host.places.runDirectory(this.id));
+    await removeStray(this.#host, this.#host.places.runDirectory(this.id));
   }
 
   /** Nothing of it runs any more. */
@@ -144,10 +140,6 @@ export class ManagedVm {
     const instance = this.#instance;
     this.#instance = null;
     if (instance !== null) await instance.close();
-  }
-
-  #backend(): VmBackend {
-    return this.#host.backend(this.#record.runtime?.machine.backend ?? null);
   }
 
   async #placesOf(): Promise<VmPlaces> {
@@ -195,4 +187,10 @@ export class ManagedVm {
       ...(isBegun ? { startedAtUnixMs: Math.round(this.#host.env.clock.wallMs()) } : {}),
     };
   }
+}
+
+/** Ends what runs in a run directory, whoever made it, and removes the directory. */
+export async function removeStray(host: TeleportHost, runDirectory: string): Promise<void> {
+  for (const backend of host.backends) await backend.removeOrphan(runDirectory);
+  await host.env.files.removeTree(runDirectory);
 }

@@ -16,6 +16,7 @@
  * it, when every record tells the truth.
  */
 import { KelpieError, asError, isKelpieError } from '../base/errors.ts';
+import { removeStray } from './managed-vm.ts';
 import { settleClaim } from './settle-claim.ts';
 import { settleLocal } from './settle-local.ts';
 import { settleTeleport } from './settle-teleport.ts';
@@ -91,8 +92,6 @@ async function removeStrayRuns(host: TeleportHost, registry: VmRegistry): Promis
   for (const { id } of registry.damaged) known.add(host.places.runDirectory(id));
   for (const name of await host.env.files.list(host.places.runsDirectory)) {
     const directory = `${host.places.runsDirectory}/${name}`;
-    if (known.has(directory)) continue;
-    await host.backend(null).removeOrphan(directory);
-    await host.env.files.removeTree(directory);
+    if (!known.has(directory)) await removeStray(host, directory);
   }
 }

@@ -2,7 +2,7 @@
 import type { Env } from '../env/env.ts';
 import type { LocalSnapshots } from '../snapshot/local-snapshots.ts';
 import type { Store } from '../store/open-store.ts';
-import type { MachineFacts } from '../snapshot/metadata.ts';
+import type { VmFactory } from '../vm/factory.ts';
 import type { VmBackend } from '../vm/instance.ts';
 import type { DiskImages } from './disk-images.ts';
 import type { HostPlaces } from './host-places.ts';
@@ -23,8 +23,10 @@ export interface TeleportHost {
   readonly snapshots: LocalSnapshots;
   readonly disks: DiskImages;
   readonly log: Log;
-  /** The backend of this name, or the best one of this host. @throws KelpieError `backend_unavailable`. */
-  backend(name: MachineFacts['backend'] | null): VmBackend;
+  /** What runs VMs here. */
+  readonly factory: VmFactory;
+  /** All of them, usable or not: whichever may have left something behind. */
+  readonly backends: readonly VmBackend[];
   /** @throws KelpieError `invalid_argument` for a URL that names no store, `store_unavailable`. */
   openStore(url: string): Promise<Store>;
   /** An operation that could not be settled now: its VM is kept from other commands, and settling is tried again. */

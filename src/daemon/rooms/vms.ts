@@ -2,6 +2,7 @@ import { routes } from '../api/routes.ts';
 import { vmCreate, vmRemove } from '../api/vms.ts';
 import { KelpieError } from '../../base/errors.ts';
 import { createVm, removeVm } from '../../teleport/lifecycle.ts';
+import { removeStray } from '../../teleport/managed-vm.ts';
 import { answerJson } from '../answers.ts';
 import { answerEvents } from '../event-stream.ts';
 import { planVm } from '../plan-vm.ts';
@@ -46,7 +47,7 @@ export const vmsRoom: Room<'vmList' | 'vmCreate' | 'vmInspect' | 'vmRemove'> = (
       if (damaged !== undefined) {
         if (!force) throw new KelpieError('io_failed', damaged.reason);
         await supervisor.operate(damaged.id, 'remove it', async () => {
-          await host.backend(null).removeOrphan(host.places.runDirectory(damaged.id));
+          await removeStray(host, host.places.runDirectory(damaged.id));
           await registry.remove(damaged.id);
         });
         return answerJson(routes.vmRemove, {});

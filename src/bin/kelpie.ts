@@ -1,0 +1,50 @@
+/** Where the program begins and the real world is made: `kelpie serve` is the daemon, everything else its command line. */
+import process from 'node:process';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { createNodeEnv } from '../env/node/env.ts';
+import { createNodeTerminal } from '../env/node/terminal.ts';
+import type { Env } from '../env/env.ts';
+
+const args = process.argv.slice(2);
+const env = createNodeEnv();
+process.exitCode =
+  args[0] === 'serve' && !args.includes('--help')
+    ? await serveHome(env, args.slice(1))
+    : await commandLine(env, args);
+
+/** Each loads only its own half: a command starts as fast as its part of the program. */
+async function commandLine(world: Env, commandArgs: readonly string[]): Promise<number> {
+  const { main } = await import('../cli/main.ts');
+  return main(world, createNodeTerminal(), commandArgs);
+}
+
+async function serveHome(world: Env, serveArgs: readonly string[]): Promise<number> {
+  const { errorCodes } = await import('../base/error-codes.ts');
+  const { isKelpieError } = await import('../base/errors.ts');
+  try {
+    const { values } = parseArgs({
+      args: [...serveArgs],
+      options: { home: { type: 'string' } },
+      allowPositionals: false,
+    });
+    const home = resolve(
+      values.home ?? world.host.variable('KELPIE_HOME') ?? `${world.host.homeDirectory}/.kelpie`,
+    );
+    const { serve } = await import('../daemon/main.ts');
+    const { createQemuBackend } = await import('../vm/qemu/backend.ts');
+    const backends = [createQemuBackend(world, { cacheDirectory: `${home}/cache` })];
+    await serve(world, { home, backends }, endingSignal());
+    return 0;
+  } catch (error) {
+    console.error(error instanceof Error ? `kelpie serve: ${error.message}` : error);
+    return isKelpieError(error) ? errorCodes[error.code].exit : errorCodes.internal.exit;
+  }
+}
+
+/** Aborted by the first SIGTERM or SIGINT; a second one ends the process at once. */
+function endingSignal(): AbortSignal {
+  const ending = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => ending.abort());
+  return ending.signal;
+}
