@@ -1,31 +1,30 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
-import fc from 'fast-check';
-import { isUuid, readUuid, UUID_BYTES, writeUuid } from './uuid.ts';
+import { test } from 'node:test';
+import { isUuid, readUuid, writeUuid } from './uuid.ts';
 
-test('text and bytes of a UUID are each other', () => {
-  const into = new Uint8Array(UUID_BYTES + 2);
-  writeUuid('00112233-4455-6677-8899-aabbccddeeff', into, 1);
-  assert.deepEqual([...into.subarray(0, 3)], [0, 0, 0x11]);
-  assert.equal(into[16], 0xff);
-  fc.assert(
-    fc.property(fc.uuid(), (uuid) => {
-      writeUuid(uuid, into, 2);
-      return readUuid(into, 2) === uuid && isUuid(uuid);
-    }),
-  );
+const uuid = '00112233-4455-4677-8899-aabbccddeeff';
+
+test('a UUID has sixteen bytes, in the order of its text', () => {
+  const bytes = new Uint8Array(20);
+  writeUuid(uuid, bytes, 2);
+  assert.deepEqual([...bytes.subarray(2, 8)], [0x00, 0x11, 0x22, 0x33, 0x44, 0x55]);
+  assert.deepEqual([bytes[1], bytes[18]], [0, 0]);
+  assert.equal(readUuid(bytes, 2), uuid);
+  assert.throws(() => readUuid(bytes, 5));
+  assert.throws(() => writeUuid('../..', bytes, 0));
 });
 
-test('only one spelling is a UUID', () => {
+test('one spelling is a UUID', () => {
+  assert.ok(isUuid(uuid));
   for (const text of [
     '',
-    '../..',
-    '00112233-4455-6677-8899-AABBCCDDEEFF',
-    '00112233445566778899aabbccddeeff',
+    uuid.toUpperCase(),
+    `${uuid}0`,
+    ` ${uuid}`,
+    `${uuid}\n`,
+    uuid.replaceAll('-', ''),
+    `{${uuid}}`,
   ]) {
-    assert.ok(!isUuid(text));
-    assert.throws(() => writeUuid(text, new Uint8Array(16), 0), { name: 'AssertionFailed' });
+    assert.ok(!isUuid(text), JSON.stringify(text));
   }
-  assert.ok(!isUuid('00112233-4455-6677-8899-aabbccddeeff\n'));
-  assert.throws(() => readUuid(new Uint8Array(16), 1), { name: 'AssertionFailed' });
 });

@@ -40,7 +40,11 @@ export interface TeleportPackage {
  */
 export interface PackageSource {
   readonly metadata: SnapshotMetadata;
-  readonly segments: readonly { readonly name: SegmentName; readonly sizeBytes: number; readonly bytes: () => AsyncIterable<Bytes> }[];
+  readonly segments: readonly {
+    readonly name: SegmentName;
+    readonly sizeBytes: number;
+    readonly bytes: () => AsyncIterable<Bytes>;
+  }[];
   readonly imageFiles: readonly BlobReference[];
 }
 
@@ -87,7 +91,11 @@ export interface TeleportStorage {
   /** Every published package, newest first, at most `PACKAGES_LISTED_MAX`; a damaged one is listed with `damaged` and its reason. */
   list(): Promise<readonly PackageListing[]>;
   /** Content-addressed bytes beside the packages; nothing is sent when they are there. @throws as `upload`, and `image_corrupt` when the bytes are not those. */
-  uploadBlob(blob: BlobReference, bytes: () => AsyncIterable<Bytes>, options?: TransferOptions): Promise<void>;
+  uploadBlob(
+    blob: BlobReference,
+    bytes: () => AsyncIterable<Bytes>,
+    options?: TransferOptions,
+  ): Promise<void>;
   /** Digest and length are checked as in `OpenPackage.segment`. @throws KelpieError `not_found`. */
   downloadBlob(blob: BlobReference, options?: TransferOptions): AsyncIterable<Bytes>;
   /** Removes what unfinished uploads left behind and nothing else; safe while others publish. */
@@ -95,5 +103,10 @@ export interface TeleportStorage {
 }
 
 export type PackageListing =
-  | { readonly damaged: false; readonly package: TeleportPackage; readonly sizeBytes: number; readonly publishedAtUnixMs: number }
+  | {
+      readonly damaged: false;
+      readonly package: TeleportPackage;
+      readonly sizeBytes: number;
+      readonly publishedAtUnixMs: number;
+    }
   | { readonly damaged: true; readonly id: string; readonly reason: string };

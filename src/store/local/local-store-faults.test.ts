@@ -7,7 +7,7 @@ import { execPath } from 'node:process';
 import test from 'node:test';
 import { promisify } from 'node:util';
 import { faultyEnv } from '../../../test/support/faulty-env.ts';
-import type { FaultRule } from '../../../test/support/faulty-env.ts';
+import type { Call, FaultRule } from '../../../test/support/faulty-env.ts';
 import { forEachCrashPoint } from '../../../test/support/crash-points.ts';
 import { createLocalStoreFixture } from '../../../test/support/local-store-fixture.ts';
 import type { LocalStoreFixture } from '../../../test/support/local-store-fixture.ts';
@@ -225,6 +225,51 @@ withStore('a change of the record that could not be made durable is not told as 
     sampleRecord(1),
     'the outcome was unknown: here it had happened',
   );
+});
+
+/** Another host that makes revisions `first` … `last`. */
+async function advance(fixture: LocalStoreFixture, first: number, last: number): Promise<void> {
+  const { ownership } = await fixture.open();
+  for (let revision = first; revision <= last; revision += 1) {
+    await ownership.compareAndSwap(revision - 1, sampleRecord(revision));
+  }
+}
+
+withStore(
+  'a writer that slept until its revision was used and removed does not believe that it won',
+  async (fixture) => {
+    await advance(fixture, 1, 5);
+    let slept = false;
+    const onCall = async ({ act }: Call): Promise<void> => {
+      if (act !== 'files.link' || slept) return;
+      slept = true;
+      await advance(fixture, 6, 40);
+    };
+    const { ownership } = await open(faultyEnv(fixture.env, { onCall }).env, fixture.root);
+    await refusedAs(
+      ownership.compareAndSwap(5, sampleRecord(6, { state: 'removed' })),
+      'store_unavailable',
+      'store_conflict',
+    );
+    assert.ok(slept);
+    assert.deepEqual(await ownership.read(vmId), sampleRecord(40));
+    await advance(fixture, 41, 42);
+    const names = (await fixture.objects.names()).filter((name) => name.includes(vmId));
+    assert.ok(!names.some((name) => name.endsWith('/6.json')), 'the stray revision is removed');
+  },
+);
+
+withStore('a reader whose revision was removed under it reads the newest', async (fixture) => {
+  await advance(fixture, 1, 1);
+  let slept = false;
+  const onCall = async ({ act, subject }: Call): Promise<void> => {
+    if (act !== 'files.readFile' || !subject.includes(vmId) || slept) return;
+    slept = true;
+    await advance(fixture, 2, 40);
+  };
+  const { ownership } = await open(faultyEnv(fixture.env, { onCall }).env, fixture.root);
+  assert.deepEqual(await ownership.read(vmId), sampleRecord(40));
+  assert.ok(slept);
 });
 
 withStore('processes that race for a record win each revision exactly once', async (fixture) => {
