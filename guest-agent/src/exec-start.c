@@ -95,6 +95,8 @@ static void keep_argv(struct session *session, const struct json *json, const st
 static enum rpc_outcome start(struct agent *agent, struct rpc_call *call, const struct spawn_request *request,
                               uint64_t timeout_ms, const uint64_t *limits)
 {
+    if (agent->sessions.last_number == SESSION_NUMBER_MAX)
+        return rpc_fail(call, RPC_BUSY, "all session numbers of this boot are used up");
     struct session *session = sessions_make_room(agent);
     if (session == NULL)
         return rpc_fail(call, RPC_BUSY, "too many sessions are running");

@@ -11,7 +11,7 @@
 /* The session that a request names; NULL: the call's error is set. */
 static struct session *find_session(struct agent *agent, struct rpc_call *call)
 {
-    uint64_t number = params_uint(&call->params, "session", 1, UINT32_MAX);
+    uint64_t number = params_uint(&call->params, "session", 1, SESSION_NUMBER_MAX);
     if (!params_are_valid(&call->params)) {
         rpc_fail_params(call);
         return NULL;

@@ -26,20 +26,6 @@ static struct transfer *make_transfer(struct agent *agent, struct rpc_call *call
     return transfer;
 }
 
-/* The transfer that a request names; NULL: the call's error is set. */
-static struct transfer *find_transfer(struct agent *agent, struct rpc_call *call)
-{
-    uint32_t channel = read_channel(&call->params);
-    if (!params_are_valid(&call->params)) {
-        rpc_fail_params(call);
-        return NULL;
-    }
-    struct transfer *transfer = transfers_find(agent, channel);
-    if (transfer == NULL)
-        rpc_fail(call, RPC_NOT_FOUND, "there is no such transfer");
-    return transfer;
-}
-
 static enum rpc_outcome fail_path(struct rpc_call *call, int error, const char *message)
 {
     if (error == ENOENT || error == ENOTDIR) {
@@ -140,9 +126,12 @@ static void commit_done(struct agent *agent, uint64_t token, int error)
 
 enum rpc_outcome file_commit(struct agent *agent, struct rpc_call *call)
 {
-    struct transfer *transfer = find_transfer(agent, call);
+    uint32_t channel = read_channel(&call->params);
+    if (!params_are_valid(&call->params))
+        return rpc_fail_params(call);
+    struct transfer *transfer = transfers_find(agent, channel);
     if (transfer == NULL)
-        return RPC_FAILED;
+        return rpc_fail(call, RPC_NOT_FOUND, "there is no such transfer");
     if (transfer->state == TRANSFER_FAILED) {
         int error = transfer->error;
         transfer_abort(transfer);
@@ -165,9 +154,12 @@ enum rpc_outcome file_commit(struct agent *agent, struct rpc_call *call)
 
 enum rpc_outcome file_abort(struct agent *agent, struct rpc_call *call)
 {
-    struct transfer *transfer = find_transfer(agent, call);
+    uint32_t channel = read_channel(&call->params);
+    if (!params_are_valid(&call->params))
+        return rpc_fail_params(call);
+    struct transfer *transfer = transfers_find(agent, channel);
     if (transfer == NULL)
-        return RPC_FAILED;
+        return rpc_done_empty(call); /* it ended while the host was asking */
     if (transfer->state == TRANSFER_COMMITTING)
         return rpc_fail(call, RPC_CONFLICT, "the file is being committed");
     transfer_abort(transfer);

@@ -3,7 +3,7 @@
  *                            └──error: file.failed──► FREE
  *
  *   file.write:  FREE ──► WRITING ──END──► WRITTEN ──file.commit──► COMMITTING ──► FREE
- *                            └──error: file.failed──► FAILED ──file.commit: that error──► FREE
+ *                            └──error──► FAILED ──file.failed, or file.commit answered with it──► FREE
  *
  *   from all but COMMITTING, file.abort and the connection's end lead to FREE and leave nothing. What is COMMITTING goes
  *   through to its end: whether the target was replaced is then decided by the job alone.
@@ -59,7 +59,6 @@ static void take_bytes(struct transfer *transfer, const struct channel_frame *fr
     /* The temporary file goes at once: the disk is likely full. */
     file_target_close(&transfer->target, false);
     transfer->error = error;
-    transfer->is_error_told = false;
     transfer->state = TRANSFER_FAILED;
 }
 
@@ -151,10 +150,10 @@ static bool pump_write(struct agent *agent, struct transfer *transfer)
 
 static bool pump_failed(struct agent *agent, struct transfer *transfer)
 {
-    if (transfer->is_error_told || !out_queue_has_control_room(&agent->connection.out))
+    if (!out_queue_has_control_room(&agent->connection.out))
         return false;
     send_failed(agent, transfer, transfer->error);
-    transfer->is_error_told = true;
+    transfer_abort(transfer);
     return true;
 }
 

@@ -15,7 +15,7 @@ enum transfer_state {
     TRANSFER_READING,
     TRANSFER_WRITING,
     TRANSFER_WRITTEN,    /* END came */
-    TRANSFER_FAILED,     /* of a write: waits for the host's commit or abort */
+    TRANSFER_FAILED,     /* of a write: until the host has been told */
     TRANSFER_COMMITTING, /* a job is at work */
 };
 
@@ -28,7 +28,6 @@ struct transfer {
     int source_fd;
     struct file_target target;
     int error;           /* errno of TRANSFER_FAILED */
-    bool is_error_told;
     struct request_ref commit_request;
 };
 
