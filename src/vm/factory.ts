@@ -26,7 +26,9 @@ export class VmFactory {
       if (probe.usable) return { backend, probe };
       findings.push(...probe.findings);
     }
-    throw new KelpieError('backend_unavailable', `no VM can run on this host. ${findings.join(' ')}`, { data: { findings } });
+    throw new KelpieError('backend_unavailable', `no VM can run on this host. ${findings.join(' ')}`, {
+      data: { findings },
+    });
   }
 
   /**
@@ -36,6 +38,9 @@ export class VmFactory {
   byName(name: VmBackend['name']): VmBackend {
     const backend = this.#backends.find((candidate) => candidate.name === name);
     if (backend !== undefined) return backend;
-    throw new KelpieError('backend_unavailable', `this VM runs on ${name}, which this version of Kelpie does not have here.`);
+    throw new KelpieError(
+      'backend_unavailable',
+      `this VM runs on ${name}, which this version of Kelpie does not have here.`,
+    );
   }
 }

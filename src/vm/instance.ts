@@ -29,7 +29,13 @@ export interface VmPlaces {
   /** Immutable memory files and disk layers of this host, named by uuid. */
   readonly blobDirectory: string;
   /** Kernel, initramfs and root file system of the VM's image. */
-  readonly image: { readonly kernel: string; readonly initramfs: string; readonly rootfs: string; readonly dataTemplate: string; readonly kernelArguments: readonly string[] };
+  readonly image: {
+    readonly kernel: string;
+    readonly initramfs: string;
+    readonly rootfs: string;
+    readonly dataTemplate: string;
+    readonly kernelArguments: readonly string[];
+  };
 }
 
 export interface StartProgress {

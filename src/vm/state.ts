@@ -39,5 +39,7 @@ export function transition(vmName: string, from: VmState, to: VmState, act: stri
 
 /** The error of an act that the state does not allow. */
 export function illegal(vmName: string, state: VmState, act: string): KelpieError {
-  return new KelpieError('invalid_state', `cannot ${act} "${vmName}": it is ${state}.`, { data: { state, act } });
+  return new KelpieError('invalid_state', `cannot ${act} "${vmName}": it is ${state}.`, {
+    data: { state, act },
+  });
 }

@@ -15,7 +15,13 @@ import type { QemuAbilities } from './machine.ts';
 import { tryAccelerator } from './try-accelerator.ts';
 
 /** Without these commands there is no snapshot. */
-const NEEDED_COMMANDS = ['xen-save-devices-state', 'blockdev-snapshot', 'migrate-incoming', 'pmemsave', 'ringbuf-read'];
+const NEEDED_COMMANDS = [
+  'xen-save-devices-state',
+  'blockdev-snapshot',
+  'migrate-incoming',
+  'pmemsave',
+  'ringbuf-read',
+];
 
 const REMEMBERED_BYTES_MAX: number = MIB;
 
@@ -73,7 +79,12 @@ function missing(program: string): KelpieError {
   );
 }
 
-async function recall(env: Env, architecture: Architecture, directory: string, program: FoundProgram): Promise<Remembered> {
+async function recall(
+  env: Env,
+  architecture: Architecture,
+  directory: string,
+  program: FoundProgram,
+): Promise<Remembered> {
   const path = `${directory}/qemu-${architecture}.json`;
   const remembered = await readRemembered(env, path);
   const fingerprint = `${program.path} ${program.fingerprint}`;
@@ -81,10 +92,19 @@ async function recall(env: Env, architecture: Architecture, directory: string, p
   if (remembered?.fingerprint === fingerprint && remembered.trial.device === device) return remembered;
   const commands = ['query-machines', 'query-cpu-definitions', 'query-commands'];
   const { version, answers } = await askProgram(env, program.path, commands);
-  const [machineTypes, cpuModels, names] = answers.map((answer) => namesSchema.parse(answer).map(({ name }) => name));
+  const [machineTypes, cpuModels, names] = answers.map((answer) =>
+    namesSchema.parse(answer).map(({ name }) => name),
+  );
   const failure = await tryHardware(env, architecture, program.path, directory, device);
   const trial = { device, failure };
-  const fresh = rememberedSchema.parse({ fingerprint, version, machineTypes, cpuModels, commands: names, trial });
+  const fresh = rememberedSchema.parse({
+    fingerprint,
+    version,
+    machineTypes,
+    cpuModels,
+    commands: names,
+    trial,
+  });
   await replaceDurably(env.files, path, utf8(JSON.stringify(fresh)));
   return fresh;
 }
@@ -135,6 +155,12 @@ async function tryHardware(
   }
   if (device === '') return 'there is no /dev/kvm, so guests are emulated';
   const accelerator = hardwareAccelerator(env);
-  const why = await tryAccelerator(env, { program, architecture, accelerator, cpu: 'host', scratchDirectory });
+  const why = await tryAccelerator(env, {
+    program,
+    architecture,
+    accelerator,
+    cpu: 'host',
+    scratchDirectory,
+  });
   return why === null ? null : `${accelerator} does not work here (${why}), so guests are emulated`;
 }

@@ -40,7 +40,14 @@ function trialOfX86(): AcceleratorTrial {
   image.set(fromHex(RESET_JUMP), image.byteLength - 16);
   return {
     image,
-    arguments: (path) => ['-machine', 'q35,smm=off', '-bios', path, '-device', 'isa-debug-exit,iobase=0xf4,iosize=1'],
+    arguments: (path) => [
+      '-machine',
+      'q35,smm=off',
+      '-bios',
+      path,
+      '-device',
+      'isa-debug-exit,iobase=0xf4,iosize=1',
+    ],
     // What the exit device makes of 0x11.
     exitCode: 2 * 0x11 + 1,
   };
@@ -49,7 +56,7 @@ function trialOfX86(): AcceleratorTrial {
 /** 32 MiB into RAM, behind QEMU's device tree: `movz w0, #8; movk w0, #0x8400, lsl #16; hvc #0; b .`: PSCI's SYSTEM_OFF, which ends QEMU with 0. */
 function trialOfArm64(): AcceleratorTrial {
   return {
-    image: fromHex('00018052' + '0080b072' + '020000d4' + '00000014'),
+    image: fromHex('000180520080b072020000d400000014'),
     arguments: (path) => [
       ...['-machine', 'virt'],
       ...['-device', `loader,file=${path},addr=0x42000000,force-raw=on`],

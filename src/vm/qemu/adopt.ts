@@ -31,7 +31,8 @@ export async function adopt(context: VmContext, runtime: VmRuntime): Promise<Ado
   if (process === null) return giveUp(context, null, 'its QEMU process is gone');
   const runState = await queryRunState(process.qmp);
   // Anything else is a VM that is off, or one that had not yet begun to run.
-  if (runState !== 'running' && runState !== 'paused') return giveUp(context, process, `it is in the state "${runState}"`);
+  if (runState !== 'running' && runState !== 'paused')
+    return giveUp(context, process, `it is in the state "${runState}"`);
   const disk = await presentDisk(context, process, runtime.disk);
   const { bootId, generation } = runtime.details;
   const vm = {
@@ -41,7 +42,9 @@ export async function adopt(context: VmContext, runtime: VmRuntime): Promise<Ado
     machine: runtime.machine,
     memory: runtime.memory,
     memoryPath:
-      runtime.memory === null ? files.emptyMemory : pageFilePath(places.blobDirectory, runtime.memory.mappable ?? ''),
+      runtime.memory === null
+        ? files.emptyMemory
+        : pageFilePath(places.blobDirectory, runtime.memory.mappable ?? ''),
     disk,
     guest: { bootId: bootId ?? '', generation: Number(generation ?? 0) },
   };

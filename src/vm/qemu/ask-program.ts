@@ -19,8 +19,22 @@ export interface ProgramAnswers {
  * Starts a QEMU without a machine, asks it commands that take no arguments, and ends it.
  * @throws KelpieError `vm_backend_failed` when it does not answer; SystemError when it cannot be started.
  */
-export async function askProgram(env: Env, program: string, commands: readonly string[]): Promise<ProgramAnswers> {
-  const args = ['-machine', 'none', '-nodefaults', '-no-user-config', '-display', 'none', '-S', '-qmp', 'stdio'];
+export async function askProgram(
+  env: Env,
+  program: string,
+  commands: readonly string[],
+): Promise<ProgramAnswers> {
+  const args = [
+    '-machine',
+    'none',
+    '-nodefaults',
+    '-no-user-config',
+    '-display',
+    'none',
+    '-S',
+    '-qmp',
+    'stdio',
+  ];
   const child = await env.processes.spawn({ command: program, args, output: 'capture', stdin: 'pipe' });
   try {
     const asked = ask(child, program, commands);
@@ -35,7 +49,9 @@ export async function askProgram(env: Env, program: string, commands: readonly s
 }
 
 async function ask(child: Child, program: string, commands: readonly string[]): Promise<ProgramAnswers> {
-  const lines = ['qmp_capabilities', ...commands, 'quit'].map((command, id) => utf8(formatQmpCommand(id, command, null)));
+  const lines = ['qmp_capabilities', ...commands, 'quit'].map((command, id) =>
+    utf8(formatQmpCommand(id, command, null)),
+  );
   await child.stdin?.write(concat(lines));
   let version: string | null = null;
   const answers: unknown[] = [];

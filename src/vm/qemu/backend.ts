@@ -37,7 +37,9 @@ class QemuBackend implements VmBackend {
   async probe(): Promise<BackendProbe> {
     const architectures: readonly Architecture[] = ['x86_64', 'arm64'];
     const results = await Promise.all(architectures.map((architecture) => this.#probeOne(architecture)));
-    const usable = results.flatMap(({ architecture, discovered }) => (discovered === null ? [] : [{ architecture, discovered }]));
+    const usable = results.flatMap(({ architecture, discovered }) =>
+      discovered === null ? [] : [{ architecture, discovered }],
+    );
     const native = usable.find(({ architecture }) => architecture === this.#env.host.architecture);
     const { abilities } = (native ?? usable[0])?.discovered ?? {};
     return {
@@ -97,7 +99,9 @@ class QemuBackend implements VmBackend {
       const speed = notAccelerated ?? `${abilities.accelerator} works`;
       return { architecture, discovered, finding: `${abilities.program} ${abilities.version}: ${speed}.` };
     } catch (error) {
-      const finding = isKelpieError(error) ? error.message : `QEMU cannot be asked: ${asError(error).message}`;
+      const finding = isKelpieError(error)
+        ? error.message
+        : `QEMU cannot be asked: ${asError(error).message}`;
       return { architecture, discovered: null, finding };
     }
   }

@@ -41,7 +41,13 @@ export async function boot(context: VmContext, request: StartOptions): Promise<L
     const machine = chooseMachine(config, await context.abilities());
 
     request.onProgress?.({ phase: 'process' });
-    const start = startProcess(context, undo, { machine, memoryPath: files.emptyMemory, disk, mode: 'boot', signal });
+    const start = startProcess(context, undo, {
+      machine,
+      memoryPath: files.emptyMemory,
+      disk,
+      mode: 'boot',
+      signal,
+    });
     const [process] = await both(start, makeDurable(env.files, topPath));
     const link = new AgentLink(env, files.agent);
     undo.onFailure(async () => link.close());

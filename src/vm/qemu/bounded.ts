@@ -2,7 +2,11 @@ import type { Clock } from '../../env/clock.ts';
 import { startTimer } from '../../guest/timer.ts';
 
 /** True when `promise` resolved within the time, false when the time was over first. @throws what it rejects with. */
-export async function isSettledWithin(clock: Clock, promise: Promise<unknown>, timeoutMs: number): Promise<boolean> {
+export async function isSettledWithin(
+  clock: Clock,
+  promise: Promise<unknown>,
+  timeoutMs: number,
+): Promise<boolean> {
   const { promise: timedOut, resolve } = Promise.withResolvers<false>();
   const cancelTimer = startTimer(clock, timeoutMs, () => resolve(false));
   try {

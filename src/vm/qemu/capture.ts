@@ -27,7 +27,15 @@ import { createOverlay, layerNode, topLayer } from './disk-chain.ts';
 import { QUIESCE_TIMEOUT_MS } from './limits.ts';
 import { openMemoryView } from './memory-view.ts';
 import type { MemoryView } from './memory-view.ts';
-import { addOverlay, continueCpus, queryRunState, removeNode, saveDeviceState, stopCpus, switchToOverlay } from './qmp-commands.ts';
+import {
+  addOverlay,
+  continueCpus,
+  queryRunState,
+  removeNode,
+  saveDeviceState,
+  stopCpus,
+  switchToOverlay,
+} from './qmp-commands.ts';
 import { orUndo } from './undo.ts';
 import type { Undo } from './undo.ts';
 
@@ -39,7 +47,11 @@ export interface CaptureRequest extends SnapshotRequest {
 }
 
 /** @throws KelpieError `snapshot_failed`, `disk_full`, `canceled` … */
-export async function capture(context: VmContext, vm: LiveVm, request: CaptureRequest): Promise<CapturedSnapshot> {
+export async function capture(
+  context: VmContext,
+  vm: LiveVm,
+  request: CaptureRequest,
+): Promise<CapturedSnapshot> {
   return orUndo(async (undo) => new Capture(context, vm, request, undo).run());
 }
 
@@ -150,7 +162,6 @@ class Capture {
       const stoppedMs = this.#now();
       isStopped = true;
       await stopCpus(qmp);
-      await this.#letArrive();
       const taken = await this.#take(overlay, view, target);
       goesOn = resume;
       if (resume) await continueCpus(qmp);
@@ -173,7 +184,11 @@ class Capture {
 
   /** Devices, disk and memory of a stopped VM. */
   async #take(overlay: DiskLayer, view: MemoryView, target: FileHandle): Promise<Omit<Captured, 'pauseMs'>> {
-    const [deviceStateMs, memory] = await both(this.#takeDevicesAndDisk(overlay), this.#takeMemory(view, target));
+    await this.#letArrive();
+    const [deviceStateMs, memory] = await both(
+      this.#takeDevicesAndDisk(overlay),
+      this.#takeMemory(view, target),
+    );
     return { ...memory, deviceStateMs, frozen: this.#vm.disk.slice(0, -1) };
   }
 

@@ -54,12 +54,23 @@ export function qemuArguments(line: CommandLine): readonly string[] {
     ...['-machine', machineOption(config.architecture, machine)],
     ...['-accel', acceleratorOption(config, machine)],
     ...['-cpu', machine.cpuModel, '-smp', String(config.vcpuCount), '-m', memory],
-    ...['-object', option({ '': 'memory-backend-file', id: 'ram', size: memory, 'mem-path': line.memoryPath, share: 'off' })],
+    ...[
+      '-object',
+      option({
+        '': 'memory-backend-file',
+        id: 'ram',
+        size: memory,
+        'mem-path': line.memoryPath,
+        share: 'off',
+      }),
+    ],
     // A state saved without RAM has no configuration section to check.
     ...['-global', 'migration.send-configuration=off'],
     // A restored VM's firmware area is empty, so a reset must never reach it; and a VM that is done keeps its console readable.
     ...['-action', 'reboot=shutdown,shutdown=pause,panic=pause'],
-    ...(line.hasSandbox ? ['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'] : []),
+    ...(line.hasSandbox
+      ? ['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny']
+      : []),
     ...['-chardev', option({ '': 'socket', id: 'qmp', path: files.control, server: 'on', wait: 'off' })],
     ...['-mon', 'chardev=qmp,mode=control'],
     ...['-chardev', option({ '': 'ringbuf', id: CONSOLE_CHARDEV, size: String(CONSOLE_BYTES_MAX) })],
@@ -124,15 +135,28 @@ function deviceOptions(config: VmConfig, dataNode: string): readonly string[] {
   const forwards = config.publish
     .map(({ hostPort, guestPort }) => `,hostfwd=tcp:127.0.0.1:${hostPort}-:${guestPort}`)
     .join('');
-  const at = (address: number, driver: string, members: Readonly<Record<string, string>>): readonly string[] => [
+  const at = (
+    address: number,
+    driver: string,
+    members: Readonly<Record<string, string>>,
+  ): readonly string[] => [
     '-device',
-    option({ '': driver, bus: 'pcie.0', addr: `0x${address.toString(16)}`, 'disable-legacy': 'on', ...members }),
+    option({
+      '': driver,
+      bus: 'pcie.0',
+      addr: `0x${address.toString(16)}`,
+      'disable-legacy': 'on',
+      ...members,
+    }),
   ];
   return [
     ...at(2, 'virtio-blk-pci', { id: 'root', drive: 'root' }),
     ...at(3, 'virtio-blk-pci', { id: DATA_DEVICE, drive: dataNode }),
     ...at(4, 'virtio-serial-pci', { id: 'serial' }),
-    ...['-device', option({ '': 'virtserialport', bus: 'serial.0', nr: '1', chardev: 'agent', name: AGENT_PORT })],
+    ...[
+      '-device',
+      option({ '': 'virtserialport', bus: 'serial.0', nr: '1', chardev: 'agent', name: AGENT_PORT }),
+    ],
     ...['-object', 'rng-builtin,id=random'],
     ...at(5, 'virtio-rng-pci', { id: 'rng', rng: 'random' }),
     ...['-netdev', `user,id=net${forwards}`],

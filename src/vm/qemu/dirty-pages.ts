@@ -1,7 +1,6 @@
 import { assert } from '../../base/assert.ts';
 import { PAGE_BYTES } from '../../base/units.ts';
-import type { Files } from '../../env/files.ts';
-import type { FileHandle } from '../../env/files.ts';
+import type { FileHandle, Files } from '../../env/files.ts';
 import { SystemError } from '../../env/system-error.ts';
 import { PageRunsBuilder } from '../../snapshot/page-runs.ts';
 import type { PageRuns } from '../../snapshot/page-runs.ts';
@@ -53,7 +52,12 @@ export class DirtyPageScanner {
   }
 
   /** @throws SystemError `EACCES`, `EPERM` or `ENOENT` where a process's page map is refused or does not exist. */
-  static async open(files: Files, pid: number, address: number, pageCount: number): Promise<DirtyPageScanner> {
+  static async open(
+    files: Files,
+    pid: number,
+    address: number,
+    pageCount: number,
+  ): Promise<DirtyPageScanner> {
     assert(address % PAGE_BYTES === 0, 'a mapping begins at a page');
     return new DirtyPageScanner(await files.open(`/proc/${pid}/pagemap`, 'r'), address, pageCount);
   }

@@ -39,9 +39,13 @@ export async function connectFirst(
     throwIfCanceled(signal, 'starting the VM');
     if (gone.signal.aborted) {
       const tail = await consoleTail(contact);
-      throw new KelpieError('vm_start_failed', `the guest ended while it started. The console ends with: ${tail}`, {
-        cause: error,
-      });
+      throw new KelpieError(
+        'vm_start_failed',
+        `the guest ended while it started. The console ends with: ${tail}`,
+        {
+          cause: error,
+        },
+      );
     }
     if (!isKelpieError(error, 'guest_unreachable')) throw error;
     throw onTimeout(await consoleTail(contact), error);

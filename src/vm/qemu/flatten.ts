@@ -23,7 +23,17 @@ export async function flattenDisk(
   const top = topLayer(disk);
   const flat: DiskLayer = { id: env.random.uuid(), format: 'raw', sizeBytes: top.sizeBytes };
   const target = diskLayerPath(blobDirectory, flat);
-  const args = ['convert', '-f', top.format, '-O', 'raw', '-S', '4k', diskLayerPath(blobDirectory, top), target];
+  const args = [
+    'convert',
+    '-f',
+    top.format,
+    '-O',
+    'raw',
+    '-S',
+    '4k',
+    diskLayerPath(blobDirectory, top),
+    target,
+  ];
   try {
     const child = await env.processes.spawn({ command: 'qemu-img', args, output: 'capture' });
     const kill = (): void => child.kill('SIGKILL');

@@ -157,9 +157,13 @@ export class QemuInstance implements VmInstance {
   /** One act at a time; a failure is told with what happened to the VM meanwhile. */
   async #exclusively<T>(act: string, work: () => Promise<T>): Promise<T> {
     if (this.#act !== null) {
-      throw new KelpieError('vm_busy', `cannot ${act} "${this.config.name}" now: ${this.#act} is under way.`, {
-        data: { act, underWay: this.#act },
-      });
+      throw new KelpieError(
+        'vm_busy',
+        `cannot ${act} "${this.config.name}" now: ${this.#act} is under way.`,
+        {
+          data: { act, underWay: this.#act },
+        },
+      );
     }
     this.#act = act;
     const vm = this.#vm;
@@ -179,7 +183,9 @@ export class QemuInstance implements VmInstance {
       const hasEnded = await isSettledWithin(this.#context.env.clock, vm.process.ended, END_NOTICE_MS);
       if (hasEnded) {
         await this.#ending;
-        return new KelpieError('vm_crashed', `"${this.config.name}" crashed during ${act}.`, { cause: error });
+        return new KelpieError('vm_crashed', `"${this.config.name}" crashed during ${act}.`, {
+          cause: error,
+        });
       }
     }
     return localFailure(error, `${act} "${this.config.name}"`);

@@ -45,11 +45,20 @@ export async function launchQemu(env: Env, request: LaunchRequest): Promise<Qemu
   throwIfCanceled(signal, 'starting the VM');
   let child: Handle;
   try {
-    child = await env.processes.spawn({ command: program, args, output: { path: files.log }, detached: true });
-  } catch (error) {
-    throw new KelpieError('backend_unavailable', `${program} cannot be started; \`kelpie doctor\` says what to install.`, {
-      cause: error,
+    child = await env.processes.spawn({
+      command: program,
+      args,
+      output: { path: files.log },
+      detached: true,
     });
+  } catch (error) {
+    throw new KelpieError(
+      'backend_unavailable',
+      `${program} cannot be started; \`kelpie doctor\` says what to install.`,
+      {
+        cause: error,
+      },
+    );
   }
   const process = new Supervised(env, child);
   try {

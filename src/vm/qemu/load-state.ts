@@ -1,30 +1,48 @@
-import { KelpieError } from '../../base/errors.ts';
+import { isKelpieError, KelpieError } from '../../base/errors.ts';
 import { KIB } from '../../base/units.ts';
 import type { Env } from '../../env/env.ts';
 import type { Connection } from '../../env/sockets.ts';
 import { isSystemError } from '../../env/system-error.ts';
 import { isSettledWithin } from './bounded.ts';
+import { logTail } from './launch.ts';
 import type { QemuProcess } from './launch.ts';
 import { DEVICE_STATE_BYTES_MAX, LOAD_TIMEOUT_MS } from './limits.ts';
 import { enableMigrationEvents, listenForState, queryRunState } from './qmp-commands.ts';
+import type { RunFiles } from './run-files.ts';
 
 const CHUNK_BYTES: number = 256 * KIB;
 
+/** How long the end of a process may come after the end of its connection. */
+const END_NOTICE_MS = 1000;
+
 /**
  * Loads a device state into a QEMU that waits for one. Afterwards it is paused before the next instruction of the guest.
- * @param socketPath where QEMU listens for it: `exec:` is forbidden by the sandbox, `file:` is missing before 8.2.
  * @throws KelpieError `restore_failed`, `snapshot_corrupt`: the process has ended or must be.
  */
 export async function loadDeviceState(
   env: Env,
   process: QemuProcess,
-  socketPath: string,
+  files: RunFiles,
   statePath: string,
 ): Promise<void> {
+  try {
+    await load(env, process, files.incoming, statePath);
+  } catch (error) {
+    if (!isKelpieError(error, 'vm_backend_failed', 'restore_failed')) throw error;
+    // QEMU ends when a state does not fit, and says in its log what does not.
+    const hasEnded = await isSettledWithin(env.clock, process.ended, END_NOTICE_MS);
+    if (!hasEnded) throw error;
+    throw loadFailed(`QEMU refused it: ${await logTail(env, files.log)}`, error);
+  }
+}
+
+/** @param socketPath where QEMU listens for the state: `exec:` is forbidden by the sandbox, `file:` is missing before 8.2. */
+async function load(env: Env, process: QemuProcess, socketPath: string, statePath: string): Promise<void> {
   const finished = Promise.withResolvers<string>();
   const stopListening = process.qmp.onEvent((event) => {
     const status = event.data['status'];
-    if (event.name === 'MIGRATION' && (status === 'completed' || status === 'failed')) finished.resolve(status);
+    if (event.name === 'MIGRATION' && (status === 'completed' || status === 'failed'))
+      finished.resolve(status);
   });
   void process.ended.then(() => finished.resolve('ended'));
   try {
@@ -78,6 +96,6 @@ async function sendAll(
   }
 }
 
-function loadFailed(what: string): KelpieError {
-  return new KelpieError('restore_failed', `the snapshot could not be loaded: ${what}. QEMU's log says more.`);
+function loadFailed(what: string, cause?: unknown): KelpieError {
+  return new KelpieError('restore_failed', `the snapshot could not be loaded: ${what}`, { cause });
 }

@@ -24,6 +24,7 @@ import { flattenDisk } from './flatten.ts';
 import { DISK_LAYERS_MAX, REPAIR_TIMEOUT_MS } from './limits.ts';
 import { loadDeviceState } from './load-state.ts';
 import { assertCanRun } from './machine.ts';
+import { assertMapped } from './memory-view.ts';
 import { continueCpus } from './qmp-commands.ts';
 import { runFiles } from './run-files.ts';
 import { orUndo } from './undo.ts';
@@ -68,7 +69,8 @@ class Load {
     const startedMs = now();
 
     this.#request.onProgress?.({ phase: 'load' });
-    await loadDeviceState(env, vm.process, runFiles(places.runDirectory).incoming, this.#request.deviceStatePath);
+    await loadDeviceState(env, vm.process, runFiles(places.runDirectory), this.#request.deviceStatePath);
+    await assertMapped(this.#context, vm);
     throwIfCanceled(this.#request.signal, 'restoring the VM');
     await this.#request.beforeResume?.();
     const loadedMs = now();
@@ -93,11 +95,15 @@ class Load {
     const { machine, memory } = this.#request;
     throwIfCanceled(this.#request.signal, 'restoring the VM');
     assertCanRun(machine, config.architecture, await this.#context.abilities());
-    if (memory.mappable === null) throw new KelpieError('internal', 'a memory is restored from a file that can be mapped.');
+    if (memory.mappable === null)
+      throw new KelpieError('internal', 'a memory is restored from a file that can be mapped.');
     const path = pageFilePath(places.blobDirectory, memory.mappable);
     const { sizeBytes } = await env.files.stat(path);
     if (sizeBytes === config.memoryMib * MIB) return path;
-    throw new KelpieError('snapshot_corrupt', `the memory of the snapshot has ${sizeBytes} bytes, not ${config.memoryMib} MiB.`);
+    throw new KelpieError(
+      'snapshot_corrupt',
+      `the memory of the snapshot has ${sizeBytes} bytes, not ${config.memoryMib} MiB.`,
+    );
   }
 
   async #prepareDisk(): Promise<readonly DiskLayer[]> {
@@ -120,7 +126,13 @@ class Load {
     const { env, places } = this.#context;
     const { machine, memory, signal } = this.#request;
     const files = runFiles(places.runDirectory);
-    const process = await startProcess(this.#context, this.#undo, { machine, memoryPath, disk, mode: 'load', signal });
+    const process = await startProcess(this.#context, this.#undo, {
+      machine,
+      memoryPath,
+      disk,
+      mode: 'load',
+      signal,
+    });
     const link = new AgentLink(env, files.agent);
     this.#undo.onFailure(async () => link.close());
     const console = new ConsoleLog(env.files, files.console);
@@ -152,4 +164,3 @@ function repairTimeout(consoleTail: string, cause: unknown): KelpieError {
     { cause },
   );
 }
-

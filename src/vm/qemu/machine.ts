@@ -16,13 +16,18 @@ export interface QemuAbilities {
 }
 
 /** Never an alias: `q35` means another machine in each version of QEMU, and strands snapshots. */
-const machineFamilies: Readonly<Record<Architecture, { readonly preferred: string; readonly pattern: RegExp }>> = {
+const machineFamilies: Readonly<
+  Record<Architecture, { readonly preferred: string; readonly pattern: RegExp }>
+> = {
   x86_64: { preferred: 'pc-q35-7.2', pattern: /^pc-q35-(\d+)\.(\d+)$/ },
   arm64: { preferred: 'virt-7.2', pattern: /^virt-(\d+)\.(\d+)$/ },
 };
 
 /** The oldest CPU that what runs in guests still supports, with a version: its features never change. */
-const baselineCpuModels: Readonly<Record<Architecture, string>> = { x86_64: 'Nehalem-v1', arm64: 'cortex-a72' };
+const baselineCpuModels: Readonly<Record<Architecture, string>> = {
+  x86_64: 'Nehalem-v1',
+  arm64: 'cortex-a72',
+};
 
 /**
  * The machine for a new VM.
@@ -53,7 +58,9 @@ function chooseMachineType(architecture: Architecture, abilities: QemuAbilities)
   const versioned = abilities.machineTypes
     .flatMap((name) => {
       const [, major, minor] = pattern.exec(name) ?? [];
-      return major === undefined || minor === undefined ? [] : [{ name, order: Number(major) * 1000 + Number(minor) }];
+      return major === undefined || minor === undefined
+        ? []
+        : [{ name, order: Number(major) * 1000 + Number(minor) }];
     })
     .toSorted((a, b) => b.order - a.order);
   const [newest] = versioned;
@@ -70,14 +77,23 @@ function chooseMachineType(architecture: Architecture, abilities: QemuAbilities)
  * Every reason why this host's QEMU cannot go on with a recorded machine, at once.
  * @throws KelpieError `restore_incompatible` with `reasons`.
  */
-export function assertCanRun(machine: MachineFacts, architecture: Architecture, abilities: QemuAbilities): void {
+export function assertCanRun(
+  machine: MachineFacts,
+  architecture: Architecture,
+  abilities: QemuAbilities,
+): void {
   const { machineType, cpuModel, accelerator } = machine;
   const reasons: string[] = [];
   if (machine.backend !== 'qemu') reasons.push(`it ran on ${machine.backend}, not on qemu`);
   if (machine.deviceLayout !== DEVICE_LAYOUT) {
-    reasons.push(`it has device layout ${machine.deviceLayout}, this version of Kelpie knows ${DEVICE_LAYOUT}`);
+    reasons.push(
+      `it has device layout ${machine.deviceLayout}, this version of Kelpie knows ${DEVICE_LAYOUT}`,
+    );
   }
-  if (!machineFamilies[architecture].pattern.test(machineType) || !abilities.machineTypes.includes(machineType)) {
+  if (
+    !machineFamilies[architecture].pattern.test(machineType) ||
+    !abilities.machineTypes.includes(machineType)
+  ) {
     reasons.push(`this QEMU (${abilities.version}) does not have the machine type ${machineType}`);
   }
   if (accelerator !== 'tcg' && accelerator !== abilities.accelerator) {
@@ -87,7 +103,11 @@ export function assertCanRun(machine: MachineFacts, architecture: Architecture, 
     reasons.push(`this QEMU does not have the CPU model ${cpuModel}`);
   }
   if (reasons.length === 0) return;
-  throw new KelpieError('restore_incompatible', `this host cannot go on with the VM: ${reasons.join('; ')}.`, {
-    data: { reasons },
-  });
+  throw new KelpieError(
+    'restore_incompatible',
+    `this host cannot go on with the VM: ${reasons.join('; ')}.`,
+    {
+      data: { reasons },
+    },
+  );
 }

@@ -48,8 +48,13 @@ export async function openMemoryView(context: VmContext, vm: LiveVm): Promise<Me
   }
 }
 
+/** The process really maps the guest's memory privately, as far as this host tells. @throws KelpieError `vm_backend_failed`. */
+export async function assertMapped(context: VmContext, vm: LiveVm): Promise<void> {
+  await orNullWhenRefused(() => findMemory(context, vm));
+}
+
 /** Where the process maps the guest's memory. */
-export async function findMemory({ env, config }: VmContext, vm: LiveVm): Promise<number> {
+async function findMemory({ env, config }: VmContext, vm: LiveVm): Promise<number> {
   const fileName = vm.memoryPath.slice(vm.memoryPath.lastIndexOf('/') + 1);
   const maps = await env.files.readFile(`/proc/${vm.process.identity.pid}/maps`, PROCESS_MAPS_BYTES_MAX);
   return findPrivateMapping(fromUtf8Lossy(maps), fileName, config.memoryMib * MIB);

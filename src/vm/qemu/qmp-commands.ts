@@ -35,7 +35,11 @@ export async function saveDeviceState(qmp: QmpClient, path: string): Promise<voi
 /** Opens an overlay file as a node of its own, not yet above anything. */
 export async function addOverlay(qmp: QmpClient, node: string, path: string): Promise<void> {
   const file = { driver: 'file', filename: path };
-  await qmp.execute('blockdev-add', { driver: 'qcow2', 'node-name': node, discard: 'unmap', file, backing: null }, nothing);
+  await qmp.execute(
+    'blockdev-add',
+    { driver: 'qcow2', 'node-name': node, discard: 'unmap', file, backing: null },
+    nothing,
+  );
 }
 
 /** From now on the guest writes to `overlay`; what is below it is never written again. */
@@ -77,7 +81,11 @@ export async function queryDisk(qmp: QmpClient, device: string): Promise<DiskCha
   const inserted = blocks.find((block) => block.qdev === device)?.inserted;
   if (inserted?.['node-name'] === undefined) return null;
   const files: string[] = [];
-  for (let image: BlockImage | undefined = inserted.image; image !== undefined; image = image['backing-image']) {
+  for (
+    let image: BlockImage | undefined = inserted.image;
+    image !== undefined;
+    image = image['backing-image']
+  ) {
     files.unshift(image.filename);
   }
   return { node: inserted['node-name'], files };
@@ -85,7 +93,11 @@ export async function queryDisk(qmp: QmpClient, device: string): Promise<DiskCha
 
 /** Makes the progress of loading come as events. */
 export async function enableMigrationEvents(qmp: QmpClient): Promise<void> {
-  await qmp.execute('migrate-set-capabilities', { capabilities: [{ capability: 'events', state: true }] }, nothing);
+  await qmp.execute(
+    'migrate-set-capabilities',
+    { capabilities: [{ capability: 'events', state: true }] },
+    nothing,
+  );
 }
 
 /** Listens on a Unix socket for device state, for a QEMU that was started with `-incoming defer`. */
@@ -94,7 +106,12 @@ export async function listenForState(qmp: QmpClient, socketPath: string): Promis
 }
 
 /** Writes guest-physical memory to a file, which it replaces. */
-export async function savePhysicalMemory(qmp: QmpClient, address: number, sizeBytes: number, path: string): Promise<void> {
+export async function savePhysicalMemory(
+  qmp: QmpClient,
+  address: number,
+  sizeBytes: number,
+  path: string,
+): Promise<void> {
   await qmp.execute('pmemsave', { val: address, size: sizeBytes, filename: path }, nothing);
 }
 

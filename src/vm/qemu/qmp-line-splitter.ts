@@ -32,7 +32,10 @@ export class QmpLineSplitter {
   #hold(part: Bytes): void {
     this.#heldBytes += part.byteLength;
     if (this.#heldBytes > this.#lineBytesMax) {
-      throw new KelpieError('vm_backend_failed', `QEMU sent a message of more than ${this.#lineBytesMax} bytes.`);
+      throw new KelpieError(
+        'vm_backend_failed',
+        `QEMU sent a message of more than ${this.#lineBytesMax} bytes.`,
+      );
     }
     // A chunk may be a view of a buffer that its reader uses again.
     if (part.byteLength > 0) this.#parts.push(part.slice());

@@ -34,7 +34,10 @@ const messageSchema = z.union([
     .transform(({ QMP }): QmpMessage => ({ kind: 'greeting', version: formatVersion(QMP.version) })),
   z
     .object({ event: z.string(), data: members.optional() })
-    .transform(({ event, data }): QmpMessage => ({ kind: 'event', event: { name: event, data: data ?? {} } })),
+    .transform(({ event, data }): QmpMessage => ({
+      kind: 'event',
+      event: { name: event, data: data ?? {} },
+    })),
   z
     .object({ error: z.object({ desc: z.string() }), id: z.int().optional() })
     .transform(({ error, id }): QmpMessage => ({ kind: 'refusal', id: id ?? null, description: error.desc })),

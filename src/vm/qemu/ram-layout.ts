@@ -25,12 +25,21 @@ export function ramLayout(architecture: Architecture, memoryBytes: number): read
 }
 
 /** The pieces of `length` bytes from `offset` on, as the guest sees them. */
-export function physicalPieces(layout: readonly RamSegment[], offset: number, length: number): readonly RamSegment[] {
+export function physicalPieces(
+  layout: readonly RamSegment[],
+  offset: number,
+  length: number,
+): readonly RamSegment[] {
   const pieces: RamSegment[] = [];
   for (const segment of layout) {
     const start = Math.max(offset, segment.offset);
     const end = Math.min(offset + length, segment.offset + segment.length);
-    if (start < end) pieces.push({ offset: start, length: end - start, address: segment.address + (start - segment.offset) });
+    if (start < end)
+      pieces.push({
+        offset: start,
+        length: end - start,
+        address: segment.address + (start - segment.offset),
+      });
   }
   return pieces;
 }

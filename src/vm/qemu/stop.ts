@@ -33,9 +33,18 @@ async function powerOff(env: Env, vm: LiveVm): Promise<void> {
   try {
     const asked = vm.link.connect({ timeoutMs: STOP_ASK_TIMEOUT_MS }).then((agent) => agent.powerOff());
     // The guest's answer may be lost when it is quick.
-    const isAsked = await isSettledWithin(env.clock, Promise.race([asked, isOff.promise]), STOP_ASK_TIMEOUT_MS);
+    const isAsked = await isSettledWithin(
+      env.clock,
+      Promise.race([asked, isOff.promise]),
+      STOP_ASK_TIMEOUT_MS,
+    );
     asked.catch(() => undefined);
-    if (isAsked) await isSettledWithin(env.clock, Promise.race([isOff.promise, vm.process.ended]), STOP_GUEST_TIMEOUT_MS);
+    if (isAsked)
+      await isSettledWithin(
+        env.clock,
+        Promise.race([isOff.promise, vm.process.ended]),
+        STOP_GUEST_TIMEOUT_MS,
+      );
   } catch (error) {
     if (!isKelpieError(error, 'guest_unreachable', 'guest_protocol_error', 'guest_failed')) throw error;
   } finally {

@@ -42,7 +42,12 @@ export async function tryAccelerator(
   }
 }
 
-async function runTrial(env: Env, program: string, args: readonly string[], exitCode: number): Promise<string | null> {
+async function runTrial(
+  env: Env,
+  program: string,
+  args: readonly string[],
+  exitCode: number,
+): Promise<string | null> {
   const child = await env.processes.spawn({ command: program, args, output: 'ignore' });
   try {
     if (!(await isSettledWithin(env.clock, child.wait(), TRIAL_TIMEOUT_MS))) {

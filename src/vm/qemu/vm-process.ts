@@ -24,14 +24,24 @@ export interface ProcessRequest {
  * Ended by `undo`, which empties the run directory as well.
  * @throws KelpieError `port_taken`, `vm_start_failed`, `backend_unavailable`, `canceled`.
  */
-export async function startProcess(context: VmContext, undo: Undo, request: ProcessRequest): Promise<QemuProcess> {
+export async function startProcess(
+  context: VmContext,
+  undo: Undo,
+  request: ProcessRequest,
+): Promise<QemuProcess> {
   const { env, config, places } = context;
   const { signal, ...line } = request;
   await assertPortsFree(env, config.publish);
   const abilities = await context.abilities();
   const process = await launchQemu(env, {
     program: abilities.program,
-    args: qemuArguments({ ...line, config, places, disk: diskFiles(places.blobDirectory, request.disk), hasSandbox: env.host.platform === 'linux' }),
+    args: qemuArguments({
+      ...line,
+      config,
+      places,
+      disk: diskFiles(places.blobDirectory, request.disk),
+      hasSandbox: env.host.platform === 'linux',
+    }),
     files: runFiles(places.runDirectory),
     signal,
   });
@@ -55,16 +65,21 @@ export async function emptyRunDirectory(env: Env, runDirectory: string): Promise
 async function assertPortsFree(env: Env, publish: readonly PortForward[]): Promise<void> {
   for (const { hostPort } of publish) {
     try {
-      const listener = await env.sockets.listen({ kind: 'tcp', host: '127.0.0.1', port: hostPort }, (connection) =>
-        connection.close(),
+      const listener = await env.sockets.listen(
+        { kind: 'tcp', host: '127.0.0.1', port: hostPort },
+        (connection) => connection.close(),
       );
       await listener.close();
     } catch (error) {
       if (!isSystemError(error, 'EADDRINUSE', 'EACCES')) throw error;
-      throw new KelpieError('port_taken', `port ${hostPort} of this host cannot be published: it is in use or not allowed.`, {
-        cause: error,
-        data: { hostPort },
-      });
+      throw new KelpieError(
+        'port_taken',
+        `port ${hostPort} of this host cannot be published: it is in use or not allowed.`,
+        {
+          cause: error,
+          data: { hostPort },
+        },
+      );
     }
   }
 }
