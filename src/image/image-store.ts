@@ -67,7 +67,7 @@ export async function findImage(env: Env, home: string, query: ImageQuery): Prom
   const wanted = version === undefined ? query.name : `${query.name} ${version}`;
   throw new KelpieError(
     'image_not_found',
-    `This host has no image ${wanted} for ${query.architecture}; build it with: kelpie image build ${query.name} --arch ${query.architecture}`,
+    `This host has no image ${wanted} for ${query.architecture}; "kelpie image build ${query.name} --arch ${query.architecture}" builds it.`,
   );
 }
 

@@ -105,12 +105,13 @@ export class Apt {
 
 /** A line of `--print-uris`: `'URI' NAME_VERSION_ARCH.deb SIZE SHA256:DIGEST`. */
 export function parsePrintedUri(line: string): PackageFile {
-  const match = /^'[^']*' (([^_ ]+)_([^_ ]+)_([^_ ]+)\.deb) (\d+) SHA256:([0-9a-f]{64})$/.exec(line);
+  const match =
+    /^'[^']*' (([a-z0-9][a-z0-9+.-]*)_([^_/ ]+)_([a-z0-9-]+)\.deb) (\d+) SHA256:([0-9a-f]{64})$/.exec(line);
   const [, fileName, name, version, architecture, size, sha256] = match ?? [];
   if (!fileName || !name || !version || !architecture || !size || !sha256) {
     throw new KelpieError(
       'image_build_failed',
-      `apt named a package in a way that is not understood: ${line}`,
+      `apt named a package in a way that is not understood: ${line}.`,
     );
   }
   return {

@@ -21,6 +21,7 @@ import { imageKernelArguments } from '../kernel-arguments.ts';
 import { IMAGE_FILE_NAMES, imagesDirectory } from '../paths.ts';
 import { publishStaged, removeStaleStaging, withStaging } from '../staging.ts';
 import { IMAGE_VERSION } from '../version.ts';
+import { waitForLock } from '../wait-for-lock.ts';
 import { syncFile, writeWhole } from '../whole-file.ts';
 import { readAgent } from './agent-binary.ts';
 import { choosePackages } from './choose-packages.ts';
@@ -100,7 +101,7 @@ interface Build {
 async function buildStaged(env: Env, build: Build): Promise<ImageInfo> {
   const { options, staged, progress, signal } = build;
   progress.tell('agent');
-  const agent = await readAgent(env, options.agentDirectory, options.architecture, signal);
+  const agent = await readAgentInTurn(env, options, signal);
   const archives = await chooseArchives(env.files, options.sourcesPath ?? null);
   const scratch = `${staged.directory}/scratch`;
   await env.files.makeDirectory(scratch);
@@ -133,6 +134,22 @@ async function buildStaged(env: Env, build: Build): Promise<ImageInfo> {
   await publishStaged(env.files, options.home, staged, info.digest);
   progress.tell('seal', 1, 1);
   return info;
+}
+
+/** One build at a time runs make: two would write the same files. */
+async function readAgentInTurn(
+  env: Env,
+  options: ImageBuildOptions,
+  signal: AbortSignal,
+): Promise<AgentBinary> {
+  const cache = `${options.home}/cache`;
+  await env.files.makeDirectory(cache);
+  const lock = await waitForLock(env, `${cache}/agent.lock`, signal);
+  try {
+    return await readAgent(env, options.agentDirectory, options.architecture, signal);
+  } finally {
+    await lock.release();
+  }
 }
 
 /** Writes `kernel` and `initramfs`. @returns the kernel's version. */

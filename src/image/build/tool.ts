@@ -18,6 +18,9 @@ export interface ToolRun {
   readonly signal: AbortSignal;
 }
 
+/** How many of a tool's last lines are told: apt and make say what went wrong at the end. */
+const TOOL_ERROR_LINES = 4;
+
 /** Which Debian package has a tool, for the sentence when it is missing. */
 const toolPackages: Readonly<Record<string, string>> = {
   'apt-get': 'apt',
@@ -175,6 +178,9 @@ function isSuccess(status: ExitStatus): boolean {
 
 function toolFailed(command: string, status: ExitStatus, errors: string): KelpieError {
   const how = 'code' in status ? `with status ${status.code}` : `by ${status.signal}`;
-  const said = errors === '' ? '' : `: ${errors.split('\n').slice(-4).join(' ')}`;
-  return new KelpieError('image_build_failed', `${command} ended ${how}${said}`);
+  const said = errors.split('\n').slice(-TOOL_ERROR_LINES).join(' ').replace(/\.*$/, '');
+  return new KelpieError(
+    'image_build_failed',
+    `The program ${command} ended ${how}${said === '' ? '' : `: ${said}`}.`,
+  );
 }

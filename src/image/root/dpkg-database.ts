@@ -72,6 +72,8 @@ export function dpkgDatabase(
     file(`${directory}/info/format`, '1\n'),
     ...packages.flatMap(infoFiles),
     ...triggerFiles(packages),
+    // Where it is missing, dpkg runs every trigger there is at its next start: minutes under emulation.
+    file(`${directory}/triggers/Unincorp`, ''),
     file(
       'var/lib/apt/extended_states',
       packages.map((installed) => extendedState(installed, requested)).join(''),
