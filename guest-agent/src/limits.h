@@ -3,6 +3,8 @@
 #define KELPIE_LIMITS_H
 
 #define AGENT_VERSION "0.1.0"
+/* Who builds an image finds the version in the binary by this text. */
+#define AGENT_NAME "kelpie-agent/" AGENT_VERSION
 #define PROTOCOL_VERSION 1u
 
 #define FRAME_PAYLOAD_BYTES_MAX 32768u

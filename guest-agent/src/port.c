@@ -98,7 +98,7 @@ static bool open_virtio(struct agent *agent)
     if (fd < 0 || !watch_open(&agent->port.stream, agent->epoll_fd, fd))
         return false;
     agent->port.is_virtio = true;
-    log_line("ready");
+    log_line("ready (%s)", AGENT_NAME);
     return true;
 }
 
@@ -112,7 +112,7 @@ static void look_for_device(struct agent *agent)
         return;
     }
     if (port->listener.fd < 0 && listen_on_vsock(agent))
-        log_line("ready");
+        log_line("ready (%s)", AGENT_NAME);
 }
 
 bool port_open(struct agent *agent, int fd)
