@@ -1,10 +1,11 @@
+import type { Bytes } from '../base/bytes.ts';
 import { throwIfCanceled } from '../base/cancel.ts';
 import { PAGE_BYTES } from '../base/units.ts';
 import type { Clock } from '../env/clock.ts';
 import type { Env } from '../env/env.ts';
 import { attemptLocally } from './local-failure.ts';
 import type { PageMap } from './page-map.ts';
-import { readPages } from './page-reader.ts';
+import { PAGE_BATCH_BYTES, readPages } from './page-reader.ts';
 
 /** How long the process may work on a memory before others get a turn, in milliseconds. */
 const TURN_MS_MAX = 8;
@@ -47,7 +48,10 @@ async function writeMappable(
   const target = await env.files.open(partPath, 'w');
   try {
     await target.truncate(map.pageCount * PAGE_BYTES);
-    for await (const { extents, bytes } of readPages(env.files, map, resolvePath, signal)) {
+    // One buffer for all: fresh ones for gigabytes of pages would pile up until the collector comes.
+    const buffer = new Uint8Array(PAGE_BATCH_BYTES);
+    const allocate = (length: number): Bytes => buffer.subarray(0, length);
+    for await (const { extents, bytes } of readPages(env.files, map, resolvePath, signal, allocate)) {
       await target.writeBatch(extents, bytes);
       await turns.pass();
     }

@@ -16,14 +16,16 @@ export interface PageBatch {
   readonly bytes: Bytes;
 }
 
-/** Pages that are read at once; small enough that a few in flight are nothing, large enough that a call costs nothing. */
-const BATCH_PAGES: number = MIB / PAGE_BYTES;
+/** What is read at once; small enough that a few in flight are nothing, large enough that a call costs nothing. */
+export const PAGE_BATCH_BYTES: number = MIB;
+const BATCH_PAGES: number = PAGE_BATCH_BYTES / PAGE_BYTES;
 /** Page files that are open at once; a VM with a long history names more than the system lets us open. */
 const OPEN_FILES_MAX = 64;
 
 /**
  * Every page that is not zero, in ascending order.
  * @param resolvePath the path of a page file with this UUID.
+ * @param allocate memory for a batch; one that is done with a batch before it asks for the next may give the same again.
  * @throws KelpieError `snapshot_corrupt` when a page file is missing or too short, `canceled`.
  */
 export async function* readPages(
@@ -31,12 +33,14 @@ export async function* readPages(
   map: PageMap,
   resolvePath: (pageFile: string) => string,
   signal?: AbortSignal,
+  allocate: (length: number) => Bytes = (length) => new Uint8Array(length),
 ): AsyncGenerator<PageBatch> {
   const open = new OpenPageFiles(files, resolvePath);
   try {
     for (const runs of batchesOf(map.runs())) {
       throwIfCanceled(signal, 'reading the memory of a snapshot');
-      yield await readBatch(open, runs);
+      const pages = runs.reduce((sum, run) => sum + run.count, 0);
+      yield await readBatch(open, runs, allocate(pages * PAGE_BYTES));
     }
   } finally {
     await open.close();
@@ -62,8 +66,7 @@ function* batchesOf(runs: Iterable<MappedRun>): Generator<readonly MappedRun[]> 
   if (batch.length > 0) yield batch;
 }
 
-async function readBatch(open: OpenPageFiles, runs: readonly MappedRun[]): Promise<PageBatch> {
-  const bytes = new Uint8Array(runs.reduce((sum, run) => sum + run.count, 0) * PAGE_BYTES);
+async function readBatch(open: OpenPageFiles, runs: readonly MappedRun[], bytes: Bytes): Promise<PageBatch> {
   let offset = 0;
   for (let index = 0; index < runs.length;) {
     const { pageFile } = defined(runs[index], 'the first run of a group');
