@@ -166,9 +166,15 @@ function deviceOptions(config: VmConfig, dataNode: string): readonly string[] {
 
 function kernelOptions(config: VmConfig, machine: MachineFacts, places: VmPlaces): readonly string[] {
   const { kernel, initramfs, kernelArguments } = places.image;
-  // An emulated TSC ticks as the host's does, so its rate would change when the VM moves; emulated timers keep theirs.
-  const isTscUnstable = config.architecture === 'x86_64' && machine.accelerator === 'tcg';
-  const serial = config.architecture === 'x86_64' ? 'console=ttyS0' : 'console=ttyAMA0';
-  const all = [serial, ...kernelArguments, ...(isTscUnstable ? ['tsc=unstable'] : [])];
-  return ['-kernel', kernel, '-initrd', initramfs, '-append', all.join(' ')];
+  const isX86 = config.architecture === 'x86_64';
+  const words = [
+    isX86 ? 'console=ttyS0' : 'console=ttyAMA0',
+    ...kernelArguments,
+    // An emulated TSC ticks as the host's does, so its rate would change when the VM moves; emulated timers keep theirs.
+    ...(isX86 && machine.accelerator === 'tcg' ? ['tsc=unstable'] : []),
+    // What the guest agent finds at the addresses above, and QEMU's user-mode network.
+    ...['kelpie.root=/dev/vda', 'kelpie.data=/dev/vdb', 'kelpie.net=10.0.2.15/24,10.0.2.2,10.0.2.3'],
+    `kelpie.hostname=${config.name}`,
+  ];
+  return ['-kernel', kernel, '-initrd', initramfs, '-append', words.join(' ')];
 }

@@ -32,12 +32,10 @@ const messageSchema = z.union([
   z
     .object({ QMP: z.object({ version: versionSchema }) })
     .transform(({ QMP }): QmpMessage => ({ kind: 'greeting', version: formatVersion(QMP.version) })),
-  z
-    .object({ event: z.string(), data: members.optional() })
-    .transform(({ event, data }): QmpMessage => ({
-      kind: 'event',
-      event: { name: event, data: data ?? {} },
-    })),
+  z.object({ event: z.string(), data: members.optional() }).transform(({ event, data }): QmpMessage => ({
+    kind: 'event',
+    event: { name: event, data: data ?? {} },
+  })),
   z
     .object({ error: z.object({ desc: z.string() }), id: z.int().optional() })
     .transform(({ error, id }): QmpMessage => ({ kind: 'refusal', id: id ?? null, description: error.desc })),
