@@ -62,7 +62,8 @@ export const metadataSchema: z.ZodType<SnapshotMetadata> = z.strictObject({
   createdAtUnixMs: count,
   config: configSchema,
   machine: machineSchema,
-  guest: z.strictObject({ bootId: uuidSchema, generation: count }),
+  // The guest's own word, and opaque: 32 hexadecimal digits from our agent.
+  guest: z.strictObject({ bootId: z.string().regex(/^[0-9a-f-]{32,36}$/), generation: count }),
 });
 
 /** The bytes of metadata: canonical JSON. */
