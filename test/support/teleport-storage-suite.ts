@@ -219,6 +219,25 @@ function failedUploadsSuite(promise: Promised): void {
     assert.equal(swept, 0);
     await readAll(storage, id);
   });
+
+  promise('publishers and sweepers at the same time do not disturb each other', async (storage, fixture) => {
+    const publishing = { isDone: false };
+    const sweep = async (): Promise<void> => {
+      const { storage: sweeper } = await fixture.open();
+      while (!publishing.isDone) await sweeper.sweep();
+    };
+    const publish = async (number: number): Promise<string> => {
+      const client = await fixture.open();
+      return (await client.storage.upload(samplePackage(smallContents, number))).id;
+    };
+    const sweeping = [sweep(), sweep()];
+    const ids = await Promise.all(Array.from({ length: 8 }, async (_, number) => await publish(number)));
+    publishing.isDone = true;
+    await Promise.all(sweeping);
+    for (const id of ids) await readAll(storage, id);
+    await storage.sweep();
+    assert.ok(!(await fixture.objects.names()).some((name) => name.includes('uploads/')), 'nothing is left');
+  });
 }
 
 function damageSuite(promise: Promised): void {

@@ -71,6 +71,9 @@ export async function sweepWorkspaces(
       total.removedBytes += await allocatedBytes(env, path);
       await env.files.removeTree(path);
       total.removed += 1;
+    } catch (error) {
+      // Its writer was just closing it.
+      if (!isSystemError(error, 'ENOENT')) throw error;
     } finally {
       await lock.release();
     }
