@@ -53,7 +53,7 @@ export async function runTool(
     run.signal.throwIfAborted();
     for (const result of results) {
       // A closed pipe is only the echo of the tool's own failure.
-      if (result.status === 'rejected' && !isSystemError(result.reason, 'EPIPE', 'ECONNRESET'))
+      if (result.status === 'rejected' && !isSystemError(result.reason, 'EPIPE', 'ECONNRESET', 'ECANCELED'))
         throw result.reason;
     }
     if (!isSuccess(status)) throw toolFailed(run.command, status, await errors);
