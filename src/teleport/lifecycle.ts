@@ -66,9 +66,7 @@ async function boot(
   const marks = new PhaseMarks(times, host, listener.progress.bind(listener));
   const { disk } = vm.record;
   const instance = await vm.prepareInstance(null);
-  await times.measure('total', () =>
-    instance.start({ disk, signal, onProgress: (progress) => marks.enter(progress.phase) }),
-  );
+  await instance.start({ disk, signal, onProgress: (progress) => marks.enter(progress.phase) });
   marks.end();
   await vm.save();
   return { vm, timings: times.all };
