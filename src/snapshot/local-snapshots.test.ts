@@ -78,6 +78,14 @@ withHome('a snapshot that was not completed is none', async (snapshots) => {
   assert.deepEqual(await snapshots.ids(vmId), [id(2)]);
 });
 
+withHome('facts that nobody could read back are refused before they are written', async (snapshots) => {
+  await snapshots.prepare(vmId, id(1));
+  const { metadata } = facts(1);
+  const wrong = { ...facts(1), metadata: { ...metadata, guest: { bootId: '', generation: 0 } } };
+  await refusedAs(snapshots.complete(wrong), 'snapshot_corrupt');
+  assert.deepEqual(await snapshots.list(vmId), []);
+});
+
 withHome('what is no id names nothing', async (snapshots) => {
   for (const bad of ['..', '', '../../etc', vmId.toUpperCase(), `${id(1)}/`]) {
     await refusedAs(snapshots.read(vmId, bad), 'snapshot_not_found');

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { assert } from '../base/assert.ts';
 import { utf8 } from '../base/bytes.ts';
+import type { Bytes } from '../base/bytes.ts';
 import { canonicalJson } from '../base/canonical-json.ts';
 import { KelpieError, isKelpieError } from '../base/errors.ts';
 import { MIB, PAGE_BYTES } from '../base/units.ts';
@@ -92,7 +93,7 @@ export class LocalSnapshots {
     return directory;
   }
 
-  /** Makes the snapshot exist. Its files and blobs are durable already. */
+  /** Makes the snapshot exist. Its files and blobs are durable already. @throws KelpieError `snapshot_corrupt` for facts that nobody could read back. */
   async complete(facts: SnapshotFacts): Promise<LocalSnapshot> {
     const { vmId, snapshotId } = facts.metadata;
     const directory = this.#directory(vmId, snapshotId);
@@ -183,19 +184,7 @@ export class LocalSnapshots {
       }
     });
     if (bytes === null) return null;
-    const rules = {
-      formatVersion: FORMAT_VERSION,
-      sizeBytesMax: SNAPSHOT_JSON_BYTES_MAX,
-      code: 'snapshot_corrupt',
-    } as const;
-    const facts = parseDocument(bytes, snapshotSchema, { what: `snapshot ${snapshotId}`, ...rules });
-    const isOwn = facts.metadata.vmId === vmId && facts.metadata.snapshotId === snapshotId;
-    if (!isOwn)
-      throw new KelpieError(
-        'snapshot_corrupt',
-        `snapshot ${snapshotId} cannot be used: it describes another one.`,
-      );
-    return located(facts, directory);
+    return located(parseFacts(bytes, vmId, snapshotId), directory);
   }
 
   async #write(directory: string, facts: SnapshotFacts): Promise<void> {
@@ -212,6 +201,8 @@ export class LocalSnapshots {
       pauseMs,
     };
     const bytes = utf8(`${canonicalJson(document)}\n`);
+    // What nobody could read back is refused now, while the VM that it is of still runs.
+    parseFacts(bytes, metadata.vmId, metadata.snapshotId);
     await replaceDurably(this.#env.files, `${directory}/snapshot.json`, bytes);
   }
 
@@ -237,6 +228,20 @@ export class LocalSnapshots {
     if (!isUuid(snapshotId)) throw notFound(snapshotId);
     return `${this.#snapshots(vmId)}/${snapshotId}`;
   }
+}
+
+/** @throws KelpieError `snapshot_corrupt`, also when the bytes are those of another snapshot; `package_too_new`. */
+function parseFacts(bytes: Bytes, vmId: string, snapshotId: string): SnapshotFacts {
+  const what = `snapshot ${snapshotId}`;
+  const facts = parseDocument(bytes, snapshotSchema, {
+    what,
+    formatVersion: FORMAT_VERSION,
+    sizeBytesMax: SNAPSHOT_JSON_BYTES_MAX,
+    code: 'snapshot_corrupt',
+  });
+  const { metadata } = facts;
+  if (metadata.vmId === vmId && metadata.snapshotId === snapshotId) return facts;
+  throw new KelpieError('snapshot_corrupt', `${what} cannot be used: it describes another one.`);
 }
 
 function located(facts: SnapshotFacts, directory: string): LocalSnapshot {

@@ -61,6 +61,7 @@ export interface SnapshotMetadata {
   readonly createdAtUnixMs: number;
   readonly config: VmConfig;
   readonly machine: MachineFacts;
+  /** `bootId` is of the guest agent's greeting: 32 hexadecimal digits. */
   readonly guest: { readonly bootId: string; readonly generation: number };
 }
 

@@ -31,7 +31,7 @@ export const sampleMetadata: SnapshotMetadata = {
     accelerator: 'tcg',
     deviceLayout: 1,
   },
-  guest: { bootId: '00000000-0000-4000-8000-0000000000b0', generation: 3 },
+  guest: { bootId: '0b'.repeat(16), generation: 3 },
 };
 
 /** Bytes that differ from place to place and from seed to seed. */
