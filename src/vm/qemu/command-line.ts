@@ -166,15 +166,20 @@ function deviceOptions(config: VmConfig, dataNode: string): readonly string[] {
 
 function kernelOptions(config: VmConfig, machine: MachineFacts, places: VmPlaces): readonly string[] {
   const { kernel, initramfs, kernelArguments } = places.image;
-  const isX86 = config.architecture === 'x86_64';
   const words = [
-    isX86 ? 'console=ttyS0' : 'console=ttyAMA0',
+    config.architecture === 'x86_64' ? 'console=ttyS0' : 'console=ttyAMA0',
     ...kernelArguments,
-    // An emulated TSC ticks as the host's does, so its rate would change when the VM moves; emulated timers keep theirs.
-    ...(isX86 && machine.accelerator === 'tcg' ? ['tsc=unstable'] : []),
+    ...(machine.accelerator === 'tcg' ? emulatedWords(config.architecture) : []),
     // What the guest agent finds at the addresses above, and QEMU's user-mode network.
     ...['kelpie.root=/dev/vda', 'kelpie.data=/dev/vdb', 'kelpie.net=10.0.2.15/24,10.0.2.2,10.0.2.3'],
     `kelpie.hostname=${config.name}`,
   ];
   return ['-kernel', kernel, '-initrd', initramfs, '-append', words.join(' ')];
+}
+
+function emulatedWords(architecture: Architecture): readonly string[] {
+  // An emulated CPU does not speculate: guarding against it costs a tenth of the time of every command.
+  const common = ['mitigations=off'];
+  // An emulated TSC ticks as the host's does, so its rate would change when the VM moves; emulated timers keep theirs.
+  return architecture === 'x86_64' ? [...common, 'tsc=unstable'] : common;
 }

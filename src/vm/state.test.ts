@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { isKelpieError } from '../base/errors.ts';
+import { isLegal, transition } from './state.ts';
+import type { VmState } from './state.ts';
+
+const all: readonly VmState[] = ['created', 'starting', 'running', 'paused', 'stopped', 'crashed'];
+
+test('every step between two states is either in the diagram or refused', () => {
+  const legal = all.flatMap((from) => all.filter((to) => isLegal(from, to)).map((to) => `${from} → ${to}`));
+  assert.deepEqual(legal, [
+    ...['created → starting'],
+    ...['starting → running', 'starting → paused', 'starting → stopped', 'starting → crashed'],
+    ...['running → paused', 'running → stopped', 'running → crashed'],
+    ...['paused → running', 'paused → stopped', 'paused → crashed'],
+    ...['stopped → starting', 'crashed → starting'],
+  ]);
+});
+
+test('a refusal names the VM, its state and the act', () => {
+  assert.throws(
+    () => transition('dev', 'stopped', 'paused', 'pause'),
+    (error) =>
+      isKelpieError(error, 'invalid_state') && error.message === 'cannot pause "dev": it is stopped.',
+  );
+});
