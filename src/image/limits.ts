@@ -1,4 +1,4 @@
-import { GIB, KIB, MIB, MINUTE_MS } from '../base/units.ts';
+import { GIB, KIB, MIB } from '../base/units.ts';
 
 /** The description of an image; ours are about 20 KiB. */
 export const IMAGE_JSON_BYTES_MAX: number = 1 * MIB;
@@ -33,5 +33,3 @@ export const SOURCES_FILE_BYTES_MAX: number = 256 * KIB;
 
 /** Progress is told at most this often, so that a terminal or a socket is not what the build waits for. */
 export const PROGRESS_INTERVAL_MS = 100;
-/** How long a package cache's lists are used without asking for newer ones. */
-export const PACKAGE_LISTS_AGE_MS_MAX: number = 10 * MINUTE_MS;

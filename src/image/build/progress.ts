@@ -2,7 +2,7 @@
 import { PROGRESS_INTERVAL_MS } from '../limits.ts';
 import type { Clock } from '../../env/clock.ts';
 
-/** In this order; `cached` stands for the whole rest when nothing was to do. */
+/** In this order. */
 export type ImageBuildPhase =
   'agent' | 'lists' | 'resolve' | 'download' | 'kernel' | 'rootfs' | 'data' | 'seal';
 
