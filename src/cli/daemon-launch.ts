@@ -51,13 +51,11 @@ async function startDaemon(env: Env, home: string): Promise<void> {
     output: { path: logPath },
     detached: true,
   });
-  let hasEnded = false;
-  void child.wait().then(() => {
-    hasEnded = true;
-  });
+  // Not `child.wait()`: a pending wait would keep this program alive for as long as the daemon lives.
   const deadlineMs = env.clock.monotonicMs() + START_TIMEOUT_MS;
   while (!(await isDaemonUp(env, home))) {
-    if (hasEnded && !(await isDaemonUp(env, home))) throw await didNotStart(env, logPath, 'ended at once');
+    const isAlive = await env.processes.isAlive(child.identity);
+    if (!isAlive && !(await isDaemonUp(env, home))) throw await didNotStart(env, logPath, 'ended at once');
     if (env.clock.monotonicMs() > deadlineMs)
       throw await didNotStart(env, logPath, `did not answer in ${START_TIMEOUT_MS / 1000} s`);
     await env.clock.sleep(POLL_MS);
