@@ -10,7 +10,14 @@ import { refusedAs } from '../../test/support/store-fixture.ts';
 import { utf8 } from '../base/bytes.ts';
 import { createNodeEnv } from '../env/node/env.ts';
 import { encodeImageInfo, sealImageInfo } from './image-info.ts';
-import { findImage, imageByDigest, listImages, removeImage, verifyImage } from './image-store.ts';
+import {
+  findImage,
+  imageByDigest,
+  listImages,
+  removeImage,
+  resolveImage,
+  verifyImage,
+} from './image-store.ts';
 import { exportImage, installImage } from './install-image.ts';
 import { imagePaths } from './paths.ts';
 import type { Bytes } from '../base/bytes.ts';
@@ -65,6 +72,14 @@ describe('images of a host', () => {
       assert.equal((await findImage(env, home, { ...query, architecture: 'arm64' })).digest, arm.digest);
       await refusedAs(findImage(env, home, { ...query, version: '1.1' }), 'image_not_found');
       await refusedAs(findImage(env, home, { ...query, name: 'other' }), 'image_not_found');
+      const resolve = async (reference: string): Promise<ImageInfo> =>
+        await resolveImage(env, home, reference, 'x86_64');
+      assert.deepEqual(await resolve('base'), newer);
+      assert.deepEqual(await resolve('base@1.0.9'), older);
+      assert.deepEqual(await resolve(arm.digest), arm);
+      assert.deepEqual(await resolve(arm.digest.slice(0, 12)), arm);
+      await refusedAs(resolve('f'.repeat(12)), 'image_not_found');
+      await refusedAs(resolve('base@2'), 'image_not_found');
       assert.deepEqual(await verifyImage(env, home, older.digest), older);
       await removeImage(env, home, older.digest);
       await refusedAs(imageByDigest(env, home, older.digest), 'image_not_found');

@@ -14,6 +14,9 @@ import type { Env } from '../env/env.ts';
 import type { Architecture } from '../snapshot/metadata.ts';
 import type { ImageInfo } from './image-info.ts';
 
+/** What is taken for the beginning of a digest, and never for a name. */
+const digestStart = /^[0-9a-f]{12,64}$/;
+
 export interface ImageList {
   /** By name, newest version first; of one version, the one that came last to this host first. */
   readonly images: readonly ImageInfo[];
@@ -69,6 +72,33 @@ export async function findImage(env: Env, home: string, query: ImageQuery): Prom
     'image_not_found',
     `This host has no image ${wanted} for ${query.architecture}; "kelpie image build ${query.name} --arch ${query.architecture}" builds it.`,
   );
+}
+
+/**
+ * The image that a person means by a name, `NAME@VERSION`, a digest, or the beginning of one.
+ * @throws KelpieError `image_not_found`; `invalid_argument` when a beginning fits several.
+ */
+export async function resolveImage(
+  env: Env,
+  home: string,
+  reference: string,
+  architecture: Architecture,
+): Promise<ImageInfo> {
+  if (!digestStart.test(reference)) {
+    const [name = '', version] = reference.split('@', 2);
+    return await findImage(env, home, { name, architecture, ...(version === undefined ? {} : { version }) });
+  }
+  const { images } = await listImages(env, home);
+  const fitting = images.filter(({ digest }) => digest.startsWith(reference));
+  if (fitting.length > 1) {
+    throw new KelpieError(
+      'invalid_argument',
+      `${fitting.length} images begin with ${reference}; write more of the digest.`,
+    );
+  }
+  const [only] = fitting;
+  if (only === undefined) throw notFound(reference);
+  return only;
 }
 
 /** @throws KelpieError `image_not_found`; `image_corrupt` when its description or the size of a file is wrong. */
