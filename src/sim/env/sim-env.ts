@@ -1,0 +1,32 @@
+import type { Env } from '../../env/env.ts';
+import type { SimProcess } from '../process.ts';
+import { createSimClock } from './sim-clock.ts';
+import { SimFiles } from './sim-files.ts';
+import { createSimHost } from './sim-host.ts';
+import { sendRequest } from './sim-http-client.ts';
+import { serveHttp } from './sim-http-server.ts';
+import { SimProcesses } from './sim-processes.ts';
+import { createSimRandom } from './sim-random.ts';
+import { SimSockets } from './sim-sockets.ts';
+
+export type MakeEnv = (process: SimProcess) => Env;
+
+/** The world as one process of a simulated machine sees it. */
+export function createSimEnv(process: SimProcess): Env {
+  const { machine } = process;
+  const clock = createSimClock(process);
+  const sockets = new SimSockets(process);
+  return {
+    clock,
+    random: createSimRandom(machine.random.split(process.label)),
+    files: new SimFiles(process),
+    sockets,
+    processes: new SimProcesses(process, createSimEnv),
+    http: {
+      request: (request) => sendRequest(sockets, machine.faults, request),
+      serve: (address, handler) => serveHttp({ sockets, clock }, address, handler),
+    },
+    compute: machine.compute,
+    host: createSimHost(process),
+  };
+}

@@ -1,0 +1,25 @@
+import { GIB } from '../../base/units.ts';
+import type { Host } from '../../env/host.ts';
+import type { SimProcess } from '../process.ts';
+
+export const SIM_UID = 1000;
+
+/** Facts of a process's machine. */
+export function createSimHost(process: SimProcess): Host {
+  const variables: Readonly<Record<string, string>> = { PATH: '/usr/bin', HOME: '/home/sim' };
+  return {
+    architecture: 'x86_64',
+    platform: 'linux',
+    name: process.machine.name,
+    cpuModel: 'Simulated CPU',
+    cpuCount: 2,
+    memoryBytes: 8 * GIB,
+    pid: process.identity.pid,
+    uid: SIM_UID,
+    homeDirectory: '/home/sim',
+    currentDirectory: '/',
+    launcherPath: '/usr/bin/kelpie',
+    installDirectory: '/usr/lib/kelpie',
+    variable: (name) => variables[name] ?? null,
+  };
+}

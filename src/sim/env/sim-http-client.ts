@@ -1,0 +1,128 @@
+import type { Bytes } from '../../base/bytes.ts';
+import type { HttpRequest, HttpResponse } from '../../env/http.ts';
+import type { Connection, Sockets } from '../../env/sockets.ts';
+import { SystemError } from '../../env/system-error.ts';
+import type { Faults } from '../faults.ts';
+import { FrameReader, headFrame, headOf, sendBody } from './http-frames.ts';
+
+export interface ResponseHead {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** One request on a connection of its own. */
+export async function sendRequest(sockets: Sockets, faults: Faults, request: HttpRequest): Promise<HttpResponse> {
+  const { signal } = request;
+  signal?.throwIfAborted();
+  const connection = await sockets.connect(request.target.address, signal);
+  const exchange = new ClientExchange(connection, faults, request);
+  return exchange.begin();
+}
+
+class ClientExchange {
+  readonly #connection: Connection;
+  readonly #faults: Faults;
+  readonly #request: HttpRequest;
+  readonly #frames: FrameReader;
+  /** Rejects when the signal is aborted or the request's body fails; never resolves. */
+  readonly #failure: PromiseWithResolvers<never> = Promise.withResolvers<never>();
+  #bodyIterator: AsyncIterator<Bytes> | null = null;
+  #isOver = false;
+
+  constructor(connection: Connection, faults: Faults, request: HttpRequest) {
+    this.#connection = connection;
+    this.#faults = faults;
+    this.#request = request;
+    this.#frames = new FrameReader(connection);
+    this.#failure.promise.catch(() => undefined);
+  }
+
+  async begin(): Promise<HttpResponse> {
+    const { method, path, headers, signal } = this.#request;
+    signal?.addEventListener('abort', this.#onAbort);
+    try {
+      const head = await this.#orFailure(this.#exchangeHeads({ method, path, headers }));
+      return { ...head, body: this.#body() };
+    } catch (error) {
+      this.#end();
+      throw error;
+    }
+  }
+
+  async #exchangeHeads(head: unknown): Promise<ResponseHead> {
+    await this.#connection.write(headFrame(head));
+    void this.#sendBody();
+    const frame = await this.#next();
+    if (frame?.kind !== 'head') throw new SystemError(frame === null ? 'ECONNRESET' : 'EPROTO', 'request', 'http');
+    return headOf(frame) as ResponseHead;
+  }
+
+  async *#body(): AsyncGenerator<Bytes, void> {
+    try {
+      for (;;) {
+        const frame = await this.#orFailure(this.#next());
+        if (frame === null) throw new SystemError('ECONNRESET', 'read', 'http');
+        if (frame.kind === 'end') return;
+        yield frame.payload;
+      }
+    } finally {
+      this.#end();
+    }
+  }
+
+  async #next(): ReturnType<FrameReader['next']> {
+    if (this.#faults.hits('http_connection_lost')) {
+      this.#faults.tookEffect('http_connection_lost');
+      this.#connection.close();
+      throw new SystemError('ECONNRESET', 'read', 'http');
+    }
+    return this.#frames.next();
+  }
+
+  async #sendBody(): Promise<void> {
+    const { body } = this.#request;
+    try {
+      if (body === undefined) await sendBody(this.#connection, once(null));
+      else if (body instanceof Uint8Array) await sendBody(this.#connection, once(body));
+      else await sendBody(this.#connection, this.#owned(body));
+    } catch (error) {
+      // A server that answers without reading the request closes it: the answer says what happened.
+      if (!(error instanceof SystemError)) this.#failure.reject(error);
+    }
+  }
+
+  /** The caller's body, which gets `return()` when the exchange is over. */
+  async *#owned(body: AsyncIterable<Bytes>): AsyncGenerator<Bytes, void> {
+    const iterator = body[Symbol.asyncIterator]();
+    this.#bodyIterator = iterator;
+    for (;;) {
+      const next = await iterator.next();
+      if (next.done === true) {
+        this.#bodyIterator = null;
+        return;
+      }
+      yield next.value;
+    }
+  }
+
+  readonly #onAbort = (): void => {
+    this.#failure.reject(this.#request.signal?.reason);
+    this.#end();
+  };
+
+  #orFailure<T>(act: Promise<T>): Promise<T> {
+    return Promise.race([this.#failure.promise, act]);
+  }
+
+  #end(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#request.signal?.removeEventListener('abort', this.#onAbort);
+    this.#connection.close();
+    void this.#bodyIterator?.return?.();
+  }
+}
+
+async function* once(bytes: Bytes | null): AsyncGenerator<Bytes, void> {
+  if (bytes !== null) yield bytes;
+}

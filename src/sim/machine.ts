@@ -1,0 +1,114 @@
+/**
+ * One simulated machine: processes, file systems, addresses, clocks. Machines of one *power domain* lose power together with its
+ * volumes.
+ */
+import { assert, defined } from '../base/assert.ts';
+import type { Compute } from '../env/compute.ts';
+import type { Env } from '../env/env.ts';
+import type { ExitStatus } from '../env/processes.ts';
+import type { Volume } from './disk/volume.ts';
+import type { Faults } from './faults.ts';
+import type { Prng } from './prng.ts';
+import { SimProcess } from './process.ts';
+import type { Scheduler } from './scheduler.ts';
+import type { StandardStreams } from './env/sim-processes.ts';
+import type { SimListener } from './env/sim-sockets.ts';
+
+/** A simulated program: runs until it returns its exit code. What it throws is a bug of the simulation or of what it runs. */
+export type Program = (context: { readonly process: SimProcess; readonly env: Env; readonly args: readonly string[]; readonly streams: StandardStreams }) => Promise<number>;
+
+const noStreams: StandardStreams = { stdin: null, stdout: null, stderr: null };
+
+export interface MachineParts {
+  readonly name: string;
+  readonly scheduler: Scheduler;
+  readonly random: Prng;
+  readonly faults: Faults;
+  readonly compute: Compute;
+  /** By where they are mounted; `/` must be there. */
+  readonly volumes: ReadonlyMap<string, Volume>;
+  readonly programs: ReadonlyMap<string, Program>;
+  readonly wallStartMs: number;
+  /** What a program that failed without being asked to is told to: the run is over then. */
+  readonly onBug: (error: unknown) => void;
+}
+
+export class Machine {
+  readonly name: string;
+  readonly scheduler: Scheduler;
+  readonly random: Prng;
+  readonly faults: Faults;
+  readonly compute: Compute;
+  readonly volumes: ReadonlyMap<string, Volume>;
+  readonly programs: ReadonlyMap<string, Program>;
+  readonly listeners: Map<string, SimListener> = new Map();
+  readonly onBug: (error: unknown) => void;
+  /** Wall time minus true time. */
+  wallOffsetMs: number;
+  readonly #processes = new Map<number, SimProcess>();
+  #pids = 100;
+  #boots = 1;
+
+  constructor(parts: MachineParts) {
+    assert(parts.volumes.has('/'), 'a machine has a root');
+    this.name = parts.name;
+    this.scheduler = parts.scheduler;
+    this.random = parts.random;
+    this.faults = parts.faults;
+    this.compute = parts.compute;
+    this.volumes = parts.volumes;
+    this.programs = parts.programs;
+    this.onBug = parts.onBug;
+    this.wallOffsetMs = parts.wallStartMs;
+  }
+
+  get processes(): readonly SimProcess[] {
+    return [...this.#processes.values()];
+  }
+
+  process(pid: number): SimProcess | undefined {
+    return this.#processes.get(pid);
+  }
+
+  /** A process without a program; its code is whoever calls this. */
+  startProcess(args: readonly string[]): SimProcess {
+    this.#pids += this.random.between(1, 3);
+    const identity = { pid: this.#pids, startedAt: `${this.#boots}-${Math.round(this.scheduler.nowMs * 10)}` };
+    const process = new SimProcess(this, identity, args);
+    this.#processes.set(this.#pids, process);
+    process.onExit(() => this.#processes.delete(identity.pid));
+    return process;
+  }
+
+  kill(process: SimProcess, signal = 'SIGKILL'): void {
+    process.end({ signal });
+  }
+
+  /** Runs a program in a process of its own until it returns. */
+  run(program: Program, process: SimProcess, env: Env, streams: StandardStreams = noStreams): void {
+    const ended = (exit: ExitStatus): void => process.end(exit);
+    program({ process, env, args: process.args, streams }).then(
+      (code) => ended({ code }),
+      (error: unknown) => {
+        if (process.isAlive) this.onBug(error);
+        ended({ code: 1 });
+      },
+    );
+  }
+
+  /** Ends every process at once. What the volumes lose is the power domain's business. */
+  losePower(): void {
+    for (const process of this.processes) this.kill(process);
+    this.#boots += 1;
+  }
+
+  /** The volume of a path, and the path's rest on it. */
+  mountOf(path: string): { readonly volume: Volume; readonly rest: string } {
+    let best = '/';
+    for (const mount of this.volumes.keys()) {
+      if (mount.length > best.length && (path === mount || path.startsWith(`${mount}/`))) best = mount;
+    }
+    const volume = defined(this.volumes.get(best), 'the root volume');
+    return { volume, rest: best === '/' ? path : path.slice(best.length) };
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * A process of a simulated machine. Whatever its code asks of the world goes through `call`, `wait` or `post`, which end with
+ * the process: a killed one never hears an answer again, so none of its `finally` blocks run. That is `kill -9`.
+ */
+import { assert } from '../base/assert.ts';
+import type { ExitStatus, ProcessIdentity } from '../env/processes.ts';
+import type { ProcFile } from './env/proc-files.ts';
+import type { Machine } from './machine.ts';
+
+export interface CallOptions {
+  /** Simulated milliseconds that the act takes. */
+  readonly costMs?: number;
+  /** How long it is put off. */
+  readonly delayMs?: number;
+  /** Rejects at once with its reason; the act is not done then. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+const COST_MS = 0.02;
+
+export class SimProcess {
+  readonly machine: Machine;
+  readonly identity: ProcessIdentity;
+  readonly args: readonly string[];
+  /** For hashes and traces: stable across runs. */
+  readonly label: string;
+  /** What the process shows under `/proc/PID/`. */
+  readonly procFiles: Map<string, ProcFile> = new Map();
+  #exit: ExitStatus | null = null;
+  readonly #onExit: (() => void)[] = [];
+
+  constructor(machine: Machine, identity: ProcessIdentity, args: readonly string[]) {
+    this.machine = machine;
+    this.identity = identity;
+    this.args = args;
+    this.label = `${machine.name}:${args[0] ?? ''}`;
+  }
+
+  get isAlive(): boolean {
+    return this.#exit === null;
+  }
+  get exit(): ExitStatus | null {
+    return this.#exit;
+  }
+
+  /** Does `act` at some later step. @throws what `act` throws. */
+  call<T>(site: string, act: () => T, options: CallOptions = {}): Promise<T> {
+    return this.wait(site, (done) => done(act), options);
+  }
+
+  /**
+   * At some later step calls `begin`, which calls `done` then or at any time after: the call settles a step after that, with what the
+   * act that was given to `done` returns or throws.
+   */
+  wait<T>(site: string, begin: (done: (act: () => T) => void) => void, options: CallOptions = {}): Promise<T> {
+    const { signal, delayMs = 0, costMs = COST_MS } = options;
+    if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    let isPending = true;
+    const onAbort = (): void => {
+      if (!isPending || !this.isAlive) return;
+      isPending = false;
+      reject(signal?.reason as Error);
+    };
+    signal?.addEventListener('abort', onAbort);
+    const isWanted = (): boolean => isPending && this.isAlive;
+    const settle = (act: () => T): void => {
+      isPending = false;
+      signal?.removeEventListener('abort', onAbort);
+      try {
+        resolve(act());
+      } catch (error) {
+        reject(error as Error);
+      }
+    };
+    let isDone = false;
+    const run = (): void => {
+      let isSynchronous = true;
+      begin((act) => {
+        assert(!isDone, 'a call is answered once');
+        isDone = true;
+        if (isSynchronous && isWanted()) settle(act);
+        else this.machine.scheduler.park({ site: `${site} done`, actor: this.label, costMs: 0, delayMs: 0, isWanted, run: () => settle(act) });
+      });
+      isSynchronous = false;
+    };
+    this.machine.scheduler.park({ site, actor: this.label, costMs, delayMs, isWanted, run });
+    return promise;
+  }
+
+  /** Calls into the process's code at some later step. */
+  post(site: string, run: () => void, delayMs = 0): void {
+    const { scheduler } = this.machine;
+    scheduler.park({ site, actor: this.label, costMs: COST_MS, delayMs, isWanted: () => this.isAlive, run });
+  }
+
+  /** What the system does when the process ends, however it ends. */
+  onExit(act: () => void): void {
+    assert(this.isAlive, 'the process lives');
+    this.#onExit.push(act);
+  }
+
+  end(exit: ExitStatus): void {
+    if (this.#exit !== null) return;
+    this.#exit = exit;
+    for (const act of this.#onExit.splice(0).toReversed()) act();
+  }
+}
