@@ -112,7 +112,10 @@ export class Supervisor {
     this.#ending.abort(reason);
     while (this.#running.size > 0) await Promise.allSettled(this.#running);
     await this.#gate.idle();
-    for (const vm of this.registry.all) await vm.release();
+    for (const vm of this.registry.all) {
+      await vm.release();
+      await vm.idle();
+    }
   }
 
   async #run<T>(key: string, act: () => Promise<T>): Promise<T> {

@@ -93,6 +93,12 @@ export class ManagedVm {
     return saved;
   }
 
+  /** Resolves when no write of the record is under way. */
+  async idle(): Promise<void> {
+    while (this.#queued !== null) await this.#queued.catch(() => {});
+    await this.#writing;
+  }
+
   /** A fresh instance for a start or a restore, on the backend named, or the host's best. */
   async prepareInstance(backend: MachineFacts['backend'] | null): Promise<VmInstance> {
     assert(!this.isLive, 'a live VM is not started again');

@@ -49,9 +49,9 @@ export async function recover(host: TeleportHost, registry: VmRegistry): Promise
   await removeStrayRuns(host, registry);
 }
 
-/** Operations whose settling ends whatever runs: adopting it first would be for nothing. */
-function endsProcess(operation: Operation): boolean {
-  return operation.kind !== 'snapshot' && operation.kind !== 'teleport';
+/** Operations whose settling ends whatever runs: adopting it first would be for nothing. A claim may be done, but for its entry. */
+function endsProcess({ kind }: Operation): boolean {
+  return kind !== 'snapshot' && kind !== 'teleport' && kind !== 'claim';
 }
 
 async function readopt(host: TeleportHost, vm: ManagedVm, isEnding: boolean): Promise<void> {

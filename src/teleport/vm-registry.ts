@@ -115,6 +115,8 @@ export class VmRegistry {
   /** Removes every file of the VM but its blobs, which the sweep finds. Nothing of it may run. */
   async remove(id: string): Promise<void> {
     const { files } = this.#host.env;
+    // A write of the record that is still on its way would bring the directory back.
+    await this.#vms.get(id)?.idle();
     await files.removeTree(this.#host.places.vmDirectory(id));
     await files.syncDirectory(this.#host.places.vmsDirectory);
     await files.removeTree(this.#host.places.runDirectory(id));

@@ -14,7 +14,8 @@ export function fakeGuestAgent(machine: FakeMachine): GuestAgent {
     closed: new Promise(() => {}),
     health: unsupported,
     startSession: async ({ argv }) => {
-      if (argv[0] !== 'count') throw new KelpieError('command_not_executable', `there is no ${argv[0] ?? ''}.`);
+      if (argv[0] !== 'count')
+        throw new KelpieError('command_not_executable', `there is no ${argv[0] ?? ''}.`);
       return countSession(machine);
     },
     startDetached: unsupported,

@@ -46,7 +46,8 @@ export class FakeMachines {
   }
 
   killIn(runDirectory: string): void {
-    for (const machine of this.#machines.values()) if (machine.runDirectory === runDirectory) this.kill(machine.pid);
+    for (const machine of this.#machines.values())
+      if (machine.runDirectory === runDirectory) this.kill(machine.pid);
   }
 
   ofVm(vmId: string): readonly FakeMachine[] {
@@ -60,5 +61,8 @@ export class FakeMachines {
 
 /** What a machine's memory is, to compare. */
 export function memoryOf(machine: FakeMachine): string {
-  return [...machine.pages].map(([page, bytes]) => `${page}:${hex(bytes.subarray(0, 8))}`).toSorted().join(' ');
+  return [...machine.pages]
+    .map(([page, bytes]) => `${page}:${hex(bytes.subarray(0, 8))}`)
+    .toSorted()
+    .join(' ');
 }

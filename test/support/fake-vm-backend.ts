@@ -61,7 +61,14 @@ export class FakeVmBackend implements VmBackend {
   }
 
   async probe(): Promise<BackendProbe> {
-    return { usable: true, version: '1', findings: [], accelerator: 'none', architectures: ['x86_64'], ...this.options.probe };
+    return {
+      usable: true,
+      version: '1',
+      findings: [],
+      accelerator: 'none',
+      architectures: ['x86_64'],
+      ...this.options.probe,
+    };
   }
 
   async create(id: string, config: VmConfig, places: VmPlaces): Promise<VmInstance> {
@@ -71,7 +78,8 @@ export class FakeVmBackend implements VmBackend {
   async adopt(id: string, config: VmConfig, places: VmPlaces, runtime: VmRuntime): Promise<VmInstance> {
     await this.env.clock.sleep(0);
     const machine = this.machines.find(runtime.process.pid);
-    if (machine !== undefined && machine.state !== 'loaded') return new FakeVmInstance(this, id, config, places, machine);
+    if (machine !== undefined && machine.state !== 'loaded')
+      return new FakeVmInstance(this, id, config, places, machine);
     this.machines.killIn(places.runDirectory);
     throw new KelpieError('vm_crashed', `"${config.name}" ended while no daemon was running.`);
   }
@@ -93,7 +101,13 @@ class FakeVmInstance implements VmInstance {
   #memory: MemoryImage | null = null;
   #listener: (event: VmEvent) => void = () => undefined;
 
-  constructor(backend: FakeVmBackend, id: string, config: VmConfig, places: VmPlaces, machine: FakeMachine | null) {
+  constructor(
+    backend: FakeVmBackend,
+    id: string,
+    config: VmConfig,
+    places: VmPlaces,
+    machine: FakeMachine | null,
+  ) {
     this.id = id;
     this.config = config;
     this.#backend = backend;
@@ -116,9 +130,16 @@ class FakeVmInstance implements VmInstance {
     transition(this.config.name, this.#state, 'starting', 'start');
     onProgress?.({ phase: 'process' });
     const below = disk.at(-1);
-    const layer = await this.#newLayer(below === undefined ? this.#places.image.dataTemplate : this.#layerPath(below));
-    const pages = new Map([[0, counterPage(0)], [7, new Uint8Array(PAGE_BYTES).fill(7)]]);
-    await this.#change(() => this.#bringUp({ state: 'running', generation: 0, pages, disk: [...disk, layer] }));
+    const layer = await this.#newLayer(
+      below === undefined ? this.#places.image.dataTemplate : this.#layerPath(below),
+    );
+    const pages = new Map([
+      [0, counterPage(0)],
+      [7, new Uint8Array(PAGE_BYTES).fill(7)],
+    ]);
+    await this.#change(() =>
+      this.#bringUp({ state: 'running', generation: 0, pages, disk: [...disk, layer] }),
+    );
     onProgress?.({ phase: 'guest' });
     this.#setState('running', null);
   }
@@ -169,7 +190,9 @@ class FakeVmInstance implements VmInstance {
       });
       signal?.throwIfAborted();
       const memory = await this.#writeMemory(machine, directory);
-      const state = utf8(JSON.stringify({ generation: machine.generation, pages: [...machine.pages.keys()] }));
+      const state = utf8(
+        JSON.stringify({ generation: machine.generation, pages: [...machine.pages.keys()] }),
+      );
       await createSynced(env.files, `${directory}/device-state`, state);
       await this.#change(() => {
         machine.disk = [...frozen, layer];
@@ -182,7 +205,14 @@ class FakeVmInstance implements VmInstance {
         deviceStateBytes: state.byteLength,
         memory,
         disk: frozen,
-        timings: { pauseMs: 1, deviceStateMs: 1, scanMs: 1, copyMs: 1, syncMs: 1, dirtyBytes: machine.pages.size * PAGE_BYTES },
+        timings: {
+          pauseMs: 1,
+          deviceStateMs: 1,
+          scanMs: 1,
+          copyMs: 1,
+          syncMs: 1,
+          dirtyBytes: machine.pages.size * PAGE_BYTES,
+        },
       };
     } finally {
       const isAlive = this.#machine !== null;
@@ -195,11 +225,20 @@ class FakeVmInstance implements VmInstance {
     await this.#act('restore');
     const { env } = this.#backend;
     transition(this.config.name, this.#state, 'starting', 'restore');
-    const state = JSON.parse(fromUtf8(await env.files.readFile(request.deviceStatePath, MIB))) as { pages: number[] };
+    const state = JSON.parse(fromUtf8(await env.files.readFile(request.deviceStatePath, MIB))) as {
+      pages: number[];
+    };
     const pages = await this.#readMemory(request.memory, state.pages);
     const layer = await this.#newLayer(this.#layerPath(last(request.disk)));
     this.#memory = request.memory;
-    await this.#change(() => this.#bringUp({ state: 'loaded', generation: request.generation, pages, disk: [...request.disk, layer] }));
+    await this.#change(() =>
+      this.#bringUp({
+        state: 'loaded',
+        generation: request.generation,
+        pages,
+        disk: [...request.disk, layer],
+      }),
+    );
     const machine = this.#require('restore', 'starting');
     try {
       await request.beforeResume?.();
@@ -233,9 +272,16 @@ class FakeVmInstance implements VmInstance {
   #bringUp(made: Pick<FakeMachine, 'state' | 'generation' | 'pages' | 'disk'>): void {
     const { machines } = this.#backend;
     const others = machines.ofVm(this.id);
-    assert.deepEqual(others.filter(({ state }) => state === 'running'), [], 'a VM must not be brought up while it runs elsewhere');
+    assert.deepEqual(
+      others.filter(({ state }) => state === 'running'),
+      [],
+      'a VM must not be brought up while it runs elsewhere',
+    );
     this.#setState('starting', null);
-    this.#take(machines.start({ vmId: this.id, runDirectory: this.#places.runDirectory, ...made }), 'starting');
+    this.#take(
+      machines.start({ vmId: this.id, runDirectory: this.#places.runDirectory, ...made }),
+      'starting',
+    );
     this.#listener({ kind: 'runtime' });
   }
 
@@ -293,7 +339,11 @@ class FakeVmInstance implements VmInstance {
     for (const [index, [, page]] of sorted.entries()) bytes.set(page, index * PAGE_BYTES);
     await createSynced(env.files, pageFilePath(this.#places.blobDirectory, pageFile), bytes);
     const runs = PageRuns.of(sorted.map(([firstPage]) => ({ firstPage, count: 1 })));
-    const map = PageMap.empty((this.config.memoryMib * MIB) / PAGE_BYTES).overlay({ pageFile, runs, zeroRuns: PageRuns.none });
+    const map = PageMap.empty((this.config.memoryMib * MIB) / PAGE_BYTES).overlay({
+      pageFile,
+      runs,
+      zeroRuns: PageRuns.none,
+    });
     const mapPath = `${directory}/memory.map`;
     await createSynced(env.files, mapPath, map.encode(env.compute));
     return { mapPath, pageFiles: map.pageFiles, mappable: null };
@@ -301,7 +351,10 @@ class FakeVmInstance implements VmInstance {
 
   async #readMemory(memory: MemoryImage, pages: readonly number[]): Promise<Map<number, Uint8Array>> {
     assert.ok(memory.mappable !== null, 'a restore maps a whole memory');
-    const file = await this.#backend.env.files.open(pageFilePath(this.#places.blobDirectory, memory.mappable), 'r');
+    const file = await this.#backend.env.files.open(
+      pageFilePath(this.#places.blobDirectory, memory.mappable),
+      'r',
+    );
     try {
       const read = new Map<number, Uint8Array>();
       for (const page of pages) {

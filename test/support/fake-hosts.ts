@@ -1,0 +1,127 @@
+/** Hosts with fake VMs: each a `KELPIE_HOME` in a temporary folder, sharing one store and one truth about machines. */
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { MIB } from '../../src/base/units.ts';
+import { createNodeEnv } from '../../src/env/node/env.ts';
+import { encodeImageInfo, sealImageInfo } from '../../src/image/image-info.ts';
+import { installImage } from '../../src/image/install-image.ts';
+import { HostPlaces } from '../../src/teleport/host-places.ts';
+import { createVm } from '../../src/teleport/lifecycle.ts';
+import { Supervisor } from '../../src/daemon/supervisor.ts';
+import { exampleImage } from './example-image.ts';
+import { FakeMachines } from './fake-machines.ts';
+import { FakeVmBackend, fakeDiskImages } from './fake-vm-backend.ts';
+import type { Env } from '../../src/env/env.ts';
+import type { ImageInfo } from '../../src/image/image-info.ts';
+import type { VmConfig } from '../../src/snapshot/metadata.ts';
+import type { ManagedVm } from '../../src/teleport/managed-vm.ts';
+import type { OperationOptions } from '../../src/teleport/source.ts';
+import type { Log } from '../../src/teleport/teleport-host.ts';
+import type { FakeBackendOptions } from './fake-vm-backend.ts';
+
+/** Where syncs cost nothing: crash tests make tens of thousands, and the faults that they look for are not of the disk. */
+const MEMORY_FOLDER = '/dev/shm';
+/** As small as a VM may be, so that its files are nothing. */
+const MEMORY_MIB = 128;
+const DISK_MIB = 64;
+
+export const quiet: OperationOptions = {
+  listener: { progress: () => undefined, notice: () => undefined },
+  signal: new AbortController().signal,
+};
+
+export interface FakeHostOptions extends FakeBackendOptions {
+  readonly onError?: (fields: Readonly<Record<string, unknown>>) => void;
+}
+
+export class FakeHosts {
+  readonly env: Env = createNodeEnv();
+  readonly machines: FakeMachines = new FakeMachines();
+  readonly root: string;
+
+  private constructor(root: string) {
+    this.root = root;
+  }
+
+  static async create(): Promise<FakeHosts> {
+    const hosts = new FakeHosts(
+      await mkdtemp(join(existsSync(MEMORY_FOLDER) ? MEMORY_FOLDER : tmpdir(), 'kelpie-hosts-')),
+    );
+    await mkdir(hosts.storeUrl);
+    return hosts;
+  }
+
+  get storeUrl(): string {
+    return join(this.root, 'store');
+  }
+
+  home(name: string): string {
+    return join(this.root, name);
+  }
+
+  /** A daemon without its socket, over a home that is made the first time; `env` may be one that fails. */
+  async start(name: string, options: FakeHostOptions = {}, env: Env = this.env): Promise<Supervisor> {
+    const places = new HostPlaces(this.home(name));
+    const directories = [
+      places.vmsDirectory,
+      places.imageDirectory,
+      places.blobDirectory,
+      places.runsDirectory,
+      places.operationsDirectory,
+    ];
+    for (const directory of directories) await mkdir(directory, { recursive: true });
+    const log: Log = { info: () => undefined, error: (fields) => options.onError?.(fields) };
+    const supervisor = new Supervisor({
+      env,
+      places,
+      identity: { id: `host-${name}`, name },
+      log,
+      backends: [new FakeVmBackend(env, this.machines, options)],
+      disks: fakeDiskImages(places.blobDirectory),
+    });
+    await supervisor.start();
+    return supervisor;
+  }
+
+  async installImage(name: string): Promise<ImageInfo> {
+    const { env } = this;
+    const info = sealImageInfo(env.compute, exampleImage());
+    return await installImage(
+      env,
+      this.home(name),
+      { description: encodeImageInfo(info), fetchFile: (file) => onceText(file.slice(0, 1)) },
+      { digest: null, signal: quiet.signal },
+    );
+  }
+
+  /** A VM named `dev` that runs. */
+  async bringUp(supervisor: Supervisor, name = 'dev'): Promise<ManagedVm> {
+    const { host, registry } = supervisor;
+    const { version, digest, name: image } = await this.installImage(host.identity.name);
+    const config: VmConfig = {
+      name,
+      architecture: 'x86_64',
+      vcpuCount: 1,
+      memoryMib: MEMORY_MIB,
+      diskMib: DISK_MIB,
+      image: { name: image, version, digest },
+      portability: 'arch',
+      publish: [],
+    };
+    const { vm } = await createVm(host, registry, { id: host.env.random.uuid(), config }, quiet);
+    return vm;
+  }
+
+  async close(): Promise<void> {
+    await rm(this.root, { recursive: true, force: true });
+  }
+}
+
+async function* onceText(text: string): AsyncGenerator<Uint8Array> {
+  yield new TextEncoder().encode(text);
+}
+
+/** The size of a fake VM's memory, in bytes. */
+export const FAKE_MEMORY_BYTES: number = MEMORY_MIB * MIB;
