@@ -32,6 +32,7 @@ function say(text: string): void {
 async function tidyUp(): Promise<void> {
   for (const host of [laptop, cloud]) await host.run(['rm', '--force', VM]);
   rmSync(store, { recursive: true, force: true });
+  mkdirSync(store, { recursive: true });
 }
 
 async function ensureImage(): Promise<void> {

@@ -60,7 +60,7 @@ export class DemoHost {
     args: readonly string[],
     options: { readonly showsProgress?: boolean } = {},
   ): Promise<Readonly<Record<string, unknown>>> {
-    const { stdout } = await this.must([...args.slice(0, 1), '--json', ...args.slice(1)], options);
+    const { stdout } = await this.must([...args, '--json'], options);
     return record(JSON.parse(stdout), `the result of kelpie ${args[0] ?? ''}`);
   }
 }

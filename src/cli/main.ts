@@ -57,6 +57,7 @@ async function dispatch(env: Env, terminal: Terminal, args: readonly string[]): 
     .enablePositionalOptions()
     .showHelpAfterError('(kelpie --help shows what there is)');
   configure(program, texts);
+  addGlobals(program);
   const named = args.find((arg) => !arg.startsWith('-'));
   for (const entry of commands) {
     const command = program.command(entry.name).description(entry.summary);
@@ -118,7 +119,7 @@ function defineLeaf(command: Command, leaf: LeafCommand, start: Start): void {
   leaf.declare(command);
   addGlobals(command);
   command.action(() => {
-    start(leaf.run, command.args, command.opts());
+    start(leaf.run, command.args, command.optsWithGlobals());
   });
 }
 
