@@ -45,17 +45,17 @@ export class VmRegistry {
 
   async #read(id: string): Promise<VmRecord | undefined> {
     const path = this.#host.places.vmRecord(id);
-    const value = await readJson(this.#host.env.files, path, RECORD_BYTES_MAX);
+    let value: unknown;
+    try {
+      value = await readJson(this.#host.env.files, path, RECORD_BYTES_MAX);
+    } catch (error) {
+      if (error instanceof SyntaxError || error instanceof TypeError) throw damagedRecord(id, path, error);
+      throw error;
+    }
     if (value === undefined) return undefined;
     const parsed = vmRecord.safeParse(value);
     if (parsed.success && parsed.data.id === id) return parsed.data;
-    throw new KelpieError(
-      'io_failed',
-      `${path} is damaged: put back a copy of it, or remove the VM with \`kelpie rm --force ${id}\`.`,
-      {
-        cause: parsed.error,
-      },
-    );
+    throw damagedRecord(id, path, parsed.error);
   }
 
   get all(): readonly ManagedVm[] {
@@ -123,4 +123,9 @@ export class VmRegistry {
     this.#vms.delete(id);
     this.#damaged.delete(id);
   }
+}
+
+function damagedRecord(id: string, path: string, cause: unknown): KelpieError {
+  const message = `${path} is damaged: put back a copy of it, or remove the VM with \`kelpie rm --force ${id}\`.`;
+  return new KelpieError('io_failed', message, { cause });
 }
