@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { checkClock, checkDiskFile, checkRefused, compareReports, readReport } from './demo/checks.ts';
 import { DemoHost, numberAt, record } from './demo/kelpie.ts';
-import { bytesTable, phaseTable } from './demo/tables.ts';
+import { bytesTable, phasesOf, phaseTable } from './demo/tables.ts';
 import type { Check, CounterReport } from './demo/checks.ts';
 import type { Leg } from './demo/tables.ts';
 
@@ -117,27 +117,16 @@ async function main(): Promise<boolean> {
 }
 
 function summary(ok: boolean, bootMs: number, before: CounterReport, after: CounterReport, leg: Leg): object {
-  const phases = Object.fromEntries(
-    [
-      ['boot', bootMs] as const,
-      ...timed(leg.out),
-      ...timed(leg.in),
-      ['firstAnswer', leg.firstAnswerMs] as const,
-    ].map(([phase, ms]) => [`${phase}Ms`, Math.round(ms * 10) / 10]),
-  );
   return {
     ok,
     pidBefore: before.pid,
     pidAfter: after.pid,
     counterBefore: before.counter,
     counterAfter: after.counter,
-    phases,
+    phases: phasesOf(bootMs, leg),
     bytes: { ...leg.bytes, downloaded: leg.downloadedBytes },
+    details: { out: leg.out, in: leg.in },
   };
-}
-
-function timed(timings: Readonly<Record<string, unknown>>): readonly (readonly [string, number])[] {
-  return Object.keys(timings).map((key) => [key.replace(/Ms$/, ''), numberAt(timings, key)] as const);
 }
 
 process.exitCode = await main().then(

@@ -15,13 +15,40 @@ export interface Leg {
   readonly firstAnswerMs: number;
 }
 
+/** The phases that people ask about, and which of the daemon's own each is made of. */
+const phases = {
+  pause: { side: 'out', parts: ['pause'] },
+  snapshot: { side: 'out', parts: ['capture'] },
+  publish: { side: 'out', parts: ['image', 'publish', 'announce', 'commit', 'end'] },
+  fetch: { side: 'in', parts: ['find', 'check', 'image', 'download', 'claim'] },
+  load: { side: 'in', parts: ['memory', 'process', 'load'] },
+  resume: { side: 'in', parts: ['resume', 'repair'] },
+} as const;
+
+/** `{bootMs, pauseMs, snapshotMs, publishMs, fetchMs, loadMs, resumeMs, firstAnswerMs}` */
+export function phasesOf(bootMs: number, leg: Leg): Readonly<Record<string, number>> {
+  const sums = Object.entries(phases).map(
+    ([name, { side, parts }]) => [name, sumOf(leg[side], parts)] as const,
+  );
+  const all = [['boot', bootMs] as const, ...sums, ['firstAnswer', leg.firstAnswerMs] as const];
+  return Object.fromEntries(all.map(([name, ms]) => [`${name}Ms`, Math.round(ms * 10) / 10]));
+}
+
+function sumOf(timings: Readonly<Record<string, unknown>>, parts: readonly string[]): number {
+  return parts
+    .map((part) => `${part}Ms`)
+    .reduce((sum, key) => sum + (key in timings ? numberAt(timings, key) : 0), 0);
+}
+
 export function phaseTable(bootMs: number, legs: readonly Leg[]): string {
-  const rows = [['boot', ...legs.map((_leg, index) => (index === 0 ? formatDurationMs(bootMs) : ''))]];
-  for (const side of ['out', 'in'] as const) {
-    for (const phase of Object.keys(legs[0]?.[side] ?? {}))
-      rows.push([phase.replace(/Ms$/, ''), ...legs.map((leg) => duration(leg[side], phase))]);
-  }
-  rows.push(['first answer', ...legs.map((leg) => formatDurationMs(leg.firstAnswerMs))]);
+  const columns = legs.map((leg) => phasesOf(bootMs, leg));
+  const names = ['boot', ...Object.keys(phases), 'firstAnswer'];
+  const rows = names.map((name) => [
+    name === 'firstAnswer' ? 'first answer' : name,
+    ...columns.map((column, index) =>
+      name === 'boot' && index > 0 ? '' : formatDurationMs(column[`${name}Ms`] ?? 0),
+    ),
+  ]);
   return table(['phase', ...legs.map((leg) => leg.name)], rows);
 }
 
@@ -32,10 +59,6 @@ export function bytesTable(legs: readonly Leg[]): string {
   ]);
   rows.push(['downloaded', ...legs.map((leg) => formatBytes(leg.downloadedBytes))]);
   return table(['bytes', ...legs.map((leg) => leg.name)], rows);
-}
-
-function duration(timings: Readonly<Record<string, unknown>>, phase: string): string {
-  return phase in timings ? formatDurationMs(numberAt(timings, phase)) : '';
 }
 
 function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
