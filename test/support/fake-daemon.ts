@@ -15,13 +15,13 @@ export interface FakeDaemon {
   readonly daemon: Daemon;
   readonly client: DaemonClient;
   /** A long operation without its progress; `onPhase` is told each phase. */
-  operate<Result, Body, Query>(
+  readonly operate: <Result, Body, Query>(
     route: Route<Result, Body, Query>,
     options: CallOptions<Body>,
     onPhase?: (phase: string) => void,
-  ): Promise<Result>;
-  up(name?: string): Promise<VmView>;
-  view(name?: string): Promise<VmView>;
+  ) => Promise<Result>;
+  readonly up: (name?: string) => Promise<VmView>;
+  readonly view: (name?: string) => Promise<VmView>;
 }
 
 /** Runs `act` with hosts whose daemons are closed afterwards. */
