@@ -1,13 +1,13 @@
 import { KelpieError } from '../../base/errors.ts';
 import type { DiskLayer } from '../../snapshot/local-snapshot.ts';
-import { diskLayerPath, pageFilePath } from '../../snapshot/local-snapshot.ts';
+import { pageFilePath } from '../../snapshot/local-snapshot.ts';
 import type { VmRuntime } from '../instance.ts';
 import type { VmState } from '../state.ts';
 import { AgentLink } from './agent-link.ts';
 import { DATA_DEVICE } from './command-line.ts';
 import { ConsoleLog } from './console-log.ts';
 import type { LiveVm, VmContext } from './context.ts';
-import { topLayer } from './disk-chain.ts';
+import { layerNode, topLayer } from './disk-chain.ts';
 import { adoptQemu } from './launch.ts';
 import type { QemuProcess } from './launch.ts';
 import { queryDisk, queryRunState } from './qmp-commands.ts';
@@ -33,7 +33,7 @@ export async function adopt(context: VmContext, runtime: VmRuntime): Promise<Ado
   // Anything else is a VM that is off, or one that had not yet begun to run.
   if (runState !== 'running' && runState !== 'paused')
     return giveUp(context, process, `it is in the state "${runState}"`);
-  const disk = await presentDisk(context, process, runtime.disk);
+  const disk = await presentDisk(process, runtime.disk);
   const { bootId, generation } = runtime.details;
   const vm = {
     process,
@@ -61,17 +61,18 @@ async function giveUp(context: VmContext, process: QemuProcess | null, why: stri
 
 /** The layers that were written down, and the one above them that QEMU may have switched to since. */
 async function presentDisk(
-  { places }: VmContext,
   process: QemuProcess,
   written: readonly DiskLayer[],
 ): Promise<readonly DiskLayer[]> {
   const chain = await queryDisk(process.qmp, DATA_DEVICE);
-  const path = chain?.files.at(-1);
-  const known = written.findIndex((layer) => diskLayerPath(places.blobDirectory, layer) === path);
+  const known = written.findIndex((layer) => layerNode(layer) === chain?.node);
   if (known !== -1) return written.slice(0, known + 1);
-  const id = path === undefined ? null : /([0-9a-f-]{36})\.qcow2$/.exec(path)?.[1];
-  const added: DiskLayer = { id: id ?? '', format: 'qcow2', sizeBytes: topLayer(written).sizeBytes };
-  if (diskLayerPath(places.blobDirectory, added) === path) return [...written, added];
+  // QEMU tells the file of a layer that was opened by node as `json:{…}`, with the files of the layers below in it.
+  const path = chain?.files.at(-1);
+  for (const [, id = ''] of (path ?? '').matchAll(/([0-9a-f-]{36})\.qcow2/g)) {
+    const added: DiskLayer = { id, format: 'qcow2', sizeBytes: topLayer(written).sizeBytes };
+    if (layerNode(added) === chain?.node) return [...written, added];
+  }
   throw new KelpieError('vm_backend_failed', 'the VM writes to a disk that is not its own.', {
     data: { path: path ?? '' },
   });

@@ -78,7 +78,10 @@ export interface DiskChain {
 /** What is behind the disk device with this id now; null when there is none. */
 export async function queryDisk(qmp: QmpClient, device: string): Promise<DiskChain | null> {
   const blocks = await qmp.execute('query-block', null, blockSchema);
-  const inserted = blocks.find((block) => block.qdev === device)?.inserted;
+  // A virtio disk is told by the path of its backend, `/machine/peripheral/ID/virtio-backend`; others by their id.
+  const isOfDevice = (qdev: string | undefined): boolean =>
+    qdev === device || qdev?.startsWith(`/machine/peripheral/${device}/`) === true;
+  const inserted = blocks.find((block) => isOfDevice(block.qdev))?.inserted;
   if (inserted?.['node-name'] === undefined) return null;
   const files: string[] = [];
   for (
