@@ -42,6 +42,7 @@ export async function runAttached(cli: Cli, options: AttachOptions): Promise<Exe
   const queue = new FrameQueue(FRAMES_QUEUED_MAX);
   const { terminal } = cli;
   await queue.push(encodeExecFrame('open', utf8(JSON.stringify(options.open))));
+  const ending = new AbortController();
   const cleanUps: (() => void)[] = [];
   try {
     cleanUps.push(forwardInterrupts(cli, queue));
@@ -54,7 +55,7 @@ export async function runAttached(cli: Cli, options: AttachOptions): Promise<Exe
       });
       cleanUps.push(forwardSize(cli, queue));
     }
-    if (options.hasInput) void forwardInput(cli, queue, options.isTty);
+    if (options.hasInput) void forwardInput(cli, queue, options.isTty, ending.signal);
     return await followOutput(frames, {
       stdout: async (bytes) => terminal.writeOutput(bytes),
       stderr: async (bytes) => terminal.writeError(bytes),
@@ -62,6 +63,7 @@ export async function runAttached(cli: Cli, options: AttachOptions): Promise<Exe
   } finally {
     queue.end();
     for (const cleanUp of cleanUps) cleanUp();
+    ending.abort();
   }
 }
 
@@ -81,9 +83,9 @@ function forwardSize(cli: Cli, queue: FrameQueue): () => void {
   });
 }
 
-async function forwardInput(cli: Cli, queue: FrameQueue, isTty: boolean): Promise<void> {
+async function forwardInput(cli: Cli, queue: FrameQueue, isTty: boolean, signal: AbortSignal): Promise<void> {
   let isPrefixHeld = false;
-  for await (const chunk of cli.terminal.readInput()) {
+  for await (const chunk of cli.terminal.readInput(signal)) {
     const part: KeyPart = isTty
       ? splitAtDetachKeys(chunk, isPrefixHeld)
       : { bytes: chunk, isDetach: false, isPrefixHeld: false };

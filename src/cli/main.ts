@@ -58,7 +58,7 @@ async function dispatch(env: Env, terminal: Terminal, args: readonly string[]): 
     .showHelpAfterError('(kelpie --help shows what there is)');
   configure(program, texts);
   addGlobals(program);
-  const named = args.find((arg) => !arg.startsWith('-'));
+  const named = args.find((arg, at) => !arg.startsWith('-') && args[at - 1] !== '--home');
   for (const entry of commands) {
     const command = program.command(entry.name).description(entry.summary);
     configure(command, texts);

@@ -10,8 +10,11 @@ export interface Terminal {
   /** Resolves when the bytes were taken. @throws SystemError `EPIPE` when nobody reads any more. */
   writeOutput(bytes: Bytes | string): Promise<void>;
   writeError(bytes: Bytes | string): Promise<void>;
-  /** Input as it comes, nothing read ahead of the consumer but one chunk; ends with the input. One reader. */
-  readInput(): AsyncIterable<Bytes>;
+  /**
+   * Input as it comes, nothing read ahead of the consumer but one chunk; ends with the input, or when `signal` is aborted: what is
+   * typed afterwards is for the next program. To be read once.
+   */
+  readInput(signal: AbortSignal): AsyncIterable<Bytes>;
   /** Raw: keys come one by one and unechoed. Put back when the program ends, however it ends but by SIGKILL. */
   setRawInput(isRaw: boolean): void;
   /** Returns how to stop listening. */

@@ -15,7 +15,7 @@ export function createNodeTerminal(): Terminal {
     size: () => (stdout.isTTY ? { rows: stdout.rows, columns: stdout.columns } : null),
     writeOutput: writerOf(stdout),
     writeError: writerOf(stderr),
-    readInput: () => stdin,
+    readInput: (signal) => readUntil(stdin, signal),
     setRawInput: (isRaw) => {
       if (stdin.isTTY) stdin.setRawMode(isRaw);
     },
@@ -30,6 +30,21 @@ export function createNodeTerminal(): Terminal {
       };
     },
   };
+}
+
+async function* readUntil(stdin: NodeJS.ReadStream, signal: AbortSignal): AsyncGenerator<Bytes, void> {
+  // A terminal that is only paused would still take what is typed next, and keep this program alive for it.
+  const stop = (): void => {
+    stdin.destroy();
+  };
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    if (!signal.aborted) for await (const chunk of stdin) yield chunk;
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
 }
 
 function writerOf(
