@@ -1,9 +1,9 @@
 /**
  * The main job on real input: a VM with a running program goes from one host to another and back.
  *
- *     npm run demo [-- --json FILE] [--memory MIB]
+ *     npm run demo [-- --json FILE] [--memory MIB] [--root DIR]
  *
- * Two hosts are two state directories with a daemon each; the store is a folder. Everything is under `.cache/demo`.
+ * Two hosts are two state directories with a daemon each; the store is a folder. Everything is under `.cache/demo`, or DIR.
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -15,13 +15,17 @@ import type { Check, CounterReport } from './demo/checks.ts';
 import type { Leg } from './demo/tables.ts';
 
 const VM = 'demo';
-const root = fileURLToPath(new URL('../.cache/demo', import.meta.url));
-const store = `${root}/store`;
 const program = fileURLToPath(new URL('../examples/counter.py', import.meta.url));
 
 const { values: options } = parseArgs({
-  options: { json: { type: 'string' }, memory: { type: 'string', default: '512' } },
+  options: {
+    json: { type: 'string' },
+    memory: { type: 'string', default: '512' },
+    root: { type: 'string', default: fileURLToPath(new URL('../.cache/demo', import.meta.url)) },
+  },
 });
+const { root } = options;
+const store = `${root}/store`;
 const laptop = new DemoHost('laptop', `${root}/laptop`);
 const cloud = new DemoHost('cloud', `${root}/cloud`);
 
@@ -36,7 +40,7 @@ async function tidyUp(): Promise<void> {
 }
 
 async function ensureImage(): Promise<void> {
-  const { images } = await laptop.json(['image', 'ls']).catch(async () => laptop.json(['image', 'ls']));
+  const { images } = await laptop.json(['image', 'ls']);
   if (Array.isArray(images) && images.length > 0) return;
   say('· building the base image from distribution packages (once, about a minute)');
   await laptop.must(['image', 'build'], { showsProgress: true });

@@ -27,7 +27,7 @@ Examples:
   kelpie restore dev --from /mnt/store    on another host: the same processes go on
 
 Exit status: 0 done; 64 wrong call; 66 no such VM, snapshot, package or image; 69 this host cannot;
-73 no space or not writable; 74 failed; 75 not now, try again; 76 the guest broke the protocol;
+70 a bug of ours; 73 no space or not writable; 74 failed; 75 not now, try again; 76 the guest broke the protocol;
 77 not allowed; 130 interrupted. "exec" gives the command's own status, 128 + N when signal N ended
 it, 124 when its time was over, 126 when it could not start.`;
 
