@@ -111,10 +111,10 @@ export class Volume {
     syncFile(inode);
   }
 
-  /** The power goes: what was not synced is there or not as `random` says. @returns how much was lost, for the count of faults. */
-  losePower(random: Prng): number {
+  /** The power goes: what was not synced is there or not as `random` says; all of it without `canLose`. @returns how much was lost, for the count of faults. */
+  losePower(random: Prng, canLose: boolean): number {
     let lost = 0;
-    for (const change of this.#survivors(random)) applyDurably(change);
+    for (const change of canLose ? this.#survivors(random) : this.#log.splice(0)) applyDurably(change);
     lost += this.#log.length;
     this.#log = [];
     const seen = new Set<Inode>();
@@ -127,7 +127,8 @@ export class Volume {
         if (seen.has(inode)) continue;
         seen.add(inode);
         if (inode.kind === 'directory') visit(inode);
-        if (inode.kind === 'file') lost += tear(inode, random);
+        if (inode.kind === 'file' && canLose) lost += tear(inode, random);
+        else if (inode.kind === 'file') syncFile(inode);
       }
       directory.durable.clear();
       for (const [name, inode] of directory.entries) directory.durable.set(name, inode);

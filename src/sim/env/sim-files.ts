@@ -15,6 +15,8 @@ import { openProcFile } from './proc-files.ts';
 
 const OVERWRITE_MODES: ReadonlySet<OpenMode> = new Set<OpenMode>(['w', 'wx', 'a']);
 const CLONE_MS = 1;
+/** Simulated `/proc` files that are read whole are small. */
+const PROC_FILE_BYTES_MAX = 4096;
 
 export class SimFiles implements Files {
   readonly #process: SimProcess;
@@ -44,7 +46,7 @@ export class SimFiles implements Files {
   async readFile(path: string, sizeBytesMax: number): Promise<Bytes> {
     const proc = path.startsWith('/proc/') ? openProcFile(this.#process, path) : null;
     if (proc !== null) {
-      const bytes = new Uint8Array(sizeBytesMax);
+      const bytes = new Uint8Array(Math.min(sizeBytesMax, PROC_FILE_BYTES_MAX));
       return bytes.slice(0, await proc.read(bytes, 0));
     }
     return this.#call('readFile', path, () => {

@@ -1,0 +1,120 @@
+/**
+ * When faults have stopped, everything finds its end within bounded time: daemons serve, every VM is live on one host or restorable
+ * from one place, its count is not behind what was promised; and when all VMs are removed, nothing is left.
+ */
+import { isKelpieError } from '../../base/errors.ts';
+import type { DaemonClient } from '../../cli/daemon-client.ts';
+import { routes } from '../../daemon/api/routes.ts';
+import type { VmView } from '../../daemon/api/vms.ts';
+import type { VmModel } from '../workload/vm-model.ts';
+import { countOf } from '../workload/person.ts';
+import { STORE_PATH } from '../world/world.ts';
+import type { Site, World } from '../world/world.ts';
+import { directoryIn } from './store-view.ts';
+
+/** Bounds in simulated time. */
+const SETTLE_MS_MAX = 300_000;
+const POLL_MS = 500;
+const quiet = { onProgress: async (): Promise<void> => undefined, onNotice: async (): Promise<void> => undefined };
+
+interface Place {
+  readonly site: Site;
+  readonly daemon: DaemonClient;
+}
+
+export class ConvergenceOracle {
+  readonly #world: World;
+  readonly #vms: readonly VmModel[];
+  readonly #places: readonly Place[];
+
+  constructor(world: World, vms: readonly VmModel[]) {
+    this.#world = world;
+    this.#vms = vms;
+    this.#places = world.sites.map((site) => ({ site, daemon: world.client(site).daemon }));
+  }
+
+  async check(): Promise<void> {
+    for (const place of this.#places) await this.#untilIdle(place);
+    for (const vm of this.#vms) if (vm.isCreated && !vm.isRemovalAsked) await this.#checkVm(vm);
+    for (const place of this.#places) await this.#removeAll(place);
+    for (const place of this.#places) await this.#checkNothingLeft(place);
+  }
+
+  /** The daemon serves and nothing is under way. */
+  async #untilIdle({ site, daemon }: Place): Promise<void> {
+    await this.#until(`the daemon of ${site.name} to be idle`, async () => {
+      this.#world.startDaemon(site);
+      const { vms } = await daemon.call(routes.vmList);
+      return vms.every(({ busy }) => busy === null);
+    });
+  }
+
+  async #checkVm(vm: VmModel): Promise<void> {
+    const { truth } = this.#world;
+    const found: (Place & { readonly view: VmView })[] = [];
+    for (const place of this.#places) {
+      const { vms } = await place.daemon.call(routes.vmList);
+      found.push(...vms.filter(({ name }) => name === vm.name).map((view) => ({ ...place, view })));
+    }
+    const damaged = found.find(({ view }) => view.state === 'damaged');
+    if (damaged !== undefined) return truth.violated('lost-vm', `the record of ${vm.name} on ${damaged.site.name} is damaged: ${damaged.view.reason}`);
+    const here = found.filter(({ view }) => view.state !== 'departed');
+    if (here.length > 1) return truth.violated('one-copy', `${vm.name} is on ${here.map(({ site }) => site.name).join(' and ')}`);
+    const [place] = here;
+    const host = place ?? this.#world.random.pick(this.#places);
+    try {
+      await this.#bringUp(vm, host.daemon, place?.view ?? null);
+      const count = await countOf(host.daemon, vm.name);
+      if (count < vm.floor) truth.violated('lost-time', `${vm.name} counts ${count}, though ${vm.floor} was acknowledged`);
+      truth.mark(place === undefined ? 'converged at rest' : `converged ${place.view.state}`);
+    } catch (error) {
+      truth.violated('lost-vm', `${vm.name} (${place?.view.state ?? 'on no host'}) cannot be brought up: ${String(error)}`);
+    }
+  }
+
+  async #bringUp(vm: VmModel, daemon: DaemonClient, view: VmView | null): Promise<void> {
+    const parameters = { vm: vm.name };
+    if (view === null) {
+      await daemon.operate(routes.restoreFromStore, { body: { storeUrl: STORE_PATH, vm: vm.name } }, quiet);
+    } else if (view.state === 'paused') {
+      await daemon.call(routes.vmResume, { parameters });
+    } else if (view.state !== 'running') {
+      try {
+        await daemon.operate(routes.restoreLocal, { parameters, body: { replace: false } }, quiet);
+      } catch (error) {
+        if (!isKelpieError(error, 'snapshot_not_found') || vm.floor > 0) throw error;
+        await daemon.operate(routes.vmStart, { parameters }, quiet);
+      }
+    }
+  }
+
+  async #removeAll({ daemon }: Place): Promise<void> {
+    const { vms } = await daemon.call(routes.vmList);
+    for (const { id } of vms) await daemon.call(routes.vmRemove, { parameters: { vm: id }, query: { force: true } });
+  }
+
+  async #checkNothingLeft({ site }: Place): Promise<void> {
+    const root = site.machine.mountOf(site.home).volume.root;
+    for (const name of ['vms', 'run', 'operations', 'blobs', 'tmp']) {
+      const path = `${site.home}/${name}`;
+      const left = (): readonly string[] => [...(directoryIn(root, path, 'cached')?.entries.keys() ?? [])];
+      await this.#until(`${path} to be empty`, async () => left().length === 0, () => left().join(', '));
+    }
+    const vmm = [...this.#world.truth.guests].find(({ hostName }) => hostName === site.home);
+    if (vmm !== undefined) this.#world.truth.violated('leak', `a VMM of ${vmm.vmKey} is left on ${site.name}`);
+  }
+
+  async #until(what: string, isSo: () => Promise<boolean>, detail: () => string = () => ''): Promise<void> {
+    const endMs = this.#world.scheduler.nowMs + SETTLE_MS_MAX;
+    for (let last: unknown = ''; ; await this.#world.sleep(POLL_MS)) {
+      try {
+        if (await isSo()) return;
+      } catch (error) {
+        if (!isKelpieError(error, 'daemon_unavailable')) throw error;
+        last = error;
+      }
+      if (this.#world.scheduler.nowMs < endMs) continue;
+      return this.#world.truth.violated('liveness', `waited in vain for ${what} ${detail()} ${String(last)}`);
+    }
+  }
+}

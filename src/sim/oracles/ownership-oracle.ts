@@ -1,0 +1,56 @@
+/**
+ * Nothing runs twice: of each VM at most one copy executes, only where the store's record allows it, and what the record
+ * says only goes forward.
+ */
+import type { Guest } from '../world/guest.ts';
+import type { World } from '../world/world.ts';
+import { newestRecords } from './store-view.ts';
+import type { RecordSeen } from './store-view.ts';
+
+export class OwnershipOracle {
+  readonly #world: World;
+  /** By VM: the newest record that was durable when it was seen. */
+  readonly #seen = new Map<string, RecordSeen>();
+
+  constructor(world: World) {
+    this.#world = world;
+    world.truth.onRunning = (guest) => this.#onRunning(guest);
+  }
+
+  /** Called now and then. */
+  check(): void {
+    for (const record of newestRecords(this.#world, 'durable')) this.#checkForward(record);
+    for (const record of newestRecords(this.#world, 'cached')) this.#checkNoneRuns(record);
+  }
+
+  #onRunning(guest: Guest): void {
+    const { truth } = this.#world;
+    const running = truth.running(guest.vmKey);
+    if (running.length > 1) {
+      const where = running.map(({ hostName }) => hostName).join(' and ');
+      truth.violated('one-copy', `${guest.vmKey} runs ${running.length} times: on ${where}`);
+    }
+    for (const record of newestRecords(this.#world, 'cached')) this.#checkNoneRuns(record);
+  }
+
+  #checkForward(record: RecordSeen): void {
+    const before = this.#seen.get(record.vmId);
+    this.#seen.set(record.vmId, record);
+    if (before === undefined) return;
+    const { truth } = this.#world;
+    if (record.epoch < before.epoch || record.revision < before.revision) {
+      truth.violated('epochs', `the record of ${record.vmId} went back from ${before.text} to ${record.text}`);
+    }
+    if (record.revision === before.revision && record.text !== before.text) {
+      truth.violated('epochs', `revision ${record.revision} of ${record.vmId} changed from ${before.text} to ${record.text}`);
+    }
+  }
+
+  #checkNoneRuns(record: RecordSeen): void {
+    const vmKey = record.vmId.replaceAll('-', '').slice(0, 12);
+    if (record.state === 'running' || record.state === 'departing') return;
+    for (const guest of this.#world.truth.running(vmKey)) {
+      this.#world.truth.violated('right-to-run', `${vmKey} runs on ${guest.hostName} while the store says ${record.text}`);
+    }
+  }
+}

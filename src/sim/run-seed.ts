@@ -1,0 +1,132 @@
+/** One seed from beginning to end: a world, people, trouble, then peace, and what must be true then. */
+import type { Compute } from '../env/compute.ts';
+import type { FaultCounts } from './faults.ts';
+import { ConvergenceOracle } from './oracles/convergence-oracle.ts';
+import { OwnershipOracle } from './oracles/ownership-oracle.ts';
+import { PackageOracle } from './oracles/package-oracle.ts';
+import type { Settle, Task } from './scheduler.ts';
+import { Nemesis } from './workload/nemesis.ts';
+import { Person } from './workload/person.ts';
+import type { VmModel } from './workload/vm-model.ts';
+import { World } from './world/world.ts';
+import type { Site } from './world/world.ts';
+import type { Violation } from './world/world-truth.ts';
+
+/** A seed that takes more steps does not converge. */
+const STEPS_MAX = 400_000;
+/** Oracles that read the store look once in so many steps. */
+const LOOK_STEPS = 50;
+const ACTS_MIN = 4;
+const ACTS_MAX = 24;
+const DAEMON_DOWN_MS_MAX = 2000;
+
+export interface SeedOptions {
+  readonly seed: number;
+  readonly compute: Compute;
+  readonly settle: Settle;
+  readonly faults?: ReadonlySet<string> | null;
+  /** Told after each step; for traces. */
+  readonly onStep?: (task: Task, nowMs: number) => void;
+  /** Gives what failed outside of every promise since it was asked last, as a daemon's process would die of it. */
+  readonly takeStray?: () => unknown;
+}
+
+export interface SeedResult {
+  readonly seed: number;
+  readonly violation: Violation | null;
+  readonly hash: string;
+  readonly steps: number;
+  readonly simulatedMs: number;
+  readonly faults: FaultCounts;
+  readonly sometimes: ReadonlyMap<string, number>;
+}
+
+export async function runSeed(options: SeedOptions): Promise<SeedResult> {
+  const world = new World({ ...options, faults: options.faults ?? null });
+  const life = new Life(world, options.compute);
+  const { scheduler, truth } = world;
+  life.begin();
+  await scheduler.settle();
+  while (!life.isOver && truth.violation === null) {
+    if (scheduler.steps >= STEPS_MAX) truth.violated('liveness', `${STEPS_MAX} steps were not enough`);
+    else if (!(await scheduler.step())) truth.violated('liveness', 'nothing is left to do, and the end was not reached');
+    const stray = options.takeStray?.() ?? null;
+    if (stray !== null) truth.violated('stray-rejection', stray instanceof Error ? (stray.stack ?? stray.message) : String(stray));
+    if (scheduler.steps % LOOK_STEPS === 0) life.look();
+  }
+  return {
+    seed: options.seed,
+    violation: truth.violation,
+    hash: scheduler.hash.digest(),
+    steps: scheduler.steps,
+    simulatedMs: scheduler.nowMs,
+    faults: world.faults.counts,
+    sometimes: truth.sometimes,
+  };
+}
+
+class Life {
+  isOver = false;
+  readonly #world: World;
+  readonly #vms: VmModel[] = [];
+  readonly #ownership: OwnershipOracle;
+  readonly #packages: PackageOracle;
+  readonly #nemesis: Nemesis;
+  #actsLeft: number;
+
+  constructor(world: World, compute: Compute) {
+    this.#world = world;
+    this.#ownership = new OwnershipOracle(world);
+    this.#packages = new PackageOracle(world, compute);
+    this.#nemesis = new Nemesis(world, (site) => this.#powerOn(site));
+    this.#actsLeft = world.random.between(ACTS_MIN, ACTS_MAX);
+  }
+
+  begin(): void {
+    for (const site of this.#world.sites) this.#powerOn(site);
+    const work = Promise.all([this.#keepDaemonsUp(), this.#nemesis.work(), this.#untilDone()]);
+    work.then(() => this.#converge()).catch((error: unknown) => {
+      this.#world.truth.violated('harness', error instanceof Error ? (error.stack ?? error.message) : String(error));
+    });
+  }
+
+  look(): void {
+    this.#ownership.check();
+    this.#packages.check();
+  }
+
+  #powerOn(site: Site): void {
+    this.#world.startDaemon(site);
+    const { daemon } = this.#world.client(site);
+    const person = new Person(this.#world, site, this.#vms, daemon);
+    // It ends with its process when the power goes: then another one comes.
+    void person.work(
+      () => this.#actsLeft <= 0,
+      () => {
+        this.#actsLeft -= 1;
+      },
+    );
+  }
+
+  /** A daemon that is gone is started by the next command; here, after a while. */
+  async #keepDaemonsUp(): Promise<void> {
+    const random = this.#world.random.split('daemons');
+    while (this.#world.faults.isOn) {
+      await this.#world.sleep(random.fraction() * DAEMON_DOWN_MS_MAX);
+      for (const site of this.#world.sites) this.#world.startDaemon(site);
+    }
+  }
+
+  async #untilDone(): Promise<void> {
+    while (this.#actsLeft > 0) await this.#world.sleep(DAEMON_DOWN_MS_MAX);
+    this.#world.faults.stop();
+  }
+
+  async #converge(): Promise<void> {
+    const oracle = new ConvergenceOracle(this.#world, this.#vms);
+    await oracle.check();
+    this.#packages.checkAll();
+    this.look();
+    this.isOver = true;
+  }
+}

@@ -1,0 +1,16 @@
+/** What a person knows of a VM from the answers they got: no more than that may be held against the program. */
+export interface VmModel {
+  readonly name: string;
+  /** The first digits of its id, once known: how the world tells VMs apart. */
+  vmKey: string | null;
+  /** The VM was made and that was acknowledged. */
+  isCreated: boolean;
+  /** Its removal was asked for: it may be gone, or half gone until that is settled. */
+  isRemovalAsked: boolean;
+  /** The count that no later state of the VM may be behind: of its last acknowledged snapshot or teleport. */
+  floor: number;
+}
+
+export function newVmModel(name: string): VmModel {
+  return { name, vmKey: null, isCreated: false, isRemovalAsked: false, floor: 0 };
+}

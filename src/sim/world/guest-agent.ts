@@ -1,0 +1,162 @@
+/**
+ * The guest's agent at the wire (`docs/PROTOCOL.md`), as far as hosts without a person need it: greeting, health, repair, sync, power-off, and one
+ * command, `count`, which prints the guest's count.
+ */
+import { concat, equalBytes, fromUtf8, utf8, viewOf } from '../../base/bytes.ts';
+import type { Bytes } from '../../base/bytes.ts';
+import type { Compute } from '../../env/compute.ts';
+import { encodeFrame, FRAME_HEADER_BYTES, frameTypes } from '../../guest/frame.ts';
+import type { FrameType } from '../../guest/frame.ts';
+import { FRAME_PAYLOAD_BYTES_MAX } from '../../guest/limits.ts';
+import { channelHeader, helloPayload, NONCE_BYTES, streams } from '../../guest/payloads.ts';
+import type { Guest } from './guest.ts';
+
+const FRAME_START = 0x4b;
+const CRC_BYTES = 4;
+
+interface GuestRequest {
+  readonly id: number;
+  readonly method: string;
+  readonly params?: Readonly<Record<string, unknown>>;
+}
+
+/** What the agent needs of the machine that it runs in. */
+export interface AgentWorld {
+  readonly compute: Compute;
+  readonly guest: Guest;
+  readonly unixMs: () => number;
+  readonly failsRepair: () => boolean;
+  readonly powerOff: () => void;
+  readonly violated: (oracle: string, what: string) => void;
+}
+
+export class GuestAgentEnd {
+  readonly #world: AgentWorld;
+  #input: Bytes = new Uint8Array(0);
+  #isSynced = false;
+  #sessions = 0;
+
+  constructor(world: AgentWorld) {
+    this.#world = world;
+  }
+
+  /** The host's side went away or came: whoever speaks next greets first. */
+  hangUp(): void {
+    this.#isSynced = false;
+  }
+
+  /** Takes what came in; gives what goes out. */
+  take(bytes: Bytes): Bytes {
+    this.#input = concat([this.#input, bytes]);
+    const out: Bytes[] = [];
+    for (;;) {
+      const start = this.#input.indexOf(FRAME_START);
+      if (start === -1) {
+        this.#input = new Uint8Array(0);
+        return concat(out);
+      }
+      this.#input = this.#input.subarray(start);
+      const frame = this.#takeFrame();
+      if (frame === 'incomplete') return concat(out);
+      if (frame === 'broken') {
+        this.#isSynced = false;
+        this.#input = this.#input.subarray(1);
+      } else out.push(...this.#answer(frame));
+    }
+  }
+
+  #takeFrame(): { readonly type: number; readonly payload: Bytes } | 'incomplete' | 'broken' {
+    if (this.#input.byteLength < FRAME_HEADER_BYTES) return 'incomplete';
+    const view = viewOf(this.#input);
+    const length = view.getUint32(4, true);
+    if (view.getUint16(2, true) !== 0 || length > FRAME_PAYLOAD_BYTES_MAX) return 'broken';
+    const end = FRAME_HEADER_BYTES + length;
+    if (this.#input.byteLength < end + CRC_BYTES) return 'incomplete';
+    if (view.getUint32(end, true) !== this.#world.compute.crc32(this.#input.subarray(0, end))) return 'broken';
+    const frame = { type: view.getUint8(1), payload: this.#input.slice(FRAME_HEADER_BYTES, end) };
+    this.#input = this.#input.subarray(end + CRC_BYTES);
+    return frame;
+  }
+
+  #answer({ type, payload }: { readonly type: number; readonly payload: Bytes }): readonly Bytes[] {
+    if (type === frameTypes.hello) return this.#welcome(payload);
+    if (!this.#isSynced || type !== frameTypes.request) return [];
+    const request = JSON.parse(fromUtf8(payload)) as GuestRequest;
+    return this.#call(request);
+  }
+
+  #welcome(hello: Bytes): readonly Bytes[] {
+    const nonce = hello.slice(hello.byteLength - NONCE_BYTES);
+    if (!equalBytes(hello, helloPayload(nonce))) return [];
+    this.#isSynced = true;
+    const versions = new Uint8Array(8);
+    viewOf(versions).setUint32(0, 1, true);
+    viewOf(versions).setUint32(4, this.#world.guest.generation, true);
+    return [this.#frame(frameTypes.welcome, nonce, versions, this.#world.guest.bootId)];
+  }
+
+  #call(request: GuestRequest): readonly Bytes[] {
+    const { guest } = this.#world;
+    switch (request.method) {
+      case 'system.health':
+        return [this.#result(request, this.#health())];
+      case 'system.repair':
+        return [this.#repair(request)];
+      case 'system.sync':
+        return [this.#result(request, {})];
+      case 'system.powerOff':
+        this.#world.powerOff();
+        return [this.#result(request, {})];
+      case 'exec.start':
+        if (guest.isRepairNeeded) this.#world.violated('repair', `${guest.vmKey} was handed out before its identity was repaired`);
+        return this.#exec(request);
+      default:
+        return [this.#failure(request, -32601, 'unknown_method')];
+    }
+  }
+
+  #repair(request: GuestRequest): Bytes {
+    const { guest } = this.#world;
+    const generation = Number(request.params?.['generation']);
+    if (this.#world.failsRepair()) return this.#failure(request, 3, 'os');
+    if (!(generation > guest.generation)) return this.#failure(request, -32602, 'invalid_params');
+    guest.setGeneration(generation);
+    guest.isRepairNeeded = false;
+    return this.#result(request, { clockStepMs: 0, generation });
+  }
+
+  #exec(request: GuestRequest): readonly Bytes[] {
+    this.#sessions += 1;
+    const session = this.#sessions;
+    const output = utf8(`${this.#world.guest.count}\n`);
+    const header = (stream: 1 | 2, position: number): Bytes => channelHeader({ channel: session, stream, position });
+    const exited = { jsonrpc: '2.0', method: 'exec.exited', params: { session, exit: { code: 0 } } };
+    return [
+      this.#result(request, { session, pid: 100 + session }),
+      this.#frame(frameTypes.data, header(streams.stdout, 0), output),
+      this.#frame(frameTypes.end, header(streams.stdout, output.byteLength)),
+      this.#frame(frameTypes.end, header(streams.stderr, 0)),
+      this.#frame(frameTypes.event, utf8(JSON.stringify(exited))),
+    ];
+  }
+
+  #health(): unknown {
+    const { guest } = this.#world;
+    const facts = { version: '0.1.0', protocol: 1, architecture: 'x86_64', kernel: '6.1', imageVersion: '1.0.0' };
+    const numbers = { uptimeMs: guest.count, unixMs: this.#world.unixMs(), sessions: 0, memoryTotalBytes: 1, memoryAvailableBytes: 1 };
+    return { ...facts, ...numbers, bootId: guest.bootIdHex, generation: guest.generation };
+  }
+
+  #result({ id }: GuestRequest, result: unknown): Bytes {
+    return this.#frame(frameTypes.response, utf8(JSON.stringify({ jsonrpc: '2.0', id, result })));
+  }
+
+  #failure({ id }: GuestRequest, code: number, reason: string): Bytes {
+    const error = { code, message: reason, data: { reason } };
+    return this.#frame(frameTypes.response, utf8(JSON.stringify({ jsonrpc: '2.0', id, error })));
+  }
+
+  #frame(type: FrameType, ...parts: readonly Bytes[]): Bytes {
+    return encodeFrame(this.#world.compute, type, ...parts);
+  }
+}

@@ -1,0 +1,73 @@
+/** A guest's memory as its VMM holds it: a private mapping of a file, and the pages that were written since. */
+import { assert } from '../../base/assert.ts';
+import type { Bytes } from '../../base/bytes.ts';
+import { viewOf } from '../../base/bytes.ts';
+import { PAGE_BYTES } from '../../base/units.ts';
+import type { Compute } from '../../env/compute.ts';
+import type { FileInode } from '../disk/inode.ts';
+
+const zeroPage: Bytes = new Uint8Array(PAGE_BYTES);
+const ENTRY_BYTES = 8;
+/** Present, and of no file. */
+const ANONYMOUS_ENTRY = 0x8000_0000;
+
+export class GuestRam {
+  readonly pageCount: number;
+  readonly #file: FileInode;
+  readonly #written = new Map<number, Bytes>();
+
+  constructor(file: FileInode, sizeBytes: number) {
+    assert(sizeBytes % PAGE_BYTES === 0, 'a memory has whole pages');
+    this.#file = file;
+    this.pageCount = sizeBytes / PAGE_BYTES;
+  }
+
+  /** Not to be changed. */
+  page(index: number): Bytes {
+    return this.#written.get(index) ?? this.#file.contents.page(index) ?? zeroPage;
+  }
+
+  /** The page as the guest writes to it. */
+  writable(index: number): Bytes {
+    const own = this.#written.get(index);
+    if (own !== undefined) return own;
+    const copy = this.page(index).slice();
+    this.#written.set(index, copy);
+    return copy;
+  }
+
+  /** `/proc/PID/mem` from the start of the mapping on. */
+  read(into: Bytes, offset: number): number {
+    for (let done = 0; done < into.byteLength; ) {
+      const at = offset + done;
+      const start = at % PAGE_BYTES;
+      const count = Math.min(PAGE_BYTES - start, into.byteLength - done);
+      into.set(this.page(Math.floor(at / PAGE_BYTES)).subarray(start, start + count), done);
+      done += count;
+    }
+    return into.byteLength;
+  }
+
+  /** `/proc/PID/pagemap` from the start of the mapping on. */
+  readPagemap(into: Bytes, offset: number): number {
+    into.fill(0);
+    const first = offset / ENTRY_BYTES;
+    const view = viewOf(into);
+    for (const page of this.#written.keys()) {
+      const at = (page - first) * ENTRY_BYTES;
+      if (at >= 0 && at + ENTRY_BYTES <= into.byteLength) view.setUint32(at + 4, ANONYMOUS_ENTRY, true);
+    }
+    return into.byteLength;
+  }
+
+  /** A digest of every byte. */
+  digest(compute: Compute): string {
+    const pages = [...new Set([...this.#file.contents.pages, ...this.#written.keys()])].toSorted((a, b) => a - b);
+    let digest = this.pageCount;
+    for (const index of pages) {
+      const page = this.page(index);
+      if (index < this.pageCount && !compute.isZero(page)) digest = compute.crc32(page, digest ^ index);
+    }
+    return (digest >>> 0).toString(16);
+  }
+}
