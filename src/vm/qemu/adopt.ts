@@ -1,16 +1,19 @@
-import { KelpieError } from '../../base/errors.ts';
+import { defined } from '../../base/assert.ts';
+import { isKelpieError, KelpieError } from '../../base/errors.ts';
 import type { DiskLayer } from '../../snapshot/local-snapshot.ts';
 import { pageFilePath } from '../../snapshot/local-snapshot.ts';
 import type { VmRuntime } from '../instance.ts';
 import type { VmState } from '../state.ts';
 import { AgentLink } from './agent-link.ts';
+import { isSettledWithin } from './bounded.ts';
 import { DATA_DEVICE } from './command-line.ts';
 import { ConsoleLog } from './console-log.ts';
 import type { LiveVm, VmContext } from './context.ts';
 import { layerNode, topLayer } from './disk-chain.ts';
 import { adoptQemu } from './launch.ts';
 import type { QemuProcess } from './launch.ts';
-import { queryDisk, queryRunState } from './qmp-commands.ts';
+import { END_NOTICE_MS } from './limits.ts';
+import { queryDiskNode, queryRunState } from './qmp-commands.ts';
 import { runFiles } from './run-files.ts';
 import { emptyRunDirectory } from './vm-process.ts';
 
@@ -26,26 +29,38 @@ export interface Adopted {
  */
 export async function adopt(context: VmContext, runtime: VmRuntime): Promise<Adopted> {
   const { env, places } = context;
-  const files = runFiles(places.runDirectory);
-  const process = await adoptQemu(env, runtime.process, files);
+  const process = await adoptQemu(env, runtime.process, runFiles(places.runDirectory));
   if (process === null) return giveUp(context, null, 'its QEMU process is gone');
+  try {
+    return await take(context, process, runtime);
+  } catch (error) {
+    if (!isKelpieError(error, 'vm_backend_failed')) throw error;
+    if (!(await isSettledWithin(env.clock, process.ended, END_NOTICE_MS))) throw error;
+    return giveUp(context, process, 'its QEMU process ended just now');
+  }
+}
+
+async function take(context: VmContext, process: QemuProcess, runtime: VmRuntime): Promise<Adopted> {
+  const { env, places } = context;
+  const files = runFiles(places.runDirectory);
   const runState = await queryRunState(process.qmp);
   // Anything else is a VM that is off, or one that had not yet begun to run.
-  if (runState !== 'running' && runState !== 'paused')
+  if (runState !== 'running' && runState !== 'paused') {
     return giveUp(context, process, `it is in the state "${runState}"`);
-  const disk = await presentDisk(process, runtime.disk);
+  }
+  const { memory } = runtime;
   const { bootId, generation } = runtime.details;
   const vm = {
     process,
     link: new AgentLink(env, files.agent),
     console: new ConsoleLog(env.files, files.console),
     machine: runtime.machine,
-    memory: runtime.memory,
+    memory,
     memoryPath:
-      runtime.memory === null
+      memory === null
         ? files.emptyMemory
-        : pageFilePath(places.blobDirectory, runtime.memory.mappable ?? ''),
-    disk,
+        : pageFilePath(places.blobDirectory, defined(memory.mappable, 'the mapped file')),
+    disk: await presentDisk(context, process, runtime.disk),
     guest: { bootId: bootId ?? '', generation: Number(generation ?? 0) },
   };
   if (runState === 'paused') await vm.link.shut(0);
@@ -61,19 +76,20 @@ async function giveUp(context: VmContext, process: QemuProcess | null, why: stri
 
 /** The layers that were written down, and the one above them that QEMU may have switched to since. */
 async function presentDisk(
+  { env, places }: VmContext,
   process: QemuProcess,
   written: readonly DiskLayer[],
 ): Promise<readonly DiskLayer[]> {
-  const chain = await queryDisk(process.qmp, DATA_DEVICE);
-  const known = written.findIndex((layer) => layerNode(layer) === chain?.node);
+  const node = await queryDiskNode(process.qmp, DATA_DEVICE);
+  const known = written.findIndex((layer) => layerNode(layer) === node);
   if (known !== -1) return written.slice(0, known + 1);
-  // QEMU tells the file of a layer that was opened by node as `json:{…}`, with the files of the layers below in it.
-  const path = chain?.files.at(-1);
-  for (const [, id = ''] of (path ?? '').matchAll(/([0-9a-f-]{36})\.qcow2/g)) {
-    const added: DiskLayer = { id, format: 'qcow2', sizeBytes: topLayer(written).sizeBytes };
-    if (layerNode(added) === chain?.node) return [...written, added];
+  for (const name of await env.files.list(places.blobDirectory)) {
+    const [id, format] = name.split('.');
+    if (id === undefined || format !== 'qcow2') continue;
+    const layer: DiskLayer = { id, format, sizeBytes: topLayer(written).sizeBytes };
+    if (layerNode(layer) === node) return [...written, layer];
   }
   throw new KelpieError('vm_backend_failed', 'the VM writes to a disk that is not its own.', {
-    data: { path: path ?? '' },
+    data: { node: node ?? '' },
   });
 }

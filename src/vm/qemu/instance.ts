@@ -32,7 +32,7 @@ import { capture } from './capture.ts';
 import { runtimeOf } from './context.ts';
 import type { LiveVm, VmContext } from './context.ts';
 import { logTail } from './launch.ts';
-import { AGENT_CONNECT_TIMEOUT_MS, QUIESCE_TIMEOUT_MS } from './limits.ts';
+import { AGENT_CONNECT_TIMEOUT_MS, END_NOTICE_MS, QUIESCE_TIMEOUT_MS } from './limits.ts';
 import { load } from './load.ts';
 import { continueCpus, stopCpus } from './qmp-commands.ts';
 import { runFiles } from './run-files.ts';
@@ -40,9 +40,6 @@ import { endProcess } from './stop.ts';
 import { supervise } from './supervise.ts';
 import type { VmEnd } from './supervise.ts';
 import { emptyRunDirectory } from './vm-process.ts';
-
-/** How long the end of a process may come after the end of its connection. */
-const END_NOTICE_MS = 1000;
 
 export class QemuInstance implements VmInstance {
   readonly id: string;

@@ -6,7 +6,13 @@ import type { Env } from '../../env/env.ts';
 import type { ProcessIdentity } from '../../env/processes.ts';
 import { isSystemError } from '../../env/system-error.ts';
 import { isSettledWithin } from './bounded.ts';
-import { KILL_TIMEOUT_MS, LAUNCH_RETRY_MS, LAUNCH_TIMEOUT_MS, LOG_TAIL_BYTES } from './limits.ts';
+import {
+  END_NOTICE_MS,
+  KILL_TIMEOUT_MS,
+  LAUNCH_RETRY_MS,
+  LAUNCH_TIMEOUT_MS,
+  LOG_TAIL_BYTES,
+} from './limits.ts';
 import { QmpClient } from './qmp-client.ts';
 import type { RunFiles } from './run-files.ts';
 
@@ -88,7 +94,7 @@ export async function adoptQemu(
   try {
     return process.withControl(await connectControl(env, process, files.control, undefined));
   } catch (error) {
-    if (process.hasEnded()) return null;
+    if (await isSettledWithin(env.clock, process.ended, END_NOTICE_MS)) return null;
     throw error;
   }
 }

@@ -34,6 +34,9 @@ export const STOP_QUIT_TIMEOUT_MS: number = 10 * SECOND_MS;
 /** A killed process ends within this, or the host is in trouble. */
 export const KILL_TIMEOUT_MS: number = 10 * SECOND_MS;
 
+/** How long the end of a process may come after the end of its connection. */
+export const END_NOTICE_MS: number = SECOND_MS;
+
 /** What is kept of the console. A power of two: QEMU holds it in a ring of this size. */
 export const CONSOLE_BYTES_MAX: number = 256 * KIB;
 /** What QEMU's own messages may take on the disk before they are cut. A guest can provoke messages. */

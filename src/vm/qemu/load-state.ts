@@ -6,14 +6,11 @@ import { isSystemError } from '../../env/system-error.ts';
 import { isSettledWithin } from './bounded.ts';
 import { logTail } from './launch.ts';
 import type { QemuProcess } from './launch.ts';
-import { DEVICE_STATE_BYTES_MAX, LOAD_TIMEOUT_MS } from './limits.ts';
+import { DEVICE_STATE_BYTES_MAX, END_NOTICE_MS, LOAD_TIMEOUT_MS } from './limits.ts';
 import { enableMigrationEvents, listenForState, queryRunState } from './qmp-commands.ts';
 import type { RunFiles } from './run-files.ts';
 
 const CHUNK_BYTES: number = 256 * KIB;
-
-/** How long the end of a process may come after the end of its connection. */
-const END_NOTICE_MS = 1000;
 
 /**
  * Loads a device state into a QEMU that waits for one. Afterwards it is paused before the next instruction of the guest.
@@ -82,17 +79,20 @@ async function sendAll(
   read: (into: Uint8Array, offset: number) => Promise<number>,
 ): Promise<void> {
   const chunk = new Uint8Array(CHUNK_BYTES);
-  try {
-    for (let offset = 0; ;) {
-      const length = await read(chunk, offset);
-      if (length === 0) break;
+  for (let offset = 0; ;) {
+    const length = await read(chunk, offset);
+    try {
+      if (length === 0) {
+        await connection.end();
+        return;
+      }
       await connection.write(chunk.subarray(0, length));
-      offset += length;
+    } catch (error) {
+      // QEMU hangs up when it refuses the state; how the loading ended says why.
+      if (isSystemError(error)) return;
+      throw error;
     }
-    await connection.end();
-  } catch (error) {
-    // QEMU hangs up when it refuses the state; how the loading ended says why.
-    if (!isSystemError(error, 'EPIPE', 'ECONNRESET')) throw error;
+    offset += length;
   }
 }
 

@@ -51,47 +51,17 @@ export async function removeNode(qmp: QmpClient, node: string): Promise<void> {
   await qmp.execute('blockdev-del', { 'node-name': node }, nothing);
 }
 
-interface BlockImage {
-  readonly filename: string;
-  readonly 'backing-image'?: BlockImage | undefined;
-}
-const imageSchema: z.ZodType<BlockImage> = z.object({
-  filename: z.string(),
-  get 'backing-image'() {
-    return imageSchema.optional();
-  },
-});
 const blockSchema = z.array(
   z.object({
     qdev: z.string().optional(),
-    inserted: z.object({ 'node-name': z.string().optional(), image: imageSchema }).optional(),
+    inserted: z.object({ 'node-name': z.string().optional() }).optional(),
   }),
 );
 
-export interface DiskChain {
-  /** The node that the guest writes to. */
-  readonly node: string;
-  /** Files, bottom first. */
-  readonly files: readonly string[];
-}
-
-/** What is behind the disk device with this id now; null when there is none. */
-export async function queryDisk(qmp: QmpClient, device: string): Promise<DiskChain | null> {
+/** The node that the guest writes to on this disk device; null when there is none. */
+export async function queryDiskNode(qmp: QmpClient, device: string): Promise<string | null> {
   const blocks = await qmp.execute('query-block', null, blockSchema);
-  // A virtio disk is told by the path of its backend, `/machine/peripheral/ID/virtio-backend`; others by their id.
-  const isOfDevice = (qdev: string | undefined): boolean =>
-    qdev === device || qdev?.startsWith(`/machine/peripheral/${device}/`) === true;
-  const inserted = blocks.find((block) => isOfDevice(block.qdev))?.inserted;
-  if (inserted?.['node-name'] === undefined) return null;
-  const files: string[] = [];
-  for (
-    let image: BlockImage | undefined = inserted.image;
-    image !== undefined;
-    image = image['backing-image']
-  ) {
-    files.unshift(image.filename);
-  }
-  return { node: inserted['node-name'], files };
+  return blocks.find((block) => block.qdev === device)?.inserted?.['node-name'] ?? null;
 }
 
 /** Makes the progress of loading come as events. */
