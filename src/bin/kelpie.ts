@@ -8,10 +8,10 @@ import type { Env } from '../env/env.ts';
 
 const args = process.argv.slice(2);
 const env = createNodeEnv();
-process.exitCode =
-  args[0] === 'serve' && !args.includes('--help')
-    ? await serveHome(env, args.slice(1))
-    : await commandLine(env, args);
+const isDaemon = args[0] === 'serve' && !args.includes('--help');
+const status = isDaemon ? await serveHome(env, args.slice(1)) : await commandLine(env, args);
+// What was started and lives on (VMs, the daemon) would otherwise keep this process waiting for its end.
+process.exit(status);
 
 /** Each loads only its own half: a command starts as fast as its part of the program. */
 async function commandLine(world: Env, commandArgs: readonly string[]): Promise<number> {

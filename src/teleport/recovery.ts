@@ -44,7 +44,8 @@ export async function recover(host: TeleportHost, registry: VmRegistry): Promise
   const { entries, damaged } = await host.journal.readAll();
   for (const { path, reason } of damaged) host.log.error({ event: 'journal-entry-damaged', path, reason });
   const isEnding = new Set(entries.filter(endsProcess).map((entry) => entry.vmId));
-  for (const vm of registry.all) await readopt(host, vm, isEnding.has(vm.id));
+  // At once: one VM that does not answer keeps nobody else waiting.
+  await Promise.all(registry.all.map((vm) => readopt(host, vm, isEnding.has(vm.id))));
   for (const operation of entries) await settleOrHold(host, registry, operation);
   await removeStrayRuns(host, registry);
 }
