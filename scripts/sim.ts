@@ -1,5 +1,5 @@
 /**
- * Runs the simulator: `scripts/sim.ts --seeds 100 [--seed S] [--faults a,b] [--json FILE] [--trace]`. Without `--seed` it begins at 1, or at `DST_SEED`.
+ * Runs the simulator: `scripts/sim.ts --seeds 100 [--seed S] [--faults a,b] [--json FILE] [--trace] [--log]`. Without `--seed` it begins at 1, or at `DST_SEED`.
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -14,6 +14,7 @@ const { values } = parseArgs({
     faults: { type: 'string' },
     json: { type: 'string' },
     trace: { type: 'boolean', default: false },
+    log: { type: 'boolean', default: false },
   },
 });
 
@@ -35,6 +36,7 @@ for (let seed = first; seed < first + Number(values.seeds); seed += 1) {
     ...(values.trace ? { onStep: (task, nowMs) => console.log(`${nowMs.toFixed(2).padStart(10)} ${task.actor} ${task.site}`) } : {}),
   });
   report.add(result);
+  if (values.log) for (const [site, log] of result.logs()) console.log(`--- kelpied.log of ${site}\n${log}`);
   if (result.violation === null) continue;
   console.log(`seed ${seed}: ${result.violation.oracle}: ${result.violation.what}`);
   console.log(`  replay: scripts/node scripts/sim.ts --seed ${seed}`);

@@ -1,9 +1,11 @@
 /** One seed from beginning to end: a world, people, trouble, then peace, and what must be true then. */
+import { fromUtf8Lossy } from '../base/bytes.ts';
 import type { Compute } from '../env/compute.ts';
 import type { FaultCounts } from './faults.ts';
 import { ConvergenceOracle } from './oracles/convergence-oracle.ts';
 import { OwnershipOracle } from './oracles/ownership-oracle.ts';
 import { PackageOracle } from './oracles/package-oracle.ts';
+import { bytesOf, directoryIn } from './oracles/store-view.ts';
 import type { Settle, Task } from './scheduler.ts';
 import { Nemesis } from './workload/nemesis.ts';
 import { Person } from './workload/person.ts';
@@ -39,6 +41,8 @@ export interface SeedResult {
   readonly simulatedMs: number;
   readonly faults: FaultCounts;
   readonly sometimes: ReadonlyMap<string, number>;
+  /** What the daemons wrote in their logs, by site. */
+  readonly logs: () => ReadonlyMap<string, string>;
 }
 
 export async function runSeed(options: SeedOptions): Promise<SeedResult> {
@@ -62,6 +66,7 @@ export async function runSeed(options: SeedOptions): Promise<SeedResult> {
     simulatedMs: scheduler.nowMs,
     faults: world.faults.counts,
     sometimes: truth.sometimes,
+    logs: () => new Map(world.sites.map((site) => [site.name, logOf(site)])),
   };
 }
 
@@ -129,4 +134,10 @@ class Life {
     this.look();
     this.isOver = true;
   }
+}
+
+function logOf({ home, machine }: Site): string {
+  const directory = directoryIn(machine.mountOf(home).volume.root, home, 'cached');
+  const bytes = bytesOf(directory?.entries.get('kelpied.log'), 'cached');
+  return bytes === null ? '' : fromUtf8Lossy(bytes);
 }

@@ -33,12 +33,14 @@ type Act = (vm: VmModel, signal: AbortSignal | undefined) => Promise<void>;
 
 export class Person {
   readonly #world: World;
+  readonly #place: string;
   readonly #random: Prng;
   readonly #vms: VmModel[];
   readonly #daemon: DaemonClient;
 
   constructor(world: World, site: Site, vms: VmModel[], daemon: DaemonClient) {
     this.#world = world;
+    this.#place = site.name;
     this.#vms = vms;
     this.#daemon = daemon;
     this.#random = world.random.split(`person ${site.name}`);
@@ -54,9 +56,8 @@ export class Person {
   }
 
   async #actOnce(): Promise<void> {
-    const vm = this.#chooseVm();
-    const name = vm === null ? 'up' : this.#chooseAct();
-    const model = vm ?? this.#newVm();
+    const model = this.#chooseVm();
+    const name = model.isCreated ? this.#chooseAct(model) : 'up';
     this.#world.truth.mark(`asked ${name}`);
     try {
       await this.#acts[name](model, this.#patience());
@@ -88,30 +89,30 @@ export class Person {
     return abort.signal;
   }
 
-  #chooseVm(): VmModel | null {
-    const here = this.#vms.filter((vm) => !vm.isRemovalAsked);
-    if (here.length === 0 || (here.length < VMS_MAX && this.#random.chance(0.1))) return null;
-    return this.#random.pick(here);
-  }
-
-  #newVm(): VmModel {
-    const model = newVmModel(`vm-${this.#vms.length}`);
+  #chooseVm(): VmModel {
+    const known = this.#vms.filter((vm) => !vm.isRemovalAsked && (vm.isCreated || vm.birthplace === this.#place));
+    if (known.length > 0 && (this.#vms.length >= VMS_MAX || !this.#random.chance(0.1))) return this.#random.pick(known);
+    const model = newVmModel(`vm-${this.#vms.length}`, this.#place);
     this.#vms.push(model);
     return model;
   }
 
-  #chooseAct(): ActName {
+  /** Mostly what makes sense where the VM seems to be, sometimes anything. */
+  #chooseAct(vm: VmModel): ActName {
+    const isAnything = this.#random.chance(0.1);
+    const isHere = isAnything || vm.place === this.#place;
+    const isAway = isAnything || vm.place !== this.#place;
     const weights: readonly (readonly [ActName, number])[] = [
-      ['snapshot', 5],
-      ['teleport', 6],
-      ['restoreFromStore', 7],
-      ['restoreLocal', 3],
-      ['count', 3],
-      ['pause', 1],
-      ['resume', 2],
-      ['stop', 1],
-      ['start', 2],
-      ['remove', 0.3],
+      ['snapshot', isHere ? 5 : 0],
+      ['teleport', isHere ? 6 : 0],
+      ['restoreFromStore', isAway ? 6 : 0],
+      ['restoreLocal', isHere ? 3 : 0],
+      ['count', isHere ? 3 : 0.5],
+      ['pause', isHere ? 1 : 0],
+      ['resume', isHere ? 2 : 0],
+      ['stop', isHere ? 1 : 0],
+      ['start', isHere ? 2 : 0],
+      ['remove', isHere ? 0.3 : 0],
       ['shutdown', 0.3],
     ];
     let left = this.#random.fraction() * weights.reduce((sum, [, weight]) => sum + weight, 0);
@@ -131,6 +132,7 @@ export class Person {
         const { vm: made } = await this.#daemon.operate(routes.vmCreate, { body, ...withSignal(signal) }, quiet);
         vm.vmKey = made.id.replaceAll('-', '').slice(0, 12);
         vm.isCreated = true;
+        vm.place = this.#place;
       },
       snapshot: async (vm, signal) => {
         const before = this.#count(vm);
@@ -140,12 +142,14 @@ export class Person {
       teleport: async (vm, signal) => {
         const before = this.#count(vm);
         const body = { storeUrl: STORE_PATH, message: '', includeImage: true };
+        vm.place = null;
         await this.#daemon.operate(routes.teleport, { ...vmOf(vm), body, ...withSignal(signal) }, quiet);
         vm.floor = Math.max(vm.floor, before);
       },
       restoreFromStore: async (vm, signal) => {
         const body = { storeUrl: STORE_PATH, vm: vm.name };
         await this.#daemon.operate(routes.restoreFromStore, { body, ...withSignal(signal) }, quiet);
+        vm.place = this.#place;
       },
       restoreLocal: async (vm, signal) => {
         const body = { replace: this.#random.chance(0.7) };

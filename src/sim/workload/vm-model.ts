@@ -1,8 +1,12 @@
 /** What a person knows of a VM from the answers they got: no more than that may be held against the program. */
 export interface VmModel {
   readonly name: string;
+  /** The site where it is made. */
+  readonly birthplace: string;
   /** The first digits of its id, once known: how the world tells VMs apart. */
   vmKey: string | null;
+  /** The site where it was last known to be; null in the store, or nowhere yet. A guess: it steers what is tried. */
+  place: string | null;
   /** The VM was made and that was acknowledged. */
   isCreated: boolean;
   /** Its removal was asked for: it may be gone, or half gone until that is settled. */
@@ -11,6 +15,6 @@ export interface VmModel {
   floor: number;
 }
 
-export function newVmModel(name: string): VmModel {
-  return { name, vmKey: null, isCreated: false, isRemovalAsked: false, floor: 0 };
+export function newVmModel(name: string, birthplace: string): VmModel {
+  return { name, birthplace, vmKey: null, place: null, isCreated: false, isRemovalAsked: false, floor: 0 };
 }

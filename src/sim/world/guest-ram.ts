@@ -66,8 +66,8 @@ export class GuestRam {
     let digest = this.pageCount;
     for (const index of pages) {
       const page = this.page(index);
-      if (index < this.pageCount && !compute.isZero(page)) digest = compute.crc32(page, digest ^ index);
+      if (index < this.pageCount && !compute.isZero(page)) digest = compute.crc32(page, (digest ^ index) >>> 0);
     }
-    return (digest >>> 0).toString(16);
+    return digest.toString(16);
   }
 }

@@ -17,10 +17,10 @@ export async function answerQuestions(process: SimProcess, streams: StandardStre
   const stdin = defined(streams.stdin, 'standard input');
   const stdout = defined(streams.stdout, 'standard output');
   const server = new QmpServer(async (command) => {
-    if (command === 'quit') return ended.resolve(0);
+    if (command === 'quit') return undefined;
     if (!answers.has(command)) throw new QmpRefusal(`The command ${command} has not been found`);
     return answers.get(command);
-  });
+  }, () => ended.resolve(0));
   server.connect({
     read: () => stdin.read(process, 'qemu.stdin'),
     write: (bytes) => stdout.write(process, 'qemu.stdout', bytes),

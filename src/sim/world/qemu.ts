@@ -59,7 +59,10 @@ class Qemu {
   readonly #env: Env;
   readonly #truth: WorldTruth;
   readonly #line: QemuCommandLine;
-  readonly #qmp: QmpServer = new QmpServer((command, args) => this.#execute(command, args));
+  readonly #qmp: QmpServer = new QmpServer(
+    (command, args) => this.#execute(command, args),
+    () => this.#exit.resolve(0),
+  );
   readonly #exit: PromiseWithResolvers<number> = Promise.withResolvers<number>();
   readonly #nodes = new Map<string, Layer>();
   readonly #guest: Guest;
@@ -118,8 +121,7 @@ class Qemu {
       case 'cont':
         return this.#continue();
       case 'quit':
-        this.#flush();
-        return this.#exit.resolve(0);
+        return this.#flush();
       case 'xen-save-devices-state':
         return this.#save(String(args['filename']));
       case 'blockdev-add':

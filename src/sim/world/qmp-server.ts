@@ -24,13 +24,16 @@ const greeting = { QMP: { version: { qemu: { major: 7, minor: 2, micro: 22 }, pa
 
 export class QmpServer {
   readonly #execute: (command: string, args: QmpArguments) => Promise<unknown>;
+  readonly #quit: () => void;
   readonly #waiting: QmpStream[] = [];
   #current: QmpStream | null = null;
   #writing: Promise<void> = Promise.resolve();
   #isReady = false;
 
-  constructor(execute: (command: string, args: QmpArguments) => Promise<unknown>) {
+  /** @param quit called when the answer to `quit` has been sent. */
+  constructor(execute: (command: string, args: QmpArguments) => Promise<unknown>, quit: () => void) {
     this.#execute = execute;
+    this.#quit = quit;
   }
 
   /** A client connects; it is greeted when the one before it has gone. */
@@ -70,6 +73,9 @@ export class QmpServer {
     try {
       const value = execute === 'qmp_capabilities' ? {} : await this.#execute(execute, args);
       this.#send(stream, { return: value ?? {}, id });
+      if (execute !== 'quit') return;
+      await this.#writing;
+      this.#quit();
     } catch (error) {
       if (!(error instanceof QmpRefusal)) throw error;
       this.#send(stream, { error: { class: 'GenericError', desc: error.message }, id });
