@@ -93,9 +93,7 @@ export class VmWorld {
     const { runtime } = lost.vm;
     assert.ok(runtime !== null);
     await this.letGo(lost);
-    // Through JSON, as it is written down.
-    const written: typeof runtime = JSON.parse(JSON.stringify(runtime));
-    const vm = await this.backend.adopt(lost.vm.id, lost.vm.config, lost.places, written);
+    const vm = await this.backend.adopt(lost.vm.id, lost.vm.config, lost.places, structuredClone(runtime));
     return this.#add(vm, lost.places);
   }
 

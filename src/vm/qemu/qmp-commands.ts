@@ -53,6 +53,7 @@ export async function removeNode(qmp: QmpClient, node: string): Promise<void> {
 
 const blockSchema = z.array(
   z.object({
+    // The device's id, or its place in the object tree: `/machine/peripheral/ID/virtio-backend`.
     qdev: z.string().optional(),
     inserted: z.object({ 'node-name': z.string().optional() }).optional(),
   }),
@@ -61,7 +62,9 @@ const blockSchema = z.array(
 /** The node that the guest writes to on this disk device; null when there is none. */
 export async function queryDiskNode(qmp: QmpClient, device: string): Promise<string | null> {
   const blocks = await qmp.execute('query-block', null, blockSchema);
-  return blocks.find((block) => block.qdev === device)?.inserted?.['node-name'] ?? null;
+  return (
+    blocks.find((block) => block.qdev?.split('/').includes(device) === true)?.inserted?.['node-name'] ?? null
+  );
 }
 
 /** Makes the progress of loading come as events. */
