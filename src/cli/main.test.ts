@@ -62,3 +62,9 @@ await test('completion scripts name every command', async () => {
     for (const { name } of commands) assert.ok(output.includes(name), `${shell}: ${name}`);
   }
 });
+
+await test('the value of a global option before the command is not taken for the command', async () => {
+  const { status, errors } = await run('--home', '/tmp/a', 'exec', '--timeout', 'soon', 'dev', '--', 'true');
+  assert.equal(status, 64);
+  assert.match(errors, /--timeout must be like/);
+});

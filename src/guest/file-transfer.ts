@@ -57,7 +57,7 @@ export abstract class Transfer implements Channel {
   onEvent(event: GuestEvent): void {
     if (event.kind !== 'failed') throw guestProtocolError('a session event for a transfer');
     this.finish();
-    this.fail(guestRefusal(this.#method, event.failure));
+    this.fail(guestRefusal({ method: this.#method, params: {} }, event.failure));
   }
 
   onClosed(error: Error): void {

@@ -11,6 +11,7 @@ import { utf8 } from '../base/bytes.ts';
 import type { Bytes } from '../base/bytes.ts';
 import type { Clock } from '../env/clock.ts';
 import { guestProtocolError, guestRefusal, guestUnreachable } from './guest-errors.ts';
+import type { RefusedCall } from './guest-errors.ts';
 import type { GuestLink, ResponseSink } from './guest-link.ts';
 import {
   FRAME_PAYLOAD_BYTES_MAX,
@@ -42,7 +43,7 @@ interface Pending {
   /** Both settle the call and are void once it timed out, but for `onLate`. */
   readonly onResult: (result: unknown) => void;
   readonly onError: (error: Error) => void;
-  readonly method: string;
+  readonly call: RefusedCall;
 }
 
 const ID_MAX = 0x7fff_ffff;
@@ -94,7 +95,7 @@ export class RpcClient implements ResponseSink {
       }
     };
     const encodeLate = call.paramsAtSending === undefined ? () => body : encode;
-    this.#waiting.push({ id, method: call.method, encode: encodeLate, onResult, onError });
+    this.#waiting.push({ id, call, encode: encodeLate, onResult, onError });
     this.#sendWaiting();
     return promise;
   }
@@ -129,7 +130,7 @@ export class RpcClient implements ResponseSink {
       throw guestProtocolError(`an answer to request ${response.id}, which was not asked`);
     }
     this.#inFlight.delete(response.id);
-    if ('failure' in response) pending.onError(guestRefusal(pending.method, response.failure));
+    if ('failure' in response) pending.onError(guestRefusal(pending.call, response.failure));
     else pending.onResult(response.result);
     this.#sendWaiting();
     this.#tellIdle();

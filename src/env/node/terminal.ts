@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { fstatSync, writeSync } from 'node:fs';
 import type { Terminal } from '../terminal.ts';
 import { SystemError } from '../system-error.ts';
@@ -17,7 +18,10 @@ export function createNodeTerminal(): Terminal {
     writeError: writerOf(stderr),
     readInput: (signal) => readUntil(stdin, signal),
     setRawInput: (isRaw) => {
-      if (stdin.isTTY) stdin.setRawMode(isRaw);
+      if (!stdin.isTTY) return;
+      stdin.setRawMode(isRaw);
+      // Node's raw mode goes on turning \n into \r\n; a full-screen program writes \n to move straight down. Leaving raw mode puts it back.
+      if (isRaw) spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] });
     },
     onResize: (listener) => {
       stdout.on('resize', listener);
