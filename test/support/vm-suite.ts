@@ -9,6 +9,7 @@ import { isKelpieError } from '../../src/base/errors.ts';
 import type { ErrorCode } from '../../src/base/error-codes.ts';
 import { diskLayerPath } from '../../src/snapshot/local-snapshot.ts';
 import { IMAGE_BUILD_TIMEOUT_MS } from './base-image.ts';
+import { assertWorks, startWork, workDone, workPid } from './guest-work.ts';
 import { untilState } from './vm-world.ts';
 import type { TakenSnapshot, VmInWorld, VmWorld } from './vm-world.ts';
 
@@ -30,7 +31,7 @@ export function vmSuite(name: string, createWorld: () => Promise<VmWorld>): void
     before(async () => {
       world = await createWorld();
       booted = await world.boot();
-      await world.run(booted, WORK);
+      await startWork(world, booted);
       snapshot = await world.snapshot(booted, { resume: true });
     });
     after(async () => await world.close());
@@ -51,11 +52,11 @@ export function vmSuite(name: string, createWorld: () => Promise<VmWorld>): void
       assert.ok(runtime !== null);
       assert.deepEqual(runtime.disk.slice(0, -1), snapshot.disk);
       assert.ok(snapshot.timings.pauseMs > 0 && snapshot.timings.dirtyBytes > 0);
-      assert.ok(await isCounting(world, booted));
+      await assertWorks(world, booted);
     });
 
     test('goes on elsewhere where it was, with its clock right and its generation counted', async () => {
-      const pid = Number(await world.run(booted, 'cat /root/work/pid'));
+      const pid = await workPid(world, booted);
       const copy = await world.restore(snapshot);
       const agent = await copy.vm.agent();
       const askedMs = Date.now();
@@ -63,8 +64,8 @@ export function vmSuite(name: string, createWorld: () => Promise<VmWorld>): void
       const answeredMs = Date.now();
       assert.ok(unixMs > askedMs - CLOCK_ERROR_MS_MAX && unixMs < answeredMs + CLOCK_ERROR_MS_MAX);
       assert.equal(generation, snapshot.guest.generation + 1);
-      assert.equal(Number(await world.run(copy, 'cat /root/work/pid')), pid);
-      assert.ok(await isCounting(world, copy));
+      assert.equal(await workPid(world, copy), pid);
+      await assertWorks(world, copy);
       await copy.vm.stop({ force: true });
     });
 
@@ -74,7 +75,7 @@ export function vmSuite(name: string, createWorld: () => Promise<VmWorld>): void
         await world.run(copy, `echo ${index} > /root/who && sync`);
       for (const [index, copy] of copies.entries()) {
         assert.equal(await world.run(copy, 'cat /root/who'), String(index));
-        assert.ok(await isCounting(world, copy));
+        await assertWorks(world, copy);
       }
       await assert.rejects(world.run(booted, 'cat /root/who'));
       for (const copy of copies) await copy.vm.stop({ force: true });
@@ -82,7 +83,7 @@ export function vmSuite(name: string, createWorld: () => Promise<VmWorld>): void
 
     test('is held by a pause and let go by a resume', async () => {
       const copy = await world.restore(snapshot);
-      const counted = await count(world, copy);
+      const counted = await workDone(world, copy);
       await copy.vm.pause();
       assert.equal(copy.vm.state, 'paused');
       await rejects(copy.vm.agent(), 'invalid_state');
@@ -90,7 +91,7 @@ export function vmSuite(name: string, createWorld: () => Promise<VmWorld>): void
       await delay(PAUSE_MS);
       await copy.vm.resume();
       await rejects(copy.vm.resume(), 'invalid_state');
-      const countedAfter = await count(world, copy);
+      const countedAfter = await workDone(world, copy);
       assert.ok(countedAfter >= counted && countedAfter < counted + 25, `${counted} → ${countedAfter}`);
       await copy.vm.stop({ force: true });
     });
@@ -111,10 +112,10 @@ export function vmSuite(name: string, createWorld: () => Promise<VmWorld>): void
         'nothing changed between them',
       );
       await copy.vm.resume();
-      assert.ok(await isCounting(world, copy));
+      await assertWorks(world, copy);
       await copy.vm.stop({ force: true });
       const again = await world.restore(second);
-      assert.ok(await isCounting(world, again));
+      await assertWorks(world, again);
       await again.vm.stop({ force: true });
     });
 
@@ -126,7 +127,7 @@ export function vmSuite(name: string, createWorld: () => Promise<VmWorld>): void
       const later = await world.restore(taken);
       // The worker checks every file that it finds against its memory, and ends when one differs.
       await world.run(later, 'sleep 0.3; sync; echo 3 > /proc/sys/vm/drop_caches; sleep 0.5');
-      assert.ok(await isCounting(world, later));
+      await assertWorks(world, later);
       await later.vm.stop({ force: true });
     });
 
@@ -207,7 +208,7 @@ export function vmSuite(name: string, createWorld: () => Promise<VmWorld>): void
       await rejects(copy.vm.snapshot({ directory, resume: true, signal: AbortSignal.abort() }), 'canceled');
       assert.equal(copy.vm.state, 'running');
       assert.deepEqual(await readdir(directory), []);
-      assert.ok(await isCounting(world, copy));
+      await assertWorks(world, copy);
       await world.snapshot(copy, { resume: true });
       await copy.vm.stop({ force: true });
     });
@@ -266,10 +267,10 @@ export function vmSuite(name: string, createWorld: () => Promise<VmWorld>): void
       const copy = await world.adopt(first);
       assert.equal(copy.vm.state, 'running');
       assert.deepEqual(copy.vm.runtime?.disk.slice(0, -1), taken.disk);
-      assert.ok(await isCounting(world, copy));
+      await assertWorks(world, copy);
       const again = await world.snapshot(copy, { resume: true });
       const later = await world.restore(again);
-      assert.ok(await isCounting(world, later));
+      await assertWorks(world, later);
       await later.vm.stop({ force: true });
       process.kill(copy.vm.runtime?.process.pid ?? 0, 'SIGKILL');
       await untilState(copy, 'crashed', CRASH_NOTICE_MS_MAX);
@@ -293,52 +294,6 @@ export function vmSuite(name: string, createWorld: () => Promise<VmWorld>): void
       assert.deepEqual(await world.leftovers(copy), []);
     });
   });
-}
-
-/** A process that counts in memory and on the disk, and ends when either is not what it wrote. */
-const WORK = `mkdir -p /root/work && cat > /root/work/main.py <<'PYTHON'
-import os, time, zlib
-blocks = [bytearray(65536) for _ in range(64)]
-sums = [zlib.crc32(block) for block in blocks]
-count = 0
-with open('/root/work/pid', 'w') as file:
-    file.write(str(os.getpid()))
-while True:
-    index = count % 64
-    assert zlib.crc32(blocks[index]) == sums[index], 'memory differs'
-    path = '/root/work/block-%d' % (count % 8)
-    if count >= 8:
-        with open(path) as file:
-            assert file.read() == 'block %d' % (count - 8), 'disk differs'
-    with open(path, 'w') as file:
-        file.write('block %d' % count)
-    blocks[index][:] = bytes([count % 256]) * 65536
-    sums[index] = zlib.crc32(blocks[index])
-    count += 1
-    with open('/root/work/count.new', 'w') as file:
-        file.write(str(count))
-    os.rename('/root/work/count.new', '/root/work/count')
-    time.sleep(0.02)
-PYTHON
-python3 /root/work/main.py > /root/work/log 2>&1 &
-until [ -s /root/work/count ]; do sleep 0.05; done`;
-
-async function count(world: VmWorld, vm: VmInWorld): Promise<number> {
-  return Number(
-    await world.run(vm, 'cat /root/work/log >&2; kill -0 $(cat /root/work/pid) && cat /root/work/count'),
-  );
-}
-
-async function isCounting(world: VmWorld, vm: VmInWorld): Promise<boolean> {
-  const first = await count(world, vm);
-  return (
-    Number(
-      await world.run(
-        vm,
-        `for i in $(seq 100); do [ $(cat /root/work/count) -gt ${first} ] && break; sleep 0.05; done; cat /root/work/count`,
-      ),
-    ) > first
-  );
 }
 
 async function rejects(call: Promise<unknown>, code: ErrorCode): Promise<void> {
