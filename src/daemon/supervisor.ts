@@ -8,6 +8,7 @@ import { throwIfCanceled } from '../base/cancel.ts';
 import { KelpieError, asError } from '../base/errors.ts';
 import { openStore } from '../store/open-store.ts';
 import { collectBlobs } from '../snapshot/collect-blobs.ts';
+import { localFailure } from '../snapshot/local-failure.ts';
 import { LocalSnapshots } from '../snapshot/local-snapshots.ts';
 import { Journal } from '../teleport/journal.ts';
 import { recover, settle } from '../teleport/recovery.ts';
@@ -102,7 +103,7 @@ export class Supervisor {
         `${OPERATIONS_MAX} operations are under way on this host: wait for one to end.`,
       );
     this.#locks.acquire(key, label);
-    const running = this.#run(key, act);
+    const running = this.#run(key, label, act);
     this.#track(running);
     return running;
   }
@@ -118,10 +119,13 @@ export class Supervisor {
     }
   }
 
-  async #run<T>(key: string, act: () => Promise<T>): Promise<T> {
+  async #run<T>(key: string, label: string, act: () => Promise<T>): Promise<T> {
     await this.#gate.enter();
     try {
       return await act();
+    } catch (error) {
+      // A disk that is full or failing is the user's to mend, whatever of ours met it first.
+      throw localFailure(error, label);
     } finally {
       if (!this.#held.has(key)) this.#locks.release(key);
       this.#gate.leave();

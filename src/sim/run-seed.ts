@@ -18,6 +18,7 @@ import type { Violation } from './world/world-truth.ts';
 const STEPS_MAX = 400_000;
 /** Oracles that read the store look once in so many steps. */
 const LOOK_STEPS = 50;
+const LAST_WORDS_STEPS = 500;
 const ACTS_MIN = 4;
 const ACTS_MAX = 24;
 const DAEMON_DOWN_MS_MAX = 2000;
@@ -49,6 +50,7 @@ export async function runSeed(options: SeedOptions): Promise<SeedResult> {
   const world = new World({ ...options, faults: options.faults ?? null });
   const life = new Life(world, options.compute);
   const { scheduler, truth } = world;
+  scheduler.onStep = (task) => options.onStep?.(task, scheduler.nowMs);
   life.begin();
   await scheduler.settle();
   while (!life.isOver && truth.violation === null) {
@@ -58,11 +60,15 @@ export async function runSeed(options: SeedOptions): Promise<SeedResult> {
     if (stray !== null) truth.violated('stray-rejection', stray instanceof Error ? (stray.stack ?? stray.message) : String(stray));
     if (scheduler.steps % LOOK_STEPS === 0) life.look();
   }
+  const hash = scheduler.hash.digest();
+  const { steps } = scheduler;
+  // Daemons come to write down what they have to say about it.
+  if (truth.violation !== null) for (let left = LAST_WORDS_STEPS; left > 0; left -= 1) await scheduler.step();
   return {
     seed: options.seed,
     violation: truth.violation,
-    hash: scheduler.hash.digest(),
-    steps: scheduler.steps,
+    hash,
+    steps,
     simulatedMs: scheduler.nowMs,
     faults: world.faults.counts,
     sometimes: truth.sometimes,

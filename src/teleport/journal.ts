@@ -29,7 +29,20 @@ export class Journal {
     this.#places = places;
   }
 
-  /** Makes the entry durable: a new one, or the next step of one. */
+  /**
+   * Makes the entry of an operation durable before its first act. When that fails there is no operation, and nothing of it may be found
+   * later: a forgotten "remove" that a restart carries out would take a VM away under its user.
+   */
+  async begin(entry: Operation): Promise<void> {
+    try {
+      await this.write(entry);
+    } catch (error) {
+      await this.#withdraw(entry, error);
+      throw error;
+    }
+  }
+
+  /** Makes the next step of an operation durable. A failure leaves the one before, or this one. */
   async write(entry: Operation): Promise<void> {
     await writeJsonDurably(this.#env.files, this.#places.operation(entry.id), entry);
   }
@@ -64,6 +77,19 @@ export class Journal {
     }
     entries.sort((a, b) => a.startedAtUnixMs - b.startedAtUnixMs || (a.id < b.id ? -1 : 1));
     return { entries, damaged };
+  }
+
+  async #withdraw(entry: Operation, cause: unknown): Promise<void> {
+    try {
+      await this.remove(entry);
+    } catch (error) {
+      const path = this.#places.operation(entry.id);
+      throw new KelpieError(
+        'io_failed',
+        `the journal can neither be written nor put back: mend the disk, and remove ${path} before the daemon starts again.`,
+        { cause: new AggregateError([cause, error]) },
+      );
+    }
   }
 
   async #read(id: string): Promise<Operation> {

@@ -13,7 +13,7 @@ export async function journaled<T>(
   operation: LocalOperation,
   act: () => Promise<T>,
 ): Promise<T> {
-  await host.journal.write(operation);
+  await host.journal.begin(operation);
   try {
     const result = await act();
     await host.journal.remove(operation);

@@ -1,10 +1,10 @@
 /** A VM's life on one host: created, started, stopped, removed. Each is called by whoever holds the VM's lock. */
 import { KelpieError } from '../base/errors.ts';
-import { isOwnedBy, nextRecord, swap } from './ownership.ts';
 import { journaled } from './journaled.ts';
 import { newOperation } from './new-operation.ts';
 import { standingOf } from './vm-record.ts';
 import { Stopwatch } from './stopwatch.ts';
+import { storeToTell, tellRemoved } from './tell-removed.ts';
 import type { VmConfig } from '../snapshot/metadata.ts';
 import type { StartProgress } from '../vm/instance.ts';
 import type { ManagedVm } from './managed-vm.ts';
@@ -125,8 +125,8 @@ export function requireNotLive(vm: ManagedVm, act: string): void {
 }
 
 /**
- * Removes a VM with its disk and snapshots. One that came from a store is told there as removed, since nobody else can
- * claim it any more; `force` goes on when that store does not answer.
+ * Removes a VM with its disk and snapshots. The store that it came from is told, and must answer before anything is
+ * touched unless `force` is given.
  */
 export async function removeVm(
   host: TeleportHost,
@@ -134,29 +134,15 @@ export async function removeVm(
   vm: ManagedVm,
   force: boolean,
 ): Promise<void> {
-  if (vm.isLive && !force) requireNotLive(vm, 'remove');
+  if (!force) {
+    if (vm.isLive) requireNotLive(vm, 'remove');
+    await storeToTell(host, vm);
+  }
   const operation = { ...newOperation(host, vm), kind: 'remove' } as const;
-  await tellRemoved(host, vm, force);
   await journaled(host, registry, operation, async () => {
     await vm.kill();
+    // Not before: a crash in between would leave a VM that runs and may never leave this host again.
+    await tellRemoved(host, vm);
     await registry.remove(vm.id);
   });
-}
-
-async function tellRemoved(host: TeleportHost, vm: ManagedVm, force: boolean): Promise<void> {
-  const { ownership } = vm.record;
-  if (ownership === null) return;
-  try {
-    const store = await host.openStore(ownership.storeUrl);
-    const record = await store.ownership.read(vm.id);
-    if (record === null || !isOwnedBy(record, host.identity.id)) return;
-    const next = nextRecord(host, { vmId: vm.id, vmName: vm.name }, record, {
-      epoch: record.epoch + 1,
-      state: { state: 'removed' },
-    });
-    await swap(host, store.ownership, record, next);
-  } catch (error) {
-    if (!force) throw error;
-    host.log.error({ event: 'ownership-not-told', vmId: vm.id, storeUrl: ownership.storeUrl, err: error });
-  }
 }

@@ -1,5 +1,5 @@
 /**
- * What becomes of an operation on this host alone that was cut, by an error or by a crash. Nothing here asks a store.
+ * What becomes of an operation on this host alone that was cut, by an error or by a crash. Nothing here waits for a store.
  *
  *     operation   found                                   so
  *     create      anything                                there never was a VM: what runs is ended, all is removed
@@ -8,12 +8,13 @@
  *     snapshot    the record names it as the last one     it is there; a VM that ran goes on
  *     snapshot    anything else                           it never was; a VM that ran goes on
  *     restore     anything                                what runs is ended; the record is as before, with every snapshot
- *     remove      anything                                removed now
+ *     remove      anything                                removed now, and its store told if it answers
  *
  * Nobody was told that a create, start or restore succeeded while its entry is there, and a state in the record does not say that the
  * guest was repaired: so they go back, and only what has no entry stands.
  */
 import { keepOrRemoveSnapshot } from './settle-snapshot.ts';
+import { tellRemoved } from './tell-removed.ts';
 import type { ManagedVm } from './managed-vm.ts';
 import type {
   CreateOperation,
@@ -58,8 +59,11 @@ async function settleVm(
     case 'snapshot':
       return settleSnapshot(host, vm, operation);
     case 'create':
+      await vm.kill();
+      return registry.remove(vm.id);
     case 'remove':
       await vm.kill();
+      await tellRemoved(host, vm);
       return registry.remove(vm.id);
     default:
       return operation satisfies never;

@@ -70,7 +70,7 @@ export class TeleportOut {
     const { store, previous } = await this.#phase('check', () => this.#check());
     const imageFiles = await this.#phase('image', () => this.#publishImage(store));
     let operation = this.#intent(store, previous);
-    await this.#host.journal.write(operation);
+    await this.#host.journal.begin(operation);
     const step = async (change: Partial<TeleportOperation>): Promise<void> => {
       throwIfCanceled(this.#signal, 'the teleport');
       operation = { ...operation, ...change };

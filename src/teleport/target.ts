@@ -90,7 +90,7 @@ export class TeleportIn {
     await this.#phase('check', () => this.#guard.admit(found, config));
     await this.#phase('image', () => ensureImage(this.#host, store.storage, found.package, this.#options));
     let operation = this.#intent(found);
-    await this.#host.journal.write(operation);
+    await this.#host.journal.begin(operation);
     const step = async (name: ClaimOperation['step']): Promise<void> => {
       throwIfCanceled(this.#options.signal, 'the restore');
       operation = { ...operation, step: name };

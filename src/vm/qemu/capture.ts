@@ -165,12 +165,19 @@ class Capture {
       const taken = await this.#take(overlay, view, target);
       goesOn = resume;
       if (resume) await continueCpus(qmp);
+      else this.#undo.onFailure(() => this.#goOn());
       isStopped = !resume;
       return { ...taken, pauseMs: this.#now() - stoppedMs };
     } finally {
       if (goesOn && isStopped) await continueCpus(qmp);
       if (goesOn) this.#vm.link.reopen();
     }
+  }
+
+  /** What comes after the pause can fail as well: a VM that was to stay paused for a snapshot goes on without one. */
+  async #goOn(): Promise<void> {
+    if (!this.#vm.process.hasEnded()) await continueCpus(this.#vm.process.qmp);
+    this.#vm.link.reopen();
   }
 
   /**
