@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import test from 'node:test';
 import { KelpieError } from '../src/base/errors.ts';
+import { isOwnedBy } from '../src/teleport/ownership.ts';
 import { TeleportIn } from '../src/teleport/target.ts';
 import { TeleportOut } from '../src/teleport/source.ts';
 import { restoreLocal } from '../src/teleport/restore-local.ts';
@@ -134,6 +135,13 @@ async function checkRunsHere(supervisor: Supervisor, { hosts, vmId, memory }: Wo
   await vm.requireLive('resume').resume();
 }
 
+/** Nobody else can take a VM that runs here. */
+async function checkNotClaimable(supervisor: Supervisor, { hosts, vmId }: World): Promise<void> {
+  const { host } = supervisor;
+  const record = await (await host.openStore(hosts.storeUrl)).ownership.read(vmId);
+  assert.ok(record === null || isOwnedBy(record, host.identity.id), `the record says ${record?.state}`);
+}
+
 /** At rest in the store, runs nowhere, and another host can take it. */
 async function checkAtRest(supervisor: Supervisor, world: World, target: string): Promise<void> {
   const { hosts, vmId } = world;
@@ -147,6 +155,7 @@ async function checkAtRest(supervisor: Supervisor, world: World, target: string)
 }
 
 test('teleport: killed anywhere, the VM runs here or is at rest in the store', async () => {
+  const outcomes = new Set<string>();
   const kills = await killEverywhere(
     async (supervisor, hosts, vmId) => teleport(supervisor, required(supervisor, vmId), hosts),
     async (supervisor, world, isKilled) => {
@@ -154,12 +163,16 @@ test('teleport: killed anywhere, the VM runs here or is at rest in the store', a
       if (vm.record.departed === null) {
         assert.ok(isKilled, 'a teleport that came to its end has departed');
         await checkRunsHere(supervisor, world);
+        await checkNotClaimable(supervisor, world);
+        outcomes.add('stayed');
         return;
       }
+      outcomes.add('departed');
       assert.throws(() => vm.requireHere('start'), { code: 'vm_departed' });
       await checkAtRest(supervisor, world, 'b');
     },
   );
+  assert.equal(outcomes.size, 2, 'kills on both sides of the commit');
   assert.ok(kills > 100, `${kills} calls`);
 });
 
@@ -168,8 +181,10 @@ test('restore from a store: killed anywhere, the VM runs here or is at rest agai
     async (supervisor, hosts) => claim(supervisor, hosts),
     async (supervisor, world, isKilled) => {
       const vm = supervisor.registry.byId(world.vmId);
-      if (vm !== undefined) await checkRunsHere(supervisor, world);
-      else {
+      if (vm !== undefined) {
+        await checkRunsHere(supervisor, world);
+        await checkNotClaimable(supervisor, world);
+      } else {
         assert.ok(isKilled, 'a restore that came to its end has brought the VM');
         await checkAtRest(supervisor, world, 'c');
       }

@@ -2,7 +2,7 @@
 import { Hono } from 'hono';
 import { asError, KelpieError } from '../base/errors.ts';
 import { routes } from './api/routes.ts';
-import { API_VERSION, API_VERSION_HEADER } from './api/system.ts';
+import { API_VERSION, API_VERSION_HEADER } from './api/version.ts';
 import { answerProblem } from './answers.ts';
 import { filesRoom } from './rooms/files.ts';
 import { imagesRoom } from './rooms/images.ts';

@@ -11,16 +11,17 @@ import { collectBlobs } from '../snapshot/collect-blobs.ts';
 import { localFailure } from '../snapshot/local-failure.ts';
 import { LocalSnapshots } from '../snapshot/local-snapshots.ts';
 import { Journal } from '../teleport/journal.ts';
-import { recover, settle } from '../teleport/recovery.ts';
+import { findAgain, recover, settle } from '../teleport/recovery.ts';
 import { VmRegistry } from '../teleport/vm-registry.ts';
 import { VmFactory } from '../vm/factory.ts';
 import { BlobGate } from './blob-gate.ts';
-import { HOLD_RETRY_MS_MAX, HOLD_RETRY_MS_MIN, OPERATIONS_MAX } from './limits.ts';
+import { HOLD_RETRY_MS_MAX, HOLD_RETRY_MS_MIN, OPERATIONS_MAX, SHUTDOWN_WAIT_MS } from './limits.ts';
 import { VmLocks } from './vm-locks.ts';
 import type { Env } from '../env/env.ts';
 import type { DiskImages } from '../teleport/disk-images.ts';
 import type { HostPlaces } from '../teleport/host-places.ts';
 import type { Operation } from '../teleport/operations.ts';
+import type { ManagedVm } from '../teleport/managed-vm.ts';
 import type { Log, TeleportHost } from '../teleport/teleport-host.ts';
 import type { VmBackend } from '../vm/instance.ts';
 import type { HostIdentity } from './host-identity.ts';
@@ -66,7 +67,8 @@ export class Supervisor {
   /** Finds every VM again and settles what was cut. Called once. */
   async start(): Promise<void> {
     await this.registry.load();
-    await recover(this.host, this.registry);
+    const missing = await recover(this.host, this.registry);
+    for (const vm of missing) if (!this.#held.has(vm.id)) this.#findLater(vm);
     this.#gate.want();
   }
 
@@ -111,12 +113,23 @@ export class Supervisor {
   /** Lets go of every VM without touching it, when what is under way has found its end. */
   async end(reason: KelpieError): Promise<void> {
     this.#ending.abort(reason);
-    while (this.#running.size > 0) await Promise.allSettled(this.#running);
-    await this.#gate.idle();
+    await this.#quiet();
     for (const vm of this.registry.all) {
       await vm.release();
       await vm.idle();
     }
+  }
+
+  /** Waits for what is under way, at most `SHUTDOWN_WAIT_MS`: what takes longer is in the journal. */
+  async #quiet(): Promise<void> {
+    const waited = new AbortController();
+    const late = this.host.env.clock.sleep(SHUTDOWN_WAIT_MS, waited.signal).catch(() => {});
+    const ended = (async () => {
+      while (this.#running.size > 0) await Promise.allSettled(this.#running);
+      await this.#gate.idle();
+    })();
+    await Promise.race([ended, late]);
+    waited.abort();
   }
 
   async #run<T>(key: string, label: string, act: () => Promise<T>): Promise<T> {
@@ -155,31 +168,43 @@ export class Supervisor {
 
   async #settleLater(operation: Operation): Promise<void> {
     const { vmId } = operation;
+    await this.#untilDone(vmId, async () => {
+      await settle(this.host, this.registry, operation);
+      this.host.log.info({
+        event: 'operation-settled',
+        operationId: operation.id,
+        kind: operation.kind,
+        vmId,
+      });
+      this.#held.delete(vmId);
+      this.#locks.release(vmId);
+    });
+  }
+
+  /** Tries again, at ever longer intervals, until it succeeds or the daemon ends. */
+  async #untilDone(vmId: string, act: () => Promise<void>): Promise<void> {
     for (let waitMs = HOLD_RETRY_MS_MIN; ; waitMs = Math.min(waitMs * 2, HOLD_RETRY_MS_MAX)) {
       await this.host.env.clock.sleep(waitMs, this.#ending.signal);
       await this.#gate.enter();
       try {
-        await settle(this.host, this.registry, operation);
-        this.host.log.info({
-          event: 'operation-settled',
-          operationId: operation.id,
-          kind: operation.kind,
-          vmId,
-        });
-        this.#held.delete(vmId);
-        this.#locks.release(vmId);
-        return;
+        return await act();
       } catch (error) {
-        this.host.log.error({
-          event: 'operation-still-held',
-          operationId: operation.id,
-          vmId,
-          err: asError(error),
-        });
+        this.host.log.error({ event: 'still-unsettled', vmId, err: asError(error) });
       } finally {
         this.#gate.leave();
       }
     }
+  }
+
+  /** A VM that may run but could not be reached: nothing else is done with it until it is known. */
+  #findLater(vm: ManagedVm): void {
+    this.#locks.acquire(vm.id, 'finding it again');
+    this.#track(
+      this.#untilDone(vm.id, async () => {
+        await findAgain(vm);
+        this.#locks.release(vm.id);
+      }),
+    );
   }
 
   /** Work that nobody waits for. */

@@ -2,11 +2,11 @@
  * Long operations answer `application/x-ndjson`: one JSON object per line; progress and notices as they come, then exactly one `result` or
  * `error`. A stream that ends without either was cut: the outcome is unknown, and `inspect` tells it.
  */
-import { z } from 'zod';
 import { KelpieError } from '../../base/errors.ts';
 import { concat, fromUtf8, utf8 } from '../../base/bytes.ts';
+import { isJsonObject } from '../../base/json.ts';
 import { EVENT_LINE_BYTES_MAX } from './limits.ts';
-import { problem } from './problem.ts';
+import { readProblem } from './problem.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import type { Problem } from './problem.ts';
 
@@ -29,19 +29,6 @@ export type OperationEvent =
   | { readonly event: 'result'; readonly result: unknown }
   | { readonly event: 'error'; readonly problem: Problem };
 
-export const operationEvent: z.ZodType<OperationEvent> = z.discriminatedUnion('event', [
-  z.object({
-    event: z.literal('progress'),
-    phase: z.string(),
-    item: z.string().nullable(),
-    doneBytes: z.number().nullable(),
-    totalBytes: z.number().nullable(),
-  }),
-  z.object({ event: z.literal('notice'), text: z.string() }),
-  z.object({ event: z.literal('result'), result: z.unknown() }),
-  z.object({ event: z.literal('error'), problem }),
-]);
-
 /** One line. */
 export function encodeEvent(event: OperationEvent): Bytes {
   return utf8(`${JSON.stringify(event)}\n`);
@@ -62,11 +49,44 @@ export async function* decodeEvents(body: AsyncIterable<Bytes>): AsyncGenerator<
 }
 
 function parseLine(line: Bytes): OperationEvent {
+  let event: OperationEvent | null;
   try {
-    return operationEvent.parse(JSON.parse(fromUtf8(line)));
+    event = readEvent(JSON.parse(fromUtf8(line)));
   } catch (error) {
     throw broken(error);
   }
+  if (event === null) throw broken();
+  return event;
+}
+
+/** The event that a value is, or null. By hand, not by a schema, which would delay the start of every command. */
+export function readEvent(value: unknown): OperationEvent | null {
+  if (!isJsonObject(value)) return null;
+  switch (value['event']) {
+    case 'progress':
+      return readProgress(value);
+    case 'notice':
+      return typeof value['text'] === 'string' ? { event: 'notice', text: value['text'] } : null;
+    case 'result':
+      return { event: 'result', result: value['result'] };
+    case 'error': {
+      const problem = readProblem(value['problem']);
+      return problem === null ? null : { event: 'error', problem };
+    }
+    default:
+      return null;
+  }
+}
+
+function readProgress(value: Readonly<Record<string, unknown>>): OperationEvent | null {
+  const { phase, item, doneBytes, totalBytes } = value;
+  if (typeof phase !== 'string' || !(item === null || typeof item === 'string')) return null;
+  if (!isNumberOrNull(doneBytes) || !isNumberOrNull(totalBytes)) return null;
+  return { event: 'progress', phase, item, doneBytes, totalBytes };
+}
+
+function isNumberOrNull(value: unknown): value is number | null {
+  return value === null || typeof value === 'number';
 }
 
 function broken(cause?: unknown): KelpieError {

@@ -16,8 +16,10 @@
  */
 import { KelpieError } from '../../base/errors.ts';
 import { concat, viewOf } from '../../base/bytes.ts';
+import { isJsonObject } from '../../base/json.ts';
 import { EXEC_FRAME_BYTES_MAX } from './limits.ts';
 import type { Bytes } from '../../base/bytes.ts';
+import type { SessionExit } from '../../guest/guest-agent.ts';
 
 export const EXEC_CONTENT_TYPE = 'application/x-kelpie-exec';
 
@@ -88,6 +90,14 @@ export async function* decodeExecFrames(body: AsyncIterable<Bytes>): AsyncGenera
     }
   }
   if (pending.byteLength > 0) throw malformed();
+}
+
+/** The exit that an `exit` frame tells, or null. By hand, not by a schema, which would delay the start of every `exec`. */
+export function readSessionExit(value: unknown): SessionExit | null {
+  if (!isJsonObject(value) || typeof value['timedOut'] !== 'boolean') return null;
+  const { code, signal, timedOut } = value;
+  if (Number.isInteger(code) && typeof code === 'number') return { code, timedOut };
+  return Number.isInteger(signal) && typeof signal === 'number' ? { signal, timedOut } : null;
 }
 
 function malformed(): KelpieError {

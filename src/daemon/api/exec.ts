@@ -72,13 +72,6 @@ export interface ExecOpened {
   readonly offsets: { readonly stdout: number; readonly stderr: number };
   readonly stdinOffset: number;
 }
-export const execOpened: z.ZodType<ExecOpened> = z.object({
-  session: z.int(),
-  pid: z.int().nullable(),
-  offsets: z.object({ stdout: z.number(), stderr: z.number() }),
-  stdinOffset: z.number(),
-});
-
 export const sessionExit: z.ZodType<SessionExit> = z.union([
   z.object({ code: z.int(), timedOut: z.boolean() }),
   z.object({ signal: z.int(), timedOut: z.boolean() }),

@@ -41,5 +41,3 @@ export const imageReference: z.ZodType<ImageReference> = z.object({
   version: z.string(),
   digest: z.string(),
 });
-
-export const count: z.ZodType<number> = z.number().nonnegative();

@@ -1,20 +1,47 @@
 /** The API as OpenAPI 3.1, made from the table of routes: `docs/openapi.json` is this, and a test holds them equal. */
 import { z } from 'zod';
 import { KELPIE_VERSION } from '../../base/version.ts';
-import { EVENTS_CONTENT_TYPE, operationEvent } from './events.ts';
+import { EVENTS_CONTENT_TYPE } from './events.ts';
 import { EXEC_CONTENT_TYPE } from './exec-frames.ts';
-import { PROBLEM_CONTENT_TYPE, problem } from './problem.ts';
+import { isErrorCode } from '../../base/error-codes.ts';
+import { PROBLEM_CONTENT_TYPE } from './problem.ts';
 import { routes } from './routes.ts';
+import type { OperationEvent } from './events.ts';
+import type { Problem } from './problem.ts';
 import type { Route } from './routes.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
+/** What `readProblem` takes, which is written by hand because every command loads it. */
+export const problem: z.ZodType<Problem> = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  code: z.string().refine(isErrorCode),
+  data: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.array(z.string())])),
+});
+
+/** What `readEvent` takes, likewise. */
+export const operationEvent: z.ZodType<OperationEvent> = z.discriminatedUnion('event', [
+  z.object({
+    event: z.literal('progress'),
+    phase: z.string(),
+    item: z.string().nullable(),
+    doneBytes: z.number().nullable(),
+    totalBytes: z.number().nullable(),
+  }),
+  z.object({ event: z.literal('notice'), text: z.string() }),
+  z.object({ event: z.literal('result'), result: z.unknown() }),
+  z.object({ event: z.literal('error'), problem }),
+]);
+
 /** A document that only depends on the routes. */
-export function describeApi(): Json {
+export async function describeApi(): Promise<Json> {
   const paths: Record<string, Record<string, Json>> = {};
   for (const [name, route] of Object.entries<Route>({ ...routes })) {
     const path = route.path.replaceAll(/:([a-z]+)/g, '{$1}');
-    paths[path] = { ...paths[path], [route.method.toLowerCase()]: describeRoute(name, route) };
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: await describeRoute(name, route) };
   }
   return {
     openapi: '3.1.0',
@@ -32,7 +59,7 @@ export function describeApi(): Json {
   };
 }
 
-function describeRoute(name: string, route: Route): Json {
+async function describeRoute(name: string, route: Route): Promise<Json> {
   const inPath = [...route.path.matchAll(/:([a-z]+)/g)].map(([, parameter]) => ({
     name: parameter,
     in: 'path',
@@ -42,10 +69,10 @@ function describeRoute(name: string, route: Route): Json {
   return {
     operationId: name,
     summary: route.summary,
-    parameters: [...inPath, ...queryParameters(route)],
-    ...(route.body === undefined ? {} : { requestBody: { content: bodyContent(route.body) } }),
+    parameters: [...inPath, ...(await queryParameters(route))],
+    ...(route.body === undefined ? {} : { requestBody: { content: await bodyContent(route.body) } }),
     responses: {
-      200: { description: answerText[route.answer], content: answerContent(route) },
+      200: { description: answerText[route.answer], content: await answerContent(route) },
       default: {
         description: 'What went wrong',
         content: { [PROBLEM_CONTENT_TYPE]: { schema: { $ref: '#/components/schemas/Problem' } } },
@@ -62,8 +89,8 @@ const answerText: Readonly<Record<Route['answer'], string>> = {
   frames: 'Frames of an attached session, as src/daemon/api/exec-frames.ts describes them',
 };
 
-function answerContent(route: Route): Json {
-  const result = route.result === undefined ? {} : schemaOf(route.result, 'output');
+async function answerContent(route: Route): Promise<Json> {
+  const result = route.result === undefined ? {} : schemaOf(await route.result(), 'output');
   switch (route.answer) {
     case 'json':
       return { 'application/json': { schema: result } };
@@ -83,10 +110,10 @@ function answerContent(route: Route): Json {
   }
 }
 
-function bodyContent(body: NonNullable<Route['body']>): Json {
+async function bodyContent(body: NonNullable<Route['body']>): Promise<Json> {
   if (body === 'bytes') return { 'application/octet-stream': {} };
   if (body === 'frames') return { [EXEC_CONTENT_TYPE]: {} };
-  return { 'application/json': { schema: schemaOf(body, 'input') } };
+  return { 'application/json': { schema: schemaOf(await body(), 'input') } };
 }
 
 const objectSchema = z.object({
@@ -94,9 +121,9 @@ const objectSchema = z.object({
   required: z.array(z.string()).default([]),
 });
 
-function queryParameters({ query }: Route): readonly Json[] {
+async function queryParameters({ query }: Route): Promise<readonly Json[]> {
   if (query === undefined) return [];
-  const { properties, required } = objectSchema.parse(schemaOf(query, 'input'));
+  const { properties, required } = objectSchema.parse(schemaOf(await query(), 'input'));
   return Object.entries(properties).map(([name, schema]) => ({
     name,
     in: 'query',

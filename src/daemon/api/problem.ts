@@ -1,7 +1,7 @@
 /** Errors on the wire: RFC 9457 problem details, with our `code` and `data` beside the standard members. */
-import { z } from 'zod';
 import { errorCodes, isErrorCode } from '../../base/error-codes.ts';
 import { KelpieError } from '../../base/errors.ts';
+import { isJsonObject } from '../../base/json.ts';
 import type { ErrorCode } from '../../base/error-codes.ts';
 import type { ErrorData } from '../../base/errors.ts';
 
@@ -18,14 +18,24 @@ export interface Problem {
   readonly data: ErrorData;
 }
 
-export const problem: z.ZodType<Problem> = z.object({
-  type: z.string(),
-  title: z.string(),
-  status: z.int(),
-  detail: z.string(),
-  code: z.string().refine(isErrorCode),
-  data: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.array(z.string())])),
-});
+/** The problem details that a value is, or null. By hand, not by a schema: each command loads this, few need it. */
+export function readProblem(value: unknown): Problem | null {
+  if (!isJsonObject(value)) return null;
+  const { type, title, status, detail, code, data } = value;
+  const isText = typeof type === 'string' && typeof title === 'string' && typeof detail === 'string';
+  if (!isText || typeof status !== 'number' || !isErrorCode(code) || !isErrorData(data)) return null;
+  return { type, title, status, detail, code, data };
+}
+
+function isErrorData(value: unknown): value is ErrorData {
+  return isJsonObject(value) && Object.values(value).every(isErrorDatum);
+}
+
+function isErrorDatum(value: unknown): boolean {
+  return Array.isArray(value)
+    ? value.every((item) => typeof item === 'string')
+    : ['string', 'number', 'boolean'].includes(typeof value);
+}
 
 /** The problem details of an error. What is not ours is told as `internal`, without its text: that may hold anything. */
 export function toProblem(error: unknown): Problem {

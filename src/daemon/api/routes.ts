@@ -5,23 +5,6 @@
  * attached session. `body` likewise. Errors are problem details everywhere.
  */
 import type { z } from 'zod';
-import { execStart, sessionList, sessionStarted, signalRequest } from './exec.ts';
-import { fileQuery, fileWriteQuery, fileWritten, guestFileInfo } from './files.ts';
-import { imageBuild, imageBuilt, imageList } from './images.ts';
-import { packageDetail, packageList, packageRemoveQuery, storeQuery } from './packages.ts';
-import {
-  restoreFromStore,
-  restoreLocal,
-  restored,
-  snapshotCreate,
-  snapshotCreated,
-  snapshotLog,
-  snapshotView,
-  teleport,
-  teleported,
-} from './snapshots.ts';
-import { doctorReport, done, healthView, versionView } from './system.ts';
-import { vmCreate, vmDetail, vmList, vmRemove, vmStarted, vmStop, vmView } from './vms.ts';
 import type { ExecStart, SessionList, SessionStarted, SignalRequest } from './exec.ts';
 import type { FileQuery, FileWriteQuery, FileWritten } from './files.ts';
 import type { ImageBuild, ImageBuilt, ImageList } from './images.ts';
@@ -47,12 +30,15 @@ export interface Route<Result = unknown, Body = unknown, Query = unknown> {
   /** `:name` stands for one percent-encoded segment. */
   readonly path: string;
   readonly summary: string;
-  readonly query?: z.ZodType<Query>;
+  readonly query?: Schema<Query>;
   /** A schema: JSON of it. */
-  readonly body?: z.ZodType<Body> | 'bytes' | 'frames';
+  readonly body?: Schema<Body> | 'bytes' | 'frames';
   readonly answer: 'json' | 'events' | 'bytes' | 'frames';
-  readonly result?: z.ZodType<Result>;
+  readonly result?: Schema<Result>;
 }
+
+/** Loaded when it is asked for: the table is read by each command, whose start zod and all schemas would delay by 75 ms. */
+export type Schema<T> = () => Promise<z.ZodType<T>>;
 
 export interface Routes {
   readonly version: Route<VersionView, undefined, undefined>;
@@ -93,34 +79,44 @@ export interface Routes {
 
 const vm = '/v1/vms/:vm';
 
+const load = {
+  exec: () => import('./exec.ts'),
+  files: () => import('./files.ts'),
+  images: () => import('./images.ts'),
+  packages: () => import('./packages.ts'),
+  snapshots: () => import('./snapshots.ts'),
+  system: () => import('./system.ts'),
+  vms: () => import('./vms.ts'),
+} as const;
+
 export const routes: Routes = {
   version: {
     method: 'GET',
     path: '/v1/version',
     summary: 'Who the daemon is',
     answer: 'json',
-    result: versionView,
+    result: async () => (await load.system()).versionView,
   },
   health: {
     method: 'GET',
     path: '/v1/health',
     summary: 'That the daemon answers',
     answer: 'json',
-    result: healthView,
+    result: async () => (await load.system()).healthView,
   },
   doctor: {
     method: 'GET',
     path: '/v1/doctor',
     summary: 'What this host can do, and what to repair',
     answer: 'json',
-    result: doctorReport,
+    result: async () => (await load.system()).doctorReport,
   },
   shutdown: {
     method: 'POST',
     path: '/v1/shutdown',
     summary: 'End the daemon; VMs live on',
     answer: 'json',
-    result: done,
+    result: async () => (await load.system()).done,
   },
 
   vmList: {
@@ -128,47 +124,59 @@ export const routes: Routes = {
     path: '/v1/vms',
     summary: 'Every VM of this host',
     answer: 'json',
-    result: vmList,
+    result: async () => (await load.vms()).vmList,
   },
   vmCreate: {
     method: 'POST',
     path: '/v1/vms',
     summary: 'Create a VM and boot it',
-    body: vmCreate,
+    body: async () => (await load.vms()).vmCreate,
     answer: 'events',
-    result: vmStarted,
+    result: async () => (await load.vms()).vmStarted,
   },
-  vmInspect: { method: 'GET', path: vm, summary: 'One VM with its files', answer: 'json', result: vmDetail },
+  vmInspect: {
+    method: 'GET',
+    path: vm,
+    summary: 'One VM with its files',
+    answer: 'json',
+    result: async () => (await load.vms()).vmDetail,
+  },
   vmRemove: {
     method: 'DELETE',
     path: vm,
     summary: 'Remove a VM with its snapshots',
-    query: vmRemove,
+    query: async () => (await load.vms()).vmRemove,
     answer: 'json',
-    result: done,
+    result: async () => (await load.system()).done,
   },
   vmStart: {
     method: 'POST',
     path: `${vm}/start`,
     summary: 'Boot a stopped VM from its disk',
     answer: 'events',
-    result: vmStarted,
+    result: async () => (await load.vms()).vmStarted,
   },
-  vmPause: { method: 'POST', path: `${vm}/pause`, summary: 'Stop its clock', answer: 'json', result: vmView },
+  vmPause: {
+    method: 'POST',
+    path: `${vm}/pause`,
+    summary: 'Stop its clock',
+    answer: 'json',
+    result: async () => (await load.vms()).vmView,
+  },
   vmResume: {
     method: 'POST',
     path: `${vm}/resume`,
     summary: 'Let a paused VM go on',
     answer: 'json',
-    result: vmView,
+    result: async () => (await load.vms()).vmView,
   },
   vmStop: {
     method: 'POST',
     path: `${vm}/stop`,
     summary: 'Power it off',
-    body: vmStop,
+    body: async () => (await load.vms()).vmStop,
     answer: 'json',
-    result: vmView,
+    result: async () => (await load.vms()).vmView,
   },
   vmLogs: { method: 'GET', path: `${vm}/logs`, summary: 'The end of its console', answer: 'bytes' },
 
@@ -177,30 +185,30 @@ export const routes: Routes = {
     path: `${vm}/sessions`,
     summary: 'Commands in the VM',
     answer: 'json',
-    result: sessionList,
+    result: async () => (await load.exec()).sessionList,
   },
   sessionStart: {
     method: 'POST',
     path: `${vm}/sessions`,
     summary: 'Start a command with nobody attached',
-    body: execStart,
+    body: async () => (await load.exec()).execStart,
     answer: 'json',
-    result: sessionStarted,
+    result: async () => (await load.exec()).sessionStarted,
   },
   sessionSignal: {
     method: 'POST',
     path: `${vm}/sessions/:session/signal`,
     summary: 'Signal a command',
-    body: signalRequest,
+    body: async () => (await load.exec()).signalRequest,
     answer: 'json',
-    result: done,
+    result: async () => (await load.system()).done,
   },
   sessionForget: {
     method: 'DELETE',
     path: `${vm}/sessions/:session`,
     summary: 'Forget an ended command',
     answer: 'json',
-    result: done,
+    result: async () => (await load.system()).done,
   },
   attach: {
     method: 'POST',
@@ -214,104 +222,104 @@ export const routes: Routes = {
     method: 'GET',
     path: `${vm}/files`,
     summary: 'The bytes of a file',
-    query: fileQuery,
+    query: async () => (await load.files()).fileQuery,
     answer: 'bytes',
   },
   fileWrite: {
     method: 'PUT',
     path: `${vm}/files`,
     summary: 'Replace a file',
-    query: fileWriteQuery,
+    query: async () => (await load.files()).fileWriteQuery,
     body: 'bytes',
     answer: 'json',
-    result: fileWritten,
+    result: async () => (await load.files()).fileWritten,
   },
   fileStat: {
     method: 'GET',
     path: `${vm}/file-info`,
     summary: 'What a path is',
-    query: fileQuery,
+    query: async () => (await load.files()).fileQuery,
     answer: 'json',
-    result: guestFileInfo,
+    result: async () => (await load.files()).guestFileInfo,
   },
 
   snapshotCreate: {
     method: 'POST',
     path: `${vm}/snapshots`,
     summary: 'Snapshot a running VM',
-    body: snapshotCreate,
+    body: async () => (await load.snapshots()).snapshotCreate,
     answer: 'events',
-    result: snapshotCreated,
+    result: async () => (await load.snapshots()).snapshotCreated,
   },
   snapshotLog: {
     method: 'GET',
     path: `${vm}/snapshots`,
     summary: 'Its snapshots as a tree',
     answer: 'json',
-    result: snapshotLog,
+    result: async () => (await load.snapshots()).snapshotLog,
   },
   snapshotInspect: {
     method: 'GET',
     path: `${vm}/snapshots/:snapshot`,
     summary: 'One snapshot',
     answer: 'json',
-    result: snapshotView,
+    result: async () => (await load.snapshots()).snapshotView,
   },
   snapshotRemove: {
     method: 'DELETE',
     path: `${vm}/snapshots/:snapshot`,
     summary: 'Remove a snapshot',
     answer: 'json',
-    result: done,
+    result: async () => (await load.system()).done,
   },
   restoreLocal: {
     method: 'POST',
     path: `${vm}/restore`,
     summary: 'Go back to a snapshot of this host',
-    body: restoreLocal,
+    body: async () => (await load.snapshots()).restoreLocal,
     answer: 'events',
-    result: restored,
+    result: async () => (await load.snapshots()).restored,
   },
   teleport: {
     method: 'POST',
     path: `${vm}/teleport`,
     summary: 'Suspend here and publish',
-    body: teleport,
+    body: async () => (await load.snapshots()).teleport,
     answer: 'events',
-    result: teleported,
+    result: async () => (await load.snapshots()).teleported,
   },
   restoreFromStore: {
     method: 'POST',
     path: '/v1/restores',
     summary: 'Claim a VM at rest in a store and run it here',
-    body: restoreFromStore,
+    body: async () => (await load.snapshots()).restoreFromStore,
     answer: 'events',
-    result: restored,
+    result: async () => (await load.snapshots()).restored,
   },
 
   packageList: {
     method: 'GET',
     path: '/v1/packages',
     summary: 'Packages of a store',
-    query: storeQuery,
+    query: async () => (await load.packages()).storeQuery,
     answer: 'json',
-    result: packageList,
+    result: async () => (await load.packages()).packageList,
   },
   packageInspect: {
     method: 'GET',
     path: '/v1/packages/:package',
     summary: 'One package',
-    query: storeQuery,
+    query: async () => (await load.packages()).storeQuery,
     answer: 'json',
-    result: packageDetail,
+    result: async () => (await load.packages()).packageDetail,
   },
   packageRemove: {
     method: 'DELETE',
     path: '/v1/packages/:package',
     summary: 'Remove a package',
-    query: packageRemoveQuery,
+    query: async () => (await load.packages()).packageRemoveQuery,
     answer: 'json',
-    result: done,
+    result: async () => (await load.system()).done,
   },
 
   imageList: {
@@ -319,22 +327,22 @@ export const routes: Routes = {
     path: '/v1/images',
     summary: 'Images of this host',
     answer: 'json',
-    result: imageList,
+    result: async () => (await load.images()).imageList,
   },
   imageBuild: {
     method: 'POST',
     path: '/v1/images',
     summary: 'Build a base image',
-    body: imageBuild,
+    body: async () => (await load.images()).imageBuild,
     answer: 'events',
-    result: imageBuilt,
+    result: async () => (await load.images()).imageBuilt,
   },
   imageRemove: {
     method: 'DELETE',
     path: '/v1/images/:image',
     summary: 'Remove an image',
     answer: 'json',
-    result: done,
+    result: async () => (await load.system()).done,
   },
 };
 
@@ -352,13 +360,4 @@ export function pathOf(
   const search = new URLSearchParams();
   for (const [key, value] of Object.entries(query)) if (value !== undefined) search.set(key, String(value));
   return search.size === 0 ? path : `${path}?${search.toString()}`;
-}
-
-/** `pathOf` by the route's name. */
-export function routePath(
-  name: RouteName,
-  parameters: Readonly<Record<string, string | number>> = {},
-  query: Readonly<Record<string, string | number | boolean | undefined>> = {},
-): string {
-  return pathOf(routes[name], parameters, query);
 }

@@ -1,11 +1,6 @@
 /** The daemon itself over the API: who it is, how it is, what it finds wrong. */
 import { z } from 'zod';
 
-/** Grows with each change that an older client or daemon would misread. */
-export const API_VERSION = 1;
-/** Sent by a client with each request; a daemon of another version answers `daemon_version_mismatch`. */
-export const API_VERSION_HEADER = 'x-kelpie-api';
-
 export interface VersionView {
   readonly version: string;
   readonly apiVersion: number;

@@ -1,6 +1,6 @@
 import { KELPIE_VERSION } from '../../base/version.ts';
 import { routes } from '../api/routes.ts';
-import { API_VERSION } from '../api/system.ts';
+import { API_VERSION } from '../api/version.ts';
 import { answerJson } from '../answers.ts';
 import { examineHost } from '../doctor.ts';
 import type { Room } from '../room.ts';
