@@ -108,6 +108,7 @@ function define(command: Command, definition: CommandDefinition, texts: HelpText
     defineLeaf(command, definition, start);
     return;
   }
+  addGlobals(command);
   for (const [name, member] of Object.entries(definition.members)) {
     const child = command.command(name).description(member.summary);
     configure(child, texts);

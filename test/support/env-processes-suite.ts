@@ -104,6 +104,15 @@ function childSuite(subject: string, createFixture: CreateFixture): void {
 function streamSuite(subject: string, createFixture: CreateFixture): void {
   const promise = promises(subject, createFixture);
 
+  promise('the input of a child that has ended can be ended', async ({ env: { processes } }) => {
+    const child = await processes.spawn({ ...shell('read line; echo "$line"'), stdin: 'pipe' });
+    const stdin = defined(child.stdin, 'stdin');
+    await stdin.write(utf8('enough\n'));
+    assert.equal(await textOf(child.stdout), 'enough\n');
+    assert.deepEqual(await child.wait(), { code: 0 });
+    await stdin.end();
+  });
+
   promise('stdin, stdout and stderr are apart, and whole', async ({ env: { processes } }) => {
     const child = await processes.spawn({ ...shell('echo problem >&2; cat'), stdin: 'pipe' });
     const stdin = defined(child.stdin, 'stdin');

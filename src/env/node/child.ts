@@ -71,7 +71,15 @@ function inputOf(stream: Writable, subject: string): NonNullable<Child['stdin']>
         isWriting = false;
       }
     },
-    end: async () => await attempt('end', subject, async () => await settled((done) => stream.end(done))),
+    // Each write tells of itself, so nothing is left that could fail. A child that has ended took its input with it, and Node calls
+    // nobody back who ends that.
+    end: async () => {
+      if (stream.destroyed) return;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      stream.once('close', resolve);
+      stream.end(() => resolve());
+      await promise;
+    },
   };
 }
 
