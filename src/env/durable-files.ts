@@ -25,8 +25,14 @@ export async function createSynced(files: Files, path: string, bytes: Bytes): Pr
 export async function replaceDurably(files: Files, path: string, bytes: Bytes): Promise<void> {
   const beside = `${path}.new`;
   await files.removeTree(beside);
-  await createSynced(files, beside, bytes);
-  await files.rename(beside, path);
+  try {
+    await createSynced(files, beside, bytes);
+    await files.rename(beside, path);
+  } catch (error) {
+    // What cannot be removed either is replaced by the next write.
+    await Promise.allSettled([files.removeTree(beside)]);
+    throw error;
+  }
   await files.syncDirectory(parentDirectory(path));
 }
 

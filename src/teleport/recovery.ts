@@ -28,8 +28,9 @@ import type { VmRegistry } from './vm-registry.ts';
 /** Rolls one operation forward or back. Idempotent. @throws KelpieError when that must wait, for a store above all. */
 export async function settle(host: TeleportHost, registry: VmRegistry, operation: Operation): Promise<void> {
   if (operation.kind === 'claim') return settleClaim(host, registry, operation);
-  if (operation.kind !== 'teleport') return settleLocal(host, registry, operation);
   const vm = registry.byId(operation.vmId);
+  if (vm !== undefined && !endsProcess(operation)) await findAgain(vm);
+  if (operation.kind !== 'teleport') return settleLocal(host, registry, operation);
   if (vm === undefined) {
     throw new KelpieError(
       'io_failed',
@@ -39,38 +40,57 @@ export async function settle(host: TeleportHost, registry: VmRegistry, operation
   await settleTeleport(host, vm, operation);
 }
 
-/** Brings the host back to where every VM and every operation is in a known state. Called once, before anything else. */
-export async function recover(host: TeleportHost, registry: VmRegistry): Promise<void> {
+/**
+ * Brings the host back to where every VM and every operation is in a known state. Called once, before anything else.
+ * @returns VMs that could not be found again now, for a reason that may pass: `findAgain` is to be tried until it succeeds.
+ */
+export async function recover(host: TeleportHost, registry: VmRegistry): Promise<readonly ManagedVm[]> {
   const { entries, damaged } = await host.journal.readAll();
   for (const { path, reason } of damaged) host.log.error({ event: 'journal-entry-damaged', path, reason });
   const isEnding = new Set(entries.filter(endsProcess).map((entry) => entry.vmId));
-  // At once: one VM that does not answer keeps nobody else waiting.
-  await Promise.all(registry.all.map((vm) => readopt(host, vm, isEnding.has(vm.id))));
+  const missing: ManagedVm[] = [];
+  for (const vm of registry.all) {
+    if (!isEnding.has(vm.id) && !(await isFoundAgain(host, vm))) missing.push(vm);
+  }
   for (const operation of entries) await settleOrHold(host, registry, operation);
   await removeStrayRuns(host, registry);
+  return missing;
 }
 
-/** Operations whose settling ends whatever runs: adopting it first would be for nothing. A claim may be done, but for its entry. */
-function endsProcess({ kind }: Operation): boolean {
-  return kind !== 'snapshot' && kind !== 'teleport' && kind !== 'claim';
+/** Operations whose settling ends whatever runs: adopting it first would be for nothing. */
+function endsProcess(operation: Operation): boolean {
+  return operation.kind !== 'snapshot' && operation.kind !== 'teleport';
 }
 
-async function readopt(host: TeleportHost, vm: ManagedVm, isEnding: boolean): Promise<void> {
-  if (isEnding) return;
+async function isFoundAgain(host: TeleportHost, vm: ManagedVm): Promise<boolean> {
   try {
-    if (vm.record.departed !== null) {
-      if (vm.record.runtime === null) return;
-      await vm.kill();
-      await vm.markDead('stopped', null);
-    } else if (vm.record.runtime !== null) {
-      await vm.adopt();
-    } else if (vm.isLive) {
-      await vm.markDead('crashed', 'it ended while the daemon was away');
-    }
+    await findAgain(vm);
+    return true;
   } catch (error) {
-    // Gone: the record says so. Anything else leaves the record as it is, for the next start of the daemon.
-    const level = isKelpieError(error, 'vm_crashed') ? 'info' : 'error';
-    host.log[level]({ event: 'vm-not-adopted', vmId: vm.id, err: asError(error) });
+    host.log.error({ event: 'vm-not-adopted', vmId: vm.id, err: asError(error) });
+    return false;
+  }
+}
+
+/**
+ * Adopts what runs of a VM; its record says so when nothing does. Nothing is done for a VM whose instance is known.
+ * @throws what keeps us from knowing; the record is as before then.
+ */
+export async function findAgain(vm: ManagedVm): Promise<void> {
+  if (vm.instance !== null) return;
+  if (vm.record.departed !== null) {
+    if (vm.record.runtime === null) return;
+    await vm.kill();
+    await vm.markDead('stopped', null);
+  } else if (vm.record.runtime !== null) {
+    try {
+      await vm.adopt();
+    } catch (error) {
+      // It is gone, and the record says so now.
+      if (!isKelpieError(error, 'vm_crashed')) throw error;
+    }
+  } else if (vm.isLive) {
+    await vm.markDead('crashed', 'it ended while the daemon was away');
   }
 }
 

@@ -37,7 +37,17 @@ export class ConvergenceOracle {
     for (const place of this.#places) await this.#untilIdle(place);
     for (const vm of this.#vms) if (vm.isCreated && !vm.isRemovalAsked) await this.#checkVm(vm);
     for (const place of this.#places) await this.#removeAll(place);
-    for (const place of this.#places) await this.#checkNothingLeft(place);
+    for (const place of this.#places) {
+      await this.#restart(place);
+      await this.#checkNothingLeft(place);
+    }
+  }
+
+  /** What a failure left behind is found at the latest when the daemon starts again. */
+  async #restart(place: Place): Promise<void> {
+    await place.daemon.call(routes.shutdown);
+    await this.#until(`the daemon of ${place.site.name} to end`, async () => place.site.daemon?.isAlive !== true);
+    await this.#untilIdle(place);
   }
 
   /** The daemon serves and nothing is under way. */

@@ -43,8 +43,8 @@ async function boundLog(env: Env, path: string, signal: AbortSignal): Promise<vo
       const { sizeBytes } = await env.files.stat(path);
       if (sizeBytes > LOG_BYTES_MAX) await truncate(env, path);
     } catch (error) {
-      // It goes with the VM.
-      if (!signal.aborted && !isSystemError(error, 'ENOENT')) throw error;
+      // The log goes with the VM; and a disk that fails now is looked at again. Nobody waits for this loop: what it throws would end the daemon.
+      if (!signal.aborted && !isSystemError(error)) throw error;
     }
   }
 }
