@@ -4,4 +4,4 @@ import { format } from 'prettier';
 import { describeApi } from '../src/daemon/api/openapi.ts';
 
 const path = new URL('../docs/openapi.json', import.meta.url);
-await writeFile(path, await format(JSON.stringify(describeApi()), { parser: 'json', printWidth: 110 }));
+await writeFile(path, await format(JSON.stringify(await describeApi()), { parser: 'json', printWidth: 110 }));

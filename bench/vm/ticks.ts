@@ -1,6 +1,7 @@
 /** Listens for the ticks of measured guests (`work.py`): how long each was silent, by the host's clock. */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** A guest that works says so some hundred times a second; even emulated on a busy host it is never silent for so long. */
 const SILENCE_MS_MAX = 30_000;
@@ -44,7 +45,7 @@ export class Ticks {
       const [first, last] = [ticks[0], ticks.at(-1)];
       if (first !== undefined && last !== undefined && last.atMs - first.atMs >= durationMs) return;
       if (performance.now() > deadlineMs) throw new Error(`the guest of ${name} is silent`);
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await sleep(5);
     }
   }
 

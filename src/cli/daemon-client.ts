@@ -5,10 +5,11 @@ import { KelpieError } from '../base/errors.ts';
 import { decodeEvents } from '../daemon/api/events.ts';
 import { decodeExecFrames, EXEC_CONTENT_TYPE } from '../daemon/api/exec-frames.ts';
 import { RESPONSE_JSON_BYTES_MAX } from '../daemon/api/limits.ts';
-import { fromProblem, problem } from '../daemon/api/problem.ts';
+import { fromProblem, readProblem } from '../daemon/api/problem.ts';
 import { pathOf, routes } from '../daemon/api/routes.ts';
-import { API_VERSION, API_VERSION_HEADER } from '../daemon/api/system.ts';
+import { API_VERSION, API_VERSION_HEADER } from '../daemon/api/version.ts';
 import { isSystemError } from '../env/system-error.ts';
+import type { z } from 'zod';
 import type { Bytes } from '../base/bytes.ts';
 import type { ExecFrame } from '../daemon/api/exec-frames.ts';
 import type { Progress as ApiProgress } from '../daemon/api/events.ts';
@@ -45,8 +46,11 @@ export class DaemonClient {
     route: Route<Result, Body, Query>,
     options: CallOptions<Body> = {},
   ): Promise<Result> {
-    const response = await this.#send(route, options, jsonBody(options.body));
-    return parseResult(route, JSON.parse(fromUtf8(await readAll(response.body))));
+    const [response, schema] = await Promise.all([
+      this.#send(route, options, jsonBody(options.body)),
+      resultSchema(route),
+    ]);
+    return parseResult(schema, JSON.parse(fromUtf8(await readAll(response.body))));
   }
 
   /** A long operation: progress and notices as they come, then the result. */
@@ -55,12 +59,15 @@ export class DaemonClient {
     options: CallOptions<Body>,
     listener: OperationListener,
   ): Promise<Result> {
-    const response = await this.#send(route, options, jsonBody(options.body));
+    const [response, schema] = await Promise.all([
+      this.#send(route, options, jsonBody(options.body)),
+      resultSchema(route),
+    ]);
     for await (const event of decodeEvents(response.body)) {
       if (event.event === 'progress') await listener.onProgress(event);
       else if (event.event === 'notice') await listener.onNotice(event.text);
       else if (event.event === 'error') throw fromProblem(event.problem);
-      else return parseResult(route, event.result);
+      else return parseResult(schema, event.result);
     }
     throw new KelpieError(
       'daemon_unavailable',
@@ -90,16 +97,19 @@ export class DaemonClient {
     options: CallOptions<Body>,
     bytes: AsyncIterable<Bytes>,
   ): Promise<Result> {
-    const response = await this.#send(route, options, { bytes, type: 'application/octet-stream' });
-    return parseResult(route, JSON.parse(fromUtf8(await readAll(response.body))));
+    const [response, schema] = await Promise.all([
+      this.#send(route, options, { bytes, type: 'application/octet-stream' }),
+      resultSchema(route),
+    ]);
+    return parseResult(schema, JSON.parse(fromUtf8(await readAll(response.body))));
   }
 
   async #send(route: AnyRoute, options: CallOptions, body: RequestBody | null): Promise<HttpResponse> {
     const response = await this.#request(route, options, body);
     if (response.status < 300) return response;
     const text = fromUtf8(await readAll(response.body));
-    const told = problem.safeParse(parseJson(text));
-    if (told.success) throw fromProblem(told.data);
+    const told = readProblem(parseJson(text));
+    if (told !== null) throw fromProblem(told);
     throw new KelpieError(
       'daemon_unavailable',
       `the daemon answered ${response.status} without saying why; see kelpied.log.`,
@@ -139,9 +149,16 @@ function jsonBody(body: unknown): RequestBody | null {
   return body === undefined ? null : { bytes: utf8(JSON.stringify(body)), type: 'application/json' };
 }
 
-function parseResult<Result, Body, Query>(route: Route<Result, Body, Query>, value: unknown): Result {
+/** The schema of what a route answers. It is loaded while the daemon works on the request, so it delays nobody. */
+async function resultSchema<Result, Body, Query>(
+  route: Route<Result, Body, Query>,
+): Promise<z.ZodType<Result>> {
   assert(route.result !== undefined, `the route ${route.path} has no result`);
-  const parsed = route.result.safeParse(value);
+  return route.result();
+}
+
+function parseResult<Result>(schema: z.ZodType<Result>, value: unknown): Result {
+  const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   throw new KelpieError(
     'daemon_version_mismatch',

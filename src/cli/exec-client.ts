@@ -9,10 +9,9 @@
  */
 import { KelpieError } from '../base/errors.ts';
 import { concat, fromUtf8, fromUtf8Lossy, utf8 } from '../base/bytes.ts';
-import { encodeExecFrame } from '../daemon/api/exec-frames.ts';
+import { encodeExecFrame, readSessionExit } from '../daemon/api/exec-frames.ts';
 import { EXEC_FRAME_BYTES_MAX } from '../daemon/api/limits.ts';
-import { fromProblem, problem } from '../daemon/api/problem.ts';
-import { sessionExit } from '../daemon/api/exec.ts';
+import { fromProblem, readProblem } from '../daemon/api/problem.ts';
 import { FrameQueue } from './frame-queue.ts';
 import { splitAtDetachKeys } from './detach-keys.ts';
 import type { Bytes } from '../base/bytes.ts';
@@ -121,11 +120,11 @@ async function followOutput(frames: AsyncIterable<ExecFrame>, sink: OutputSink):
         await sink.stderr(frame.payload);
         break;
       case 'exit':
-        return { kind: 'exit', exit: sessionExit.parse(parse(frame.payload)) };
+        return { kind: 'exit', exit: understood(readSessionExit(parse(frame.payload))) };
       case 'detached':
         return { kind: 'detached' };
       case 'error':
-        throw fromProblem(problem.parse(parse(frame.payload)));
+        throw fromProblem(understood(readProblem(parse(frame.payload))));
       default:
         break;
     }
@@ -188,4 +187,13 @@ async function pour(input: AsyncIterable<Bytes>, queue: FrameQueue): Promise<voi
 
 function parse(payload: Bytes): unknown {
   return JSON.parse(fromUtf8(payload));
+}
+
+/** @throws KelpieError `daemon_version_mismatch` for what could not be read. */
+function understood<T>(read: T | null): T {
+  if (read !== null) return read;
+  throw new KelpieError(
+    'daemon_version_mismatch',
+    'the daemon ended the session in a form that this version does not know: `kelpie daemon restart`.',
+  );
 }

@@ -68,7 +68,7 @@ export function readEvent(value: unknown): OperationEvent | null {
     case 'notice':
       return typeof value['text'] === 'string' ? { event: 'notice', text: value['text'] } : null;
     case 'result':
-      return { event: 'result', result: value['result'] };
+      return 'result' in value ? { event: 'result', result: value['result'] } : null;
     case 'error': {
       const problem = readProblem(value['problem']);
       return problem === null ? null : { event: 'error', problem };

@@ -3,7 +3,8 @@ import test from 'node:test';
 import fc from 'fast-check';
 import { concat, utf8 } from '../../base/bytes.ts';
 import { isKelpieError } from '../../base/errors.ts';
-import { decodeExecFrames, encodeExecFrame, execFrameKinds } from './exec-frames.ts';
+import { sessionExit } from './exec.ts';
+import { decodeExecFrames, encodeExecFrame, execFrameKinds, readSessionExit } from './exec-frames.ts';
 import { EXEC_FRAME_BYTES_MAX } from './limits.ts';
 import type { ExecFrame, ExecFrameKind } from './exec-frames.ts';
 
@@ -61,4 +62,19 @@ test('lengths over the bound, unknown kinds and cut frames are refused', async (
   assert.throws(() => encodeExecFrame('stdin', new Uint8Array(EXEC_FRAME_BYTES_MAX + 1)), {
     code: 'limit_exceeded',
   });
+});
+
+test('the exit of a command is read by hand as its schema says', () => {
+  const values = [
+    { code: 0, timedOut: false },
+    { signal: 9, timedOut: true },
+    { code: 1.5, timedOut: false },
+    { code: '1', timedOut: false },
+    { code: 1 },
+    { timedOut: false },
+    null,
+    [],
+  ];
+  for (const value of values)
+    assert.deepEqual(readSessionExit(value), sessionExit.safeParse(value).data ?? null);
 });

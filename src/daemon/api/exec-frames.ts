@@ -16,7 +16,7 @@
  */
 import { KelpieError } from '../../base/errors.ts';
 import { concat, viewOf } from '../../base/bytes.ts';
-import { isJsonObject } from '../../base/json.ts';
+import { isJsonObject, isSafeInteger } from '../../base/json.ts';
 import { EXEC_FRAME_BYTES_MAX } from './limits.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import type { SessionExit } from '../../guest/guest-agent.ts';
@@ -96,8 +96,8 @@ export async function* decodeExecFrames(body: AsyncIterable<Bytes>): AsyncGenera
 export function readSessionExit(value: unknown): SessionExit | null {
   if (!isJsonObject(value) || typeof value['timedOut'] !== 'boolean') return null;
   const { code, signal, timedOut } = value;
-  if (Number.isInteger(code) && typeof code === 'number') return { code, timedOut };
-  return Number.isInteger(signal) && typeof signal === 'number' ? { signal, timedOut } : null;
+  if (isSafeInteger(code)) return { code, timedOut };
+  return isSafeInteger(signal) ? { signal, timedOut } : null;
 }
 
 function malformed(): KelpieError {

@@ -1,7 +1,7 @@
 /** Errors on the wire: RFC 9457 problem details, with our `code` and `data` beside the standard members. */
 import { errorCodes, isErrorCode } from '../../base/error-codes.ts';
 import { KelpieError } from '../../base/errors.ts';
-import { isJsonObject } from '../../base/json.ts';
+import { isJsonObject, isSafeInteger } from '../../base/json.ts';
 import type { ErrorCode } from '../../base/error-codes.ts';
 import type { ErrorData } from '../../base/errors.ts';
 
@@ -23,7 +23,7 @@ export function readProblem(value: unknown): Problem | null {
   if (!isJsonObject(value)) return null;
   const { type, title, status, detail, code, data } = value;
   const isText = typeof type === 'string' && typeof title === 'string' && typeof detail === 'string';
-  if (!isText || typeof status !== 'number' || !isErrorCode(code) || !isErrorData(data)) return null;
+  if (!isText || !isSafeInteger(status) || !isErrorCode(code) || !isErrorData(data)) return null;
   return { type, title, status, detail, code, data };
 }
 
