@@ -9,7 +9,7 @@ import { adopt } from './adopt.ts';
 import { isSettledWithin } from './bounded.ts';
 import type { VmContext } from './context.ts';
 import { QemuInstance } from './instance.ts';
-import { KILL_TIMEOUT_MS } from './limits.ts';
+import { BOOT_TIMEOUT_MS_DEFAULT, KILL_TIMEOUT_MS } from './limits.ts';
 import { emptyRunDirectory } from './vm-process.ts';
 
 export interface QemuBackendOptions {
@@ -17,6 +17,8 @@ export interface QemuBackendOptions {
   readonly cacheDirectory: string;
   /** Other programs than those on `PATH`. */
   readonly programs?: Readonly<Partial<Record<Architecture, string>>>;
+  /** From the first instruction to an answer of the guest agent; `BOOT_TIMEOUT_MS_DEFAULT` if absent. */
+  readonly bootTimeoutMs?: number;
 }
 
 export function createQemuBackend(env: Env, options: QemuBackendOptions): VmBackend {
@@ -74,7 +76,8 @@ class QemuBackend implements VmBackend {
   #contextOf(id: string, config: VmConfig, places: VmPlaces): VmContext {
     const abilities = async (): Promise<Discovered['abilities']> =>
       (await this.#discover(config.architecture)).abilities;
-    return { env: this.#env, id, config, places, abilities };
+    const bootTimeoutMs = this.#options.bootTimeoutMs ?? BOOT_TIMEOUT_MS_DEFAULT;
+    return { env: this.#env, id, config, places, abilities, bootTimeoutMs };
   }
 
   #discover(architecture: Architecture): Promise<Discovered> {

@@ -17,7 +17,6 @@ import { ConsoleLog } from './console-log.ts';
 import type { LiveVm, VmContext } from './context.ts';
 import { createFirstLayer, createOverlay } from './disk-chain.ts';
 import { connectFirst } from './first-contact.ts';
-import { BOOT_TIMEOUT_MS } from './limits.ts';
 import { chooseMachine } from './machine.ts';
 import { continueCpus } from './qmp-commands.ts';
 import { runFiles } from './run-files.ts';
@@ -55,7 +54,7 @@ export async function boot(context: VmContext, request: StartOptions): Promise<L
 
     request.onProgress?.({ phase: 'boot' });
     await continueCpus(process.qmp);
-    const contact = { link, process, console, timeoutMs: BOOT_TIMEOUT_MS, signal };
+    const contact = { link, process, console, timeoutMs: context.bootTimeoutMs, signal };
     const { bootId, generation } = await connectFirst(contact, bootTimeout);
     const guest = { bootId, generation };
     return { process, link, console, machine, memory: null, memoryPath: files.emptyMemory, disk, guest };
@@ -81,9 +80,6 @@ async function createEmptyMemory({ env, config }: VmContext, path: string): Prom
 }
 
 function bootTimeout(consoleTail: string, cause: unknown): KelpieError {
-  return new KelpieError(
-    'vm_boot_timeout',
-    `the guest agent did not answer in ${BOOT_TIMEOUT_MS / 1000} s. The console ends with: ${consoleTail}`,
-    { cause },
-  );
+  const message = `the guest agent did not answer in time. The console ends with: ${consoleTail}`;
+  return new KelpieError('vm_boot_timeout', message, { cause });
 }

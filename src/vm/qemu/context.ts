@@ -13,6 +13,7 @@ export interface VmContext {
   readonly id: string;
   readonly config: VmConfig;
   readonly places: VmPlaces;
+  readonly bootTimeoutMs: number;
   /** What the QEMU for this VM's architecture can do; looked up when it is needed first. */
   abilities(): Promise<QemuAbilities>;
 }

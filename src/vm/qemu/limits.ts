@@ -13,7 +13,7 @@ export const LAUNCH_TIMEOUT_MS: number = 15 * SECOND_MS;
 export const LAUNCH_RETRY_MS = 2;
 
 /** From the first instruction to an answer of the guest agent. Emulated and on a busy host it is 3–10 s. */
-export const BOOT_TIMEOUT_MS: number = 2 * MINUTE_MS;
+export const BOOT_TIMEOUT_MS_DEFAULT: number = 2 * MINUTE_MS;
 /** From migration's start to its end: 258 KB of device state. */
 export const LOAD_TIMEOUT_MS: number = MINUTE_MS;
 /** Largest device state that is loaded; a VM of layout 1 has 258 KB. */
