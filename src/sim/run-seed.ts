@@ -6,6 +6,7 @@ import { ConvergenceOracle } from './oracles/convergence-oracle.ts';
 import { OwnershipOracle } from './oracles/ownership-oracle.ts';
 import { PackageOracle } from './oracles/package-oracle.ts';
 import { bytesOf, directoryIn } from './oracles/store-view.ts';
+import type { SimProcess } from './process.ts';
 import type { Settle, Task } from './scheduler.ts';
 import { Nemesis } from './workload/nemesis.ts';
 import { Person } from './workload/person.ts';
@@ -21,6 +22,8 @@ const LOOK_STEPS = 50;
 const LAST_WORDS_STEPS = 500;
 const ACTS_MIN = 4;
 const ACTS_MAX = 24;
+/** The longest that a command may take when nothing fails any more; a guest that does not boot is given up after two minutes. */
+const ANSWER_MS_MAX = 600_000;
 const DAEMON_DOWN_MS_MAX = 2000;
 
 export interface SeedOptions {
@@ -83,6 +86,7 @@ class Life {
   readonly #ownership: OwnershipOracle;
   readonly #packages: PackageOracle;
   readonly #nemesis: Nemesis;
+  readonly #people = new Set<SimProcess>();
   #actsLeft: number;
 
   constructor(world: World, compute: Compute) {
@@ -108,15 +112,25 @@ class Life {
 
   #powerOn(site: Site): void {
     this.#world.startDaemon(site);
-    const { daemon } = this.#world.client(site);
+    const { daemon, process } = this.#world.client(site);
     const person = new Person(this.#world, site, this.#vms, daemon);
     // It ends with its process when the power goes: then another one comes.
-    void person.work(
+    const work = person.work(
       () => this.#actsLeft <= 0,
       () => {
         this.#actsLeft -= 1;
       },
     );
+    this.#people.add(process);
+    void work.finally(() => this.#people.delete(process));
+  }
+
+  /** Every command that was given has its answer, or its person is gone. */
+  async #untilAnswered(): Promise<void> {
+    const endMs = this.#world.scheduler.nowMs + ANSWER_MS_MAX;
+    const isWaiting = (): boolean => [...this.#people].some((process) => process.isAlive);
+    while (isWaiting() && this.#world.scheduler.nowMs < endMs) await this.#world.sleep(DAEMON_DOWN_MS_MAX);
+    if (isWaiting()) this.#world.truth.violated('liveness', 'a command was not answered in time');
   }
 
   /** A daemon that is gone is started by the next command; here, after a while. */
@@ -134,6 +148,8 @@ class Life {
   }
 
   async #converge(): Promise<void> {
+    for (const site of this.#world.sites) this.#world.startDaemon(site);
+    await this.#untilAnswered();
     const oracle = new ConvergenceOracle(this.#world, this.#vms);
     await oracle.check();
     this.#packages.checkAll();

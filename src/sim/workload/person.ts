@@ -34,6 +34,7 @@ type Act = (vm: VmModel, signal: AbortSignal | undefined) => Promise<void>;
 export class Person {
   readonly #world: World;
   readonly #place: string;
+  readonly #hasImage: boolean;
   readonly #random: Prng;
   readonly #vms: VmModel[];
   readonly #daemon: DaemonClient;
@@ -41,6 +42,7 @@ export class Person {
   constructor(world: World, site: Site, vms: VmModel[], daemon: DaemonClient) {
     this.#world = world;
     this.#place = site.name;
+    this.#hasImage = site.hasImage;
     this.#vms = vms;
     this.#daemon = daemon;
     this.#random = world.random.split(`person ${site.name}`);
@@ -50,13 +52,14 @@ export class Person {
   async work(isOver: () => boolean, onAct: () => void): Promise<void> {
     while (!isOver()) {
       await this.#world.sleep(this.#random.fraction() * THINK_MS_MAX);
+      const vm = this.#chooseVm();
+      if (vm === null) continue;
       onAct();
-      await this.#actOnce();
+      await this.#actOnce(vm);
     }
   }
 
-  async #actOnce(): Promise<void> {
-    const model = this.#chooseVm();
+  async #actOnce(model: VmModel): Promise<void> {
     const name = model.isCreated ? this.#chooseAct(model) : 'up';
     this.#world.truth.mark(`asked ${name}`);
     try {
@@ -67,7 +70,7 @@ export class Person {
     }
   }
 
-  #onRefusal(name: string, error: unknown): void {
+  #onRefusal(name: ActName, error: unknown): void {
     if (isKelpieError(error)) {
       this.#world.truth.mark(`${name}: ${error.code}`);
       if (error.code === 'internal') this.#world.truth.violated('internal-error', `${name}: ${error.message}`);
@@ -89,9 +92,11 @@ export class Person {
     return abort.signal;
   }
 
-  #chooseVm(): VmModel {
+  /** Null when there is nothing to do here yet. */
+  #chooseVm(): VmModel | null {
     const known = this.#vms.filter((vm) => !vm.isRemovalAsked && (vm.isCreated || vm.birthplace === this.#place));
-    if (known.length > 0 && (this.#vms.length >= VMS_MAX || !this.#random.chance(0.1))) return this.#random.pick(known);
+    if (known.length > 0 && (known.length >= VMS_MAX || !this.#random.chance(0.1))) return this.#random.pick(known);
+    if (!this.#hasImage) return known.length > 0 ? this.#random.pick(known) : null;
     const model = newVmModel(`vm-${this.#vms.length}`, this.#place);
     this.#vms.push(model);
     return model;
@@ -105,7 +110,7 @@ export class Person {
     const weights: readonly (readonly [ActName, number])[] = [
       ['snapshot', isHere ? 5 : 0],
       ['teleport', isHere ? 6 : 0],
-      ['restoreFromStore', isAway ? 6 : 0],
+      ['restoreFromStore', vm.place === null ? 10 : isAway ? 1 : 0],
       ['restoreLocal', isHere ? 3 : 0],
       ['count', isHere ? 3 : 0.5],
       ['pause', isHere ? 1 : 0],

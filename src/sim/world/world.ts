@@ -43,6 +43,8 @@ export interface Site {
   readonly name: string;
   readonly home: string;
   readonly machine: Machine;
+  /** It has the image that new VMs are made of from the beginning. */
+  readonly hasImage: boolean;
   daemon: SimProcess | null;
 }
 
@@ -74,6 +76,7 @@ export class World {
       name,
       home: `/home/${name}`,
       machine: shared ?? machineNamed(name, new Map([[STORE_PATH, store]])),
+      hasImage: name === 'a' || this.random.chance(0.5),
       daemon: null,
     }));
     this.storeVolume = shared === null ? store : rootOf(shared);
@@ -81,9 +84,7 @@ export class World {
     for (const machine of machines) installPrograms(rootOf(machine));
     for (const site of this.sites) installDirectory(rootOf(site.machine), site.home);
     installDirectory(this.storeVolume, this.storeRoot);
-    const [first, second] = this.sites;
-    installImage(rootOf(defined(first, 'a site').machine), defined(first, 'a site').home, compute);
-    if (this.random.chance(0.5)) installImage(rootOf(defined(second, 'a site').machine), defined(second, 'a site').home, compute);
+    for (const { machine, home, hasImage } of this.sites) if (hasImage) installImage(rootOf(machine), home, compute);
   }
 
   /** Starts the daemon of a site, as `kelpie serve` does. */
@@ -119,7 +120,11 @@ export class World {
   }
 
   #machine(name: string, compute: Compute, extra: ReadonlyMap<string, Volume>): Machine {
-    const skewMs = this.faults.chances.has('clock_skew') ? (this.random.fraction() - 0.5) * 2 * CLOCK_SKEW_MS_MAX : 0;
+    let skewMs = 0;
+    if (this.faults.hits('clock_skew')) {
+      this.faults.tookEffect('clock_skew');
+      skewMs = (this.random.fraction() - 0.5) * 2 * CLOCK_SKEW_MS_MAX;
+    }
     const programs = new Map<string, Program>([
       ['qemu-system-x86_64', qemuProgram(this.truth)],
       ['qemu-img', qemuImgProgram],
