@@ -1,5 +1,4 @@
 /** Where the program begins and the real world is made: `kelpie serve` is the daemon, everything else its command line. */
-import process from 'node:process';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createNodeEnv } from '../env/node/env.ts';

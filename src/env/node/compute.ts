@@ -1,5 +1,4 @@
-import { createHash, hash } from 'node:crypto';
-import { crc32 } from 'node:zlib';
+import { crypto, zlib } from './late-modules.ts';
 import { KIB, PAGE_BYTES } from '../../base/units.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import type { Compute } from '../compute.ts';
@@ -19,9 +18,9 @@ function isZero(bytes: Bytes): boolean {
 
 export function createNodeCompute(): Compute {
   return {
-    sha256: (bytes) => hash('sha256', bytes, 'hex'),
+    sha256: (bytes) => crypto().hash('sha256', bytes, 'hex'),
     sha256Hasher: () => {
-      const running = createHash('sha256');
+      const running = crypto().createHash('sha256');
       return {
         update: (bytes) => void running.update(bytes),
         digest: () => running.digest('hex'),
@@ -29,6 +28,6 @@ export function createNodeCompute(): Compute {
     },
     isZero,
     isEqual: (a, b) => a.byteLength === b.byteLength && Buffer.compare(a, b) === 0,
-    crc32: (bytes, seed = 0) => crc32(bytes, seed),
+    crc32: (bytes, seed = 0) => zlib().crc32(bytes, seed),
   };
 }

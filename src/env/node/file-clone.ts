@@ -3,13 +3,13 @@
  * Node's own copy fills holes, and it has no SEEK_DATA to find them: an 8 GiB template with 4 MiB of data would take
  * seconds. So on Linux the system's `cp` does it (5 ms for the same file); on macOS Node's clonefile is enough.
  */
-import { spawn } from 'node:child_process';
 import { constants } from 'node:fs';
 import { copyFile, rm } from 'node:fs/promises';
 import { getSystemErrorMap } from 'node:util';
 import { assert } from '../../base/assert.ts';
 import { KIB } from '../../base/units.ts';
 import { SystemError } from '../system-error.ts';
+import { childProcess } from './late-modules.ts';
 
 /** What is kept of the tool's complaint. */
 const STDERR_BYTES_MAX: number = 4 * KIB;
@@ -37,7 +37,7 @@ async function runCopy(source: string, target: string): Promise<string | null> {
     '--preserve=mode',
     '--no-target-directory',
   ];
-  const child = spawn('cp', [...options, '--', source, target], {
+  const child = childProcess().spawn('cp', [...options, '--', source, target], {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { ...process.env, LC_ALL: 'C' },
   });

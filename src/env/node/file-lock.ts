@@ -9,10 +9,10 @@
  * Both need no helper that lives on. Node opens files close-on-exec, so no child keeps a lock of ours. Descriptors are
  * plain numbers here: a `FileHandle` that nobody refers to is closed by the garbage collector, and the lock with it.
  */
-import { spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import { promisify } from 'node:util';
 import { isSystemError, SystemError } from '../system-error.ts';
+import { childProcess } from './late-modules.ts';
 import { attempt } from './system-errors.ts';
 import type { FileLock } from '../files.ts';
 
@@ -75,7 +75,7 @@ async function openLockedOnLinux(path: string): Promise<number | null> {
 /** @throws SystemError `ENOSYS` when this machine has no `flock` program. */
 async function runFlock(path: string, fd: number): Promise<number | null> {
   const { promise, resolve, reject } = Promise.withResolvers<number | null>();
-  const child = spawn('flock', ['-n', '3'], { stdio: ['ignore', 'ignore', 'ignore', fd] });
+  const child = childProcess().spawn('flock', ['-n', '3'], { stdio: ['ignore', 'ignore', 'ignore', fd] });
   child.once('error', (error) => reject(new SystemError('ENOSYS', 'lock', path, error)));
   child.once('exit', resolve);
   return await promise;

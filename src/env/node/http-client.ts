@@ -1,3 +1,4 @@
+import { http } from './late-modules.ts';
 import { toSystemError } from './system-errors.ts';
 import { bytesOf } from './pull-reader.ts';
 import { describeAddress, nodeAddress } from './socket-address.ts';
@@ -6,16 +7,13 @@ import type { ClientRequest, IncomingHttpHeaders, IncomingMessage, RequestOption
 import type { Bytes } from '../../base/bytes.ts';
 import type { HttpRequest, HttpResponse } from '../http.ts';
 
-/** Not by `import`: that asks the module for everything that it exports, Node's own fetch and WebSocket too, which takes 40 ms. */
-const http = process.getBuiltinModule('node:http');
-
 /** Connections to one host and port; more requests wait in line. */
 const TCP_CONNECTIONS_MAX = 64;
 const TCP_IDLE_CONNECTIONS_MAX = 16;
 const HEADER_BYTES_MAX: number = 64 * 1024;
 
 const pool = { keepAlive: true, maxSockets: TCP_CONNECTIONS_MAX, maxFreeSockets: TCP_IDLE_CONNECTIONS_MAX };
-const plainAgent = new http.Agent(pool);
+const plainAgent = new (http().Agent)(pool);
 
 /** Starts a request, unsent. */
 type Open = (options: RequestOptions) => ClientRequest;
@@ -36,7 +34,7 @@ async function openerOf(request: HttpRequest): Promise<Open> {
   if (request.target.tls === true) return await loadTls();
   // A Unix socket costs nothing to connect to, and a kept one may be closed by a restarted server just as it is used.
   const agent = request.target.address.kind === 'unix' ? false : plainAgent;
-  return (options) => http.request({ ...options, agent });
+  return (options) => http().request({ ...options, agent });
 }
 
 /**

@@ -1,8 +1,8 @@
 /** What the system knows of processes: their start, state and command line. */
-import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { defined } from '../../base/assert.ts';
 import { isSystemError } from '../system-error.ts';
+import { childProcess } from './late-modules.ts';
 import { toSystemError } from './system-errors.ts';
 import type { ProcessIdentity } from '../processes.ts';
 
@@ -115,7 +115,7 @@ class DarwinProcessTable implements ProcessTable {
 
   private ps(selection: readonly string[]): string {
     try {
-      return execFileSync('ps', [...selection, '-o', 'pid=,state=,lstart=,args='], {
+      return childProcess().execFileSync('ps', [...selection, '-o', 'pid=,state=,lstart=,args='], {
         encoding: 'utf8',
         env: { ...process.env, LC_ALL: 'C', TZ: 'UTC' },
       });

@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process';
 import { open, stat } from 'node:fs/promises';
 import { assert, defined } from '../../base/assert.ts';
 import { ADOPTED_POLL_MS_MAX } from '../processes.ts';
 import { isSystemError, SystemError } from '../system-error.ts';
 import { NodeChild } from './child.ts';
+import { childProcess } from './late-modules.ts';
 import { createProcessTable } from './process-table.ts';
 import { attempt, toSystemError } from './system-errors.ts';
 import type { ChildProcess, StdioOptions } from 'node:child_process';
@@ -47,7 +47,7 @@ class NodeProcesses implements Processes {
     };
     let process: ChildProcess;
     try {
-      process = spawn(options.command, options.args, settings);
+      process = childProcess().spawn(options.command, options.args, settings);
       if (process.pid === undefined) await failureOf(process);
     } catch (error) {
       throw await spawnError(options, error);

@@ -1,10 +1,10 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { crypto } from './late-modules.ts';
 import type { Random } from '../random.ts';
 
 export function createNodeRandom(): Random {
   return {
-    bytes: (length) => randomBytes(length),
-    uuid: () => randomUUID(),
+    bytes: (length) => crypto().randomBytes(length),
+    uuid: () => crypto().randomUUID(),
     fraction: () => Math.random(),
   };
 }

@@ -1,7 +1,7 @@
-import { spawnSync } from 'node:child_process';
 import { fstatSync, writeSync } from 'node:fs';
 import type { Terminal } from '../terminal.ts';
 import { SystemError } from '../system-error.ts';
+import { childProcess } from './late-modules.ts';
 import type { Bytes } from '../../base/bytes.ts';
 
 const interrupts = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
@@ -21,7 +21,7 @@ export function createNodeTerminal(): Terminal {
       if (!stdin.isTTY) return;
       stdin.setRawMode(isRaw);
       // Node's raw mode goes on turning \n into \r\n; a full-screen program writes \n to move straight down. Leaving raw mode puts it back.
-      if (isRaw) spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] });
+      if (isRaw) childProcess().spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] });
     },
     onResize: (listener) => {
       stdout.on('resize', listener);
