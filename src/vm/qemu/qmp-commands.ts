@@ -97,21 +97,3 @@ const consoleSchema = z.base64();
 export async function readRing(qmp: QmpClient, device: string, sizeBytes: number): Promise<string> {
   return qmp.execute('ringbuf-read', { device, size: sizeBytes, format: 'base64' }, consoleSchema);
 }
-
-/** Names of all commands. */
-export async function queryCommands(qmp: QmpClient): Promise<ReadonlySet<string>> {
-  const commands = await qmp.execute('query-commands', null, z.array(z.object({ name: z.string() })));
-  return new Set(commands.map((command) => command.name));
-}
-
-/** Names of the machine types, without their aliases. */
-export async function queryMachines(qmp: QmpClient): Promise<readonly string[]> {
-  const machines = await qmp.execute('query-machines', null, z.array(z.object({ name: z.string() })));
-  return machines.map((machine) => machine.name);
-}
-
-/** Names of the CPU models, without aliases. */
-export async function queryCpuModels(qmp: QmpClient): Promise<readonly string[]> {
-  const models = await qmp.execute('query-cpu-definitions', null, z.array(z.object({ name: z.string() })));
-  return models.map((model) => model.name);
-}
