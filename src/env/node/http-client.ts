@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { http } from './late-modules.ts';
 import { toSystemError } from './system-errors.ts';
 import { bytesOf } from './pull-reader.ts';
@@ -32,9 +33,11 @@ async function loadTls(): Promise<Open> {
 
 async function openerOf(request: HttpRequest): Promise<Open> {
   if (request.target.tls === true) return await loadTls();
-  // A Unix socket costs nothing to connect to, and a kept one may be closed by a restarted server just as it is used.
-  const agent = request.target.address.kind === 'unix' ? false : plainAgent;
-  return (options) => http().request({ ...options, agent });
+  const { address } = request.target;
+  if (address.kind === 'tcp') return (options) => http().request({ ...options, agent: plainAgent });
+  // A Unix socket costs nothing to connect to, and a kept one may be closed by a restarted server just as it is used. Without
+  // an agent Node need not find out whether the socket's path is an IP address, which takes it 4 ms the first time.
+  return (options) => http().request({ ...options, createConnection: () => connect(address.path) });
 }
 
 /**
