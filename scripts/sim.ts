@@ -1,5 +1,5 @@
 /**
- * Runs the simulator: `scripts/sim.ts --seeds 100 [--seed S] [--faults a,b] [--json FILE] [--trace] [--log]`. Without `--seed` it begins at 1, or at `DST_SEED`.
+ * Runs the simulator: `scripts/sim.ts --seeds 100 [--seed S] [--faults a,b] [--json FILE] [--trace] [--log] [--until-failure]`. Without `--seed` it begins at 1, or at `DST_SEED`.
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -15,6 +15,7 @@ const { values } = parseArgs({
     json: { type: 'string' },
     trace: { type: 'boolean', default: false },
     log: { type: 'boolean', default: false },
+    'until-failure': { type: 'boolean', default: false },
   },
 });
 
@@ -40,6 +41,7 @@ for (let seed = first; seed < first + Number(values.seeds); seed += 1) {
   if (result.violation === null) continue;
   console.log(`seed ${seed}: ${result.violation.oracle}: ${result.violation.what}`);
   console.log(`  replay: scripts/node scripts/sim.ts --seed ${seed}`);
+  if (values['until-failure']) break;
 }
 const summary = report.summary((performance.now() - startMs) / 1000);
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(summary, null, 2)}\n`);

@@ -69,6 +69,7 @@ export class Supervisor {
     await this.registry.load();
     const missing = await recover(this.host, this.registry);
     for (const vm of missing) if (!this.#held.has(vm.id)) this.#findLater(vm);
+    for (const { id, isUnread } of this.registry.damaged) if (isUnread) this.#track(this.#readLater(id));
     this.#gate.want();
   }
 
@@ -205,6 +206,15 @@ export class Supervisor {
         this.#locks.release(vm.id);
       }),
     );
+  }
+
+  /** A VM that is not known because the disk did not give its record. */
+  async #readLater(vmId: string): Promise<void> {
+    await this.#untilDone(vmId, async () => {
+      await this.registry.readAgain(vmId);
+      const vm = this.registry.byId(vmId);
+      if (vm !== undefined && !this.#held.has(vmId)) this.#findLater(vm);
+    });
   }
 
   /** Work that nobody waits for. */

@@ -24,6 +24,8 @@ const ACTS_MIN = 4;
 const ACTS_MAX = 24;
 /** The longest that a command may take when nothing fails any more; a guest that does not boot is given up after two minutes. */
 const ANSWER_MS_MAX = 600_000;
+const SECOND_DAEMON_CHANCE = 0.05;
+const CALM_MS = 90_000;
 const DAEMON_DOWN_MS_MAX = 2000;
 
 export interface SeedOptions {
@@ -138,7 +140,11 @@ class Life {
     const random = this.#world.random.split('daemons');
     while (this.#world.faults.isOn) {
       await this.#world.sleep(random.fraction() * DAEMON_DOWN_MS_MAX);
-      for (const site of this.#world.sites) this.#world.startDaemon(site);
+      for (const site of this.#world.sites) {
+        this.#world.startDaemon(site);
+        // Two commands at once may both find no daemon, and start one each.
+        if (random.chance(SECOND_DAEMON_CHANCE)) this.#world.startSecondDaemon(site);
+      }
     }
   }
 
@@ -150,6 +156,8 @@ class Life {
   async #converge(): Promise<void> {
     for (const site of this.#world.sites) this.#world.startDaemon(site);
     await this.#untilAnswered();
+    // What was slowed down while faults were on still takes its time.
+    await this.#world.sleep(CALM_MS);
     const oracle = new ConvergenceOracle(this.#world, this.#vms);
     await oracle.check();
     this.#packages.checkAll();

@@ -27,6 +27,8 @@ import type { VmRegistry } from './vm-registry.ts';
 
 /** Rolls one operation forward or back. Idempotent. @throws KelpieError when that must wait, for a store above all. */
 export async function settle(host: TeleportHost, registry: VmRegistry, operation: Operation): Promise<void> {
+  // What the record says decides: a claim that was done must not be put to rest because it could not be read.
+  if (operation.kind !== 'create' && operation.kind !== 'remove') await registry.readAgain(operation.vmId);
   if (operation.kind === 'claim') return settleClaim(host, registry, operation);
   const vm = registry.byId(operation.vmId);
   if (vm !== undefined && !endsProcess(operation)) await findAgain(vm);

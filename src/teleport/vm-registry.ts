@@ -2,6 +2,7 @@
 import { KelpieError, asError } from '../base/errors.ts';
 import { isUuid } from '../base/uuid.ts';
 import { MIB } from '../base/units.ts';
+import { isSystemError } from '../env/system-error.ts';
 import { readJson } from './durable-json.ts';
 import { ManagedVm } from './managed-vm.ts';
 import { vmRecord } from './vm-record.ts';
@@ -12,6 +13,8 @@ const RECORD_BYTES_MAX: number = 4 * MIB;
 
 /** A VM whose record cannot be read: its files are kept, and somebody must look. */
 export interface DamagedVm {
+  /** The disk did not give it: another time it may. */
+  readonly isUnread: boolean;
   readonly id: string;
   readonly path: string;
   readonly reason: string;
@@ -37,10 +40,19 @@ export class VmRegistry {
         if (record === undefined) await files.removeTree(this.#host.places.vmDirectory(id));
         else this.#vms.set(id, new ManagedVm(this.#host, record));
       } catch (error) {
-        this.#damaged.set(id, { id, path: this.#host.places.vmRecord(id), reason: asError(error).message });
+        const path = this.#host.places.vmRecord(id);
+        this.#damaged.set(id, { id, path, reason: asError(error).message, isUnread: isSystemError(error) });
         this.#host.log.error({ event: 'vm-record-damaged', vmId: id, err: asError(error) });
       }
     }
+  }
+
+  /** Tries once more to read a record that could not be read; nothing is done for any other. @throws why it still cannot. */
+  async readAgain(id: string): Promise<void> {
+    if (!this.#damaged.has(id)) return;
+    const record = await this.#read(id);
+    // It may have been removed meanwhile.
+    if (this.#damaged.delete(id) && record !== undefined) this.#vms.set(id, new ManagedVm(this.#host, record));
   }
 
   async #read(id: string): Promise<VmRecord | undefined> {

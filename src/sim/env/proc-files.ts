@@ -11,6 +11,9 @@ export interface ProcFile {
   read(into: Bytes, offset: number): number;
 }
 
+/** Copying a guest's pages takes longer than asking its VMM something, or not so long. */
+const BATCH_MS_MAX = 10;
+
 const pathPattern = /^\/proc\/(?<pid>\d+)\/(?<name>[a-z]+)$/;
 
 /** Null when the path is none of a process. */
@@ -29,6 +32,7 @@ export function openProcFile(reader: SimProcess, path: string): FileHandle | nul
     read: (into, offset) => reader.call(`proc.${name}`, () => find().read(into, offset)),
     readBatch: async (extents: readonly Extent[], into: Bytes) => {
       checkBatch(extents, into);
+      const delayMs = reader.machine.random.fraction() * BATCH_MS_MAX;
       await reader.call(`proc.${name}`, () => {
         let start = 0;
         for (const { offset, length } of extents) {
@@ -36,7 +40,7 @@ export function openProcFile(reader: SimProcess, path: string): FileHandle | nul
           if (count < length) throw new SystemError('EIO', 'read', path);
           start += length;
         }
-      });
+      }, { delayMs });
     },
     write: refuse,
     writeBatch: refuse,

@@ -92,11 +92,16 @@ export class Person {
     return abort.signal;
   }
 
-  /** Null when there is nothing to do here yet. */
+  /** Null when there is nothing to do here now. */
   #chooseVm(): VmModel | null {
     const known = this.#vms.filter((vm) => !vm.isRemovalAsked && (vm.isCreated || vm.birthplace === this.#place));
-    if (known.length > 0 && (known.length >= VMS_MAX || !this.#random.chance(0.1))) return this.#random.pick(known);
-    if (!this.#hasImage) return known.length > 0 ? this.#random.pick(known) : null;
+    if (this.#hasImage && known.length < VMS_MAX && this.#random.chance(known.length === 0 ? 1 : 0.1)) return this.#newVm();
+    const isAnything = this.#random.chance(0.1);
+    const near = known.filter((vm) => isAnything || vm.place === null || vm.place === this.#place);
+    return near.length === 0 ? null : this.#random.pick(near);
+  }
+
+  #newVm(): VmModel {
     const model = newVmModel(`vm-${this.#vms.length}`, this.#place);
     this.#vms.push(model);
     return model;

@@ -102,6 +102,8 @@ export class GuestAgentEnd {
         return [this.#result(request, this.#health())];
       case 'system.repair':
         return [this.#repair(request)];
+      case 'system.setClock':
+        return [this.#result(request, { clockStepMs: 0 })];
       case 'system.sync':
         return [this.#result(request, {})];
       case 'system.powerOff':

@@ -95,6 +95,12 @@ export class World {
     site.machine.run(daemonProgram, process, createSimEnv(process));
   }
 
+  /** Starts a daemon where one may serve already: it is to notice, and end. */
+  startSecondDaemon(site: Site): void {
+    const process = site.machine.startProcess(['kelpied', site.home]);
+    site.machine.run(daemonProgram, process, createSimEnv(process));
+  }
+
   /** A process of a person at a site, and the daemon's client in it. */
   client(site: Site): { readonly process: SimProcess; readonly daemon: DaemonClient } {
     const process = site.machine.startProcess(['client', site.name]);
