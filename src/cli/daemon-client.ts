@@ -46,10 +46,8 @@ export class DaemonClient {
     route: Route<Result, Body, Query>,
     options: CallOptions<Body> = {},
   ): Promise<Result> {
-    const [response, schema] = await Promise.all([
-      this.#send(route, options, jsonBody(options.body)),
-      resultSchema(route),
-    ]);
+    const response = await this.#send(route, options, jsonBody(options.body));
+    const schema = await resultSchema(route);
     return parseResult(schema, JSON.parse(fromUtf8(await readAll(response.body))));
   }
 
@@ -59,10 +57,8 @@ export class DaemonClient {
     options: CallOptions<Body>,
     listener: OperationListener,
   ): Promise<Result> {
-    const [response, schema] = await Promise.all([
-      this.#send(route, options, jsonBody(options.body)),
-      resultSchema(route),
-    ]);
+    const response = await this.#send(route, options, jsonBody(options.body));
+    const schema = await resultSchema(route);
     for await (const event of decodeEvents(response.body)) {
       if (event.event === 'progress') await listener.onProgress(event);
       else if (event.event === 'notice') await listener.onNotice(event.text);
@@ -97,10 +93,8 @@ export class DaemonClient {
     options: CallOptions<Body>,
     bytes: AsyncIterable<Bytes>,
   ): Promise<Result> {
-    const [response, schema] = await Promise.all([
-      this.#send(route, options, { bytes, type: 'application/octet-stream' }),
-      resultSchema(route),
-    ]);
+    const response = await this.#send(route, options, { bytes, type: 'application/octet-stream' });
+    const schema = await resultSchema(route);
     return parseResult(schema, JSON.parse(fromUtf8(await readAll(response.body))));
   }
 
@@ -149,7 +143,7 @@ function jsonBody(body: unknown): RequestBody | null {
   return body === undefined ? null : { bytes: utf8(JSON.stringify(body)), type: 'application/json' };
 }
 
-/** The schema of what a route answers. It is loaded while the daemon works on the request, so it delays nobody. */
+/** The schema of what a route answers. Loaded once the daemon has begun to answer: it works on while we load. */
 async function resultSchema<Result, Body, Query>(
   route: Route<Result, Body, Query>,
 ): Promise<z.ZodType<Result>> {
