@@ -148,6 +148,8 @@ export interface GuestAgent {
   writeFile(write: GuestFileWrite, bytes: AsyncIterable<Bytes>): Promise<{ readonly sizeBytes: number }>;
   /** @throws KelpieError `guest_repair_failed`: the VM must not be handed out. */
   repair(repair: IdentityRepair): Promise<{ readonly clockStepMs: number; readonly generation: number }>;
+  /** Of a guest that has booted: hardware clocks count whole seconds, so it may be a second slow. @param unixNs as of `IdentityRepair`. */
+  setClock(unixNs: () => bigint): Promise<{ readonly clockStepMs: number }>;
   sync(): Promise<void>;
   /** Resolves when the guest has taken the request. */
   powerOff(): Promise<void>;

@@ -27,6 +27,7 @@ import {
   parseAttached,
   parseHealth,
   parseNothing,
+  parseClockSet,
   parseRepaired,
   parseSessions,
   parseStarted,
@@ -149,6 +150,15 @@ export class GuestClient implements GuestAgent {
         { cause: error },
       );
     }
+  }
+
+  setClock(unixNs: () => bigint): Promise<{ readonly clockStepMs: number }> {
+    return this.#rpc.call({
+      method: 'system.setClock',
+      params: {},
+      paramsAtSending: () => ({ unixNs: unixNs().toString() }),
+      accept: parseClockSet,
+    });
   }
 
   async sync(): Promise<void> {

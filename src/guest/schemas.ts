@@ -176,6 +176,11 @@ export const parseHealth: Parser<GuestHealth> = parser(
   }),
 );
 
+export const parseClockSet: Parser<{ readonly clockStepMs: number }> = parser(
+  'system.setClock',
+  z.object({ clockStepMs: milliseconds }),
+);
+
 export const parseRepaired: Parser<{ readonly clockStepMs: number; readonly generation: number }> = parser(
   'system.repair',
   z.object({ clockStepMs: milliseconds, generation: u32 }),

@@ -27,6 +27,7 @@ export function fakeGuestAgent(machine: FakeMachine): GuestAgent {
     readFile: unsupported,
     writeFile: unsupported,
     repair: unsupported,
+    setClock: unsupported,
     sync: unsupported,
     powerOff: unsupported,
     quiesce: unsupported,

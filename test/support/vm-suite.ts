@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fromUtf8Lossy } from '../../src/base/bytes.ts';
 import { isKelpieError } from '../../src/base/errors.ts';
 import type { ErrorCode } from '../../src/base/error-codes.ts';
+import type { GuestHealth } from '../../src/guest/guest-agent.ts';
 import { diskLayerPath } from '../../src/snapshot/local-snapshot.ts';
 import { IMAGE_BUILD_TIMEOUT_MS } from './base-image.ts';
 import { assertWorks, startWork, workDone, workPid } from './guest-work.ts';
@@ -43,6 +44,7 @@ export function vmSuite(name: string, createWorld: () => Promise<VmWorld>): void
         ['starting', 'running'],
       );
       assert.equal(booted.vm.runtime?.machine.backend, world.backend.name);
+      await healthWithRightClock(booted);
       assert.match(await world.run(booted, 'uname -a'), /Linux/);
       assert.ok((await booted.vm.console()).byteLength > 0);
     });
@@ -58,11 +60,7 @@ export function vmSuite(name: string, createWorld: () => Promise<VmWorld>): void
     test('goes on elsewhere where it was, with its clock right and its generation counted', async () => {
       const pid = await workPid(world, booted);
       const copy = await world.restore(snapshot);
-      const agent = await copy.vm.agent();
-      const askedMs = Date.now();
-      const { unixMs, generation } = await agent.health();
-      const answeredMs = Date.now();
-      assert.ok(unixMs > askedMs - CLOCK_ERROR_MS_MAX && unixMs < answeredMs + CLOCK_ERROR_MS_MAX);
+      const { generation } = await healthWithRightClock(copy);
       assert.equal(generation, snapshot.guest.generation + 1);
       assert.equal(await workPid(world, copy), pid);
       await assertWorks(world, copy);
@@ -91,6 +89,7 @@ export function vmSuite(name: string, createWorld: () => Promise<VmWorld>): void
       await delay(PAUSE_MS);
       await copy.vm.resume();
       await rejects(copy.vm.resume(), 'invalid_state');
+      await healthWithRightClock(copy);
       const countedAfter = await workDone(world, copy);
       assert.ok(countedAfter >= counted && countedAfter < counted + 25, `${counted} → ${countedAfter}`);
       await copy.vm.stop({ force: true });
@@ -294,6 +293,16 @@ export function vmSuite(name: string, createWorld: () => Promise<VmWorld>): void
       assert.deepEqual(await world.leftovers(copy), []);
     });
   });
+}
+
+/** The clock is right within the time that the question took. */
+async function healthWithRightClock({ vm }: VmInWorld): Promise<GuestHealth> {
+  const agent = await vm.agent();
+  const askedMs = Date.now();
+  const health = await agent.health();
+  const answeredMs = Date.now();
+  assert.ok(health.unixMs > askedMs - CLOCK_ERROR_MS_MAX && health.unixMs < answeredMs + CLOCK_ERROR_MS_MAX);
+  return health;
 }
 
 async function rejects(call: Promise<unknown>, code: ErrorCode): Promise<void> {

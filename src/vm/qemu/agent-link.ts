@@ -14,6 +14,9 @@ import type { ConnectOptions } from '../../guest/connect-guest-agent.ts';
 import type { GuestAgent } from '../../guest/guest-agent.ts';
 import { TrafficGate } from './traffic-gate.ts';
 
+/** What a guest can do wrong; the host's acts do not fail for it. */
+const GUEST_TROUBLES = ['timeout', 'guest_unreachable', 'guest_protocol_error', 'guest_failed'] as const;
+
 export class AgentLink {
   readonly #env: Env;
   readonly #socketPath: string;
@@ -59,6 +62,19 @@ export class AgentLink {
     this.#gate.open();
     this.#held?.release();
     this.#held = null;
+  }
+
+  /**
+   * Gives a guest that was stopped the time it missed: its clock stood still with it, and a certificate or a token that it
+   * looks at next may depend on it. A guest that does not answer in `timeoutMs` goes on with the clock that it has.
+   */
+  async correctClock(timeoutMs: number): Promise<void> {
+    try {
+      const agent = await this.connect({ timeoutMs });
+      await agent.setClock(() => this.#env.clock.wallNs());
+    } catch (error) {
+      if (!isKelpieError(error, ...GUEST_TROUBLES)) throw error;
+    }
   }
 
   /** The VM has ended, or we let go of it. */

@@ -55,8 +55,9 @@ export async function boot(context: VmContext, request: StartOptions): Promise<L
     request.onProgress?.({ phase: 'boot' });
     await continueCpus(process.qmp);
     const contact = { link, process, console, timeoutMs: context.bootTimeoutMs, signal };
-    const { bootId, generation } = await connectFirst(contact, bootTimeout);
-    const guest = { bootId, generation };
+    const agent = await connectFirst(contact, bootTimeout);
+    await agent.setClock(() => env.clock.wallNs());
+    const guest = { bootId: agent.bootId, generation: agent.generation };
     return { process, link, console, machine, memory: null, memoryPath: files.emptyMemory, disk, guest };
   });
 }

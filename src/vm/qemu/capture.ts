@@ -24,7 +24,7 @@ import type { LiveVm, VmContext } from './context.ts';
 import type { CopiedPages } from './copy-pages.ts';
 import { copyPages } from './copy-pages.ts';
 import { createOverlay, layerNode, topLayer } from './disk-chain.ts';
-import { QUIESCE_TIMEOUT_MS } from './limits.ts';
+import { CLOCK_CORRECTION_TIMEOUT_MS, QUIESCE_TIMEOUT_MS } from './limits.ts';
 import { openMemoryView } from './memory-view.ts';
 import type { MemoryView } from './memory-view.ts';
 import {
@@ -84,7 +84,11 @@ class Capture {
     const overlay = await this.#prepareDisk();
     const captured = await this.#whileHeld(overlay);
     const startMs = this.#now();
-    const memory = await this.#persist(base, overlay, captured);
+    const { isRunning, resume } = this.#request;
+    const [memory] = await both(
+      this.#persist(base, overlay, captured),
+      isRunning && resume ? this.#vm.link.correctClock(CLOCK_CORRECTION_TIMEOUT_MS) : Promise.resolve(),
+    );
     const { sizeBytes } = await this.#context.env.files.stat(this.#deviceStatePath);
     return {
       machine: this.#vm.machine,

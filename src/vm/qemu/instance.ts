@@ -32,7 +32,12 @@ import { capture } from './capture.ts';
 import { runtimeOf } from './context.ts';
 import type { LiveVm, VmContext } from './context.ts';
 import { logTail } from './launch.ts';
-import { AGENT_CONNECT_TIMEOUT_MS, END_NOTICE_MS, QUIESCE_TIMEOUT_MS } from './limits.ts';
+import {
+  AGENT_CONNECT_TIMEOUT_MS,
+  CLOCK_CORRECTION_TIMEOUT_MS,
+  END_NOTICE_MS,
+  QUIESCE_TIMEOUT_MS,
+} from './limits.ts';
 import { load } from './load.ts';
 import { continueCpus, stopCpus } from './qmp-commands.ts';
 import { runFiles } from './run-files.ts';
@@ -117,6 +122,7 @@ export class QemuInstance implements VmInstance {
       await continueCpus(vm.process.qmp);
       vm.link.reopen();
       this.#setState('running', 'resume', null);
+      await vm.link.correctClock(CLOCK_CORRECTION_TIMEOUT_MS);
     });
   }
 

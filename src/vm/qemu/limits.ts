@@ -24,6 +24,8 @@ export const REPAIR_TIMEOUT_MS: number = 20 * SECOND_MS;
 export const AGENT_CONNECT_TIMEOUT_MS: number = 10 * SECOND_MS;
 /** How long a snapshot waits for questions to the guest that are under way. It goes on without an answer. */
 export const QUIESCE_TIMEOUT_MS = 200;
+/** How long a snapshot or a resume waits for a guest to take the right time. */
+export const CLOCK_CORRECTION_TIMEOUT_MS: number = 2 * SECOND_MS;
 
 /** From asking the guest to power off until QEMU is asked to quit; the agent itself gives its processes 3 s. */
 export const STOP_GUEST_TIMEOUT_MS: number = 15 * SECOND_MS;
