@@ -2,6 +2,7 @@
  * The guest's agent at the wire (`docs/PROTOCOL.md`), as far as hosts without a person need it: greeting, health, repair, sync, power-off, and one
  * command, `count`, which prints the guest's count.
  */
+import { z } from 'zod';
 import { concat, equalBytes, fromUtf8, utf8, viewOf } from '../../base/bytes.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import type { Compute } from '../../env/compute.ts';
@@ -9,6 +10,7 @@ import { encodeFrame, FRAME_HEADER_BYTES, frameTypes } from '../../guest/frame.t
 import type { FrameType } from '../../guest/frame.ts';
 import { FRAME_PAYLOAD_BYTES_MAX } from '../../guest/limits.ts';
 import { channelHeader, helloPayload, NONCE_BYTES, streams } from '../../guest/payloads.ts';
+import { parseJson } from '../parse-json.ts';
 import type { Guest } from './guest.ts';
 
 const FRAME_START = 0x4b;
@@ -19,6 +21,12 @@ interface GuestRequest {
   readonly method: string;
   readonly params?: Readonly<Record<string, unknown>>;
 }
+
+const requestSchema: z.ZodType<GuestRequest> = z.object({
+  id: z.number(),
+  method: z.string(),
+  params: z.exactOptional(z.record(z.string(), z.unknown())),
+});
 
 /** What the agent needs of the machine that it runs in. */
 export interface AgentWorld {
@@ -72,7 +80,8 @@ export class GuestAgentEnd {
     if (view.getUint16(2, true) !== 0 || length > FRAME_PAYLOAD_BYTES_MAX) return 'broken';
     const end = FRAME_HEADER_BYTES + length;
     if (this.#input.byteLength < end + CRC_BYTES) return 'incomplete';
-    if (view.getUint32(end, true) !== this.#world.compute.crc32(this.#input.subarray(0, end))) return 'broken';
+    if (view.getUint32(end, true) !== this.#world.compute.crc32(this.#input.subarray(0, end)))
+      return 'broken';
     const frame = { type: view.getUint8(1), payload: this.#input.slice(FRAME_HEADER_BYTES, end) };
     this.#input = this.#input.subarray(end + CRC_BYTES);
     return frame;
@@ -81,8 +90,7 @@ export class GuestAgentEnd {
   #answer({ type, payload }: { readonly type: number; readonly payload: Bytes }): readonly Bytes[] {
     if (type === frameTypes.hello) return this.#welcome(payload);
     if (!this.#isSynced || type !== frameTypes.request) return [];
-    const request = JSON.parse(fromUtf8(payload)) as GuestRequest;
-    return this.#call(request);
+    return this.#call(parseJson(requestSchema, fromUtf8(payload)));
   }
 
   #welcome(hello: Bytes): readonly Bytes[] {
@@ -110,7 +118,8 @@ export class GuestAgentEnd {
         this.#world.powerOff();
         return [this.#result(request, {})];
       case 'exec.start':
-        if (guest.isRepairNeeded) this.#world.violated('repair', `${guest.vmKey} was handed out before its identity was repaired`);
+        if (guest.isRepairNeeded)
+          this.#world.violated('repair', `${guest.vmKey} was handed out before its identity was repaired`);
         return this.#exec(request);
       default:
         return [this.#failure(request, -32601, 'unknown_method')];
@@ -131,7 +140,8 @@ export class GuestAgentEnd {
     this.#sessions += 1;
     const session = this.#sessions;
     const output = utf8(`${this.#world.guest.count}\n`);
-    const header = (stream: 1 | 2, position: number): Bytes => channelHeader({ channel: session, stream, position });
+    const header = (stream: 1 | 2, position: number): Bytes =>
+      channelHeader({ channel: session, stream, position });
     const exited = { jsonrpc: '2.0', method: 'exec.exited', params: { session, exit: { code: 0 } } };
     return [
       this.#result(request, { session, pid: 100 + session }),
@@ -144,8 +154,20 @@ export class GuestAgentEnd {
 
   #health(): unknown {
     const { guest } = this.#world;
-    const facts = { version: '0.1.0', protocol: 1, architecture: 'x86_64', kernel: '6.1', imageVersion: '1.0.0' };
-    const numbers = { uptimeMs: guest.count, unixMs: this.#world.unixMs(), sessions: 0, memoryTotalBytes: 1, memoryAvailableBytes: 1 };
+    const facts = {
+      version: '0.1.0',
+      protocol: 1,
+      architecture: 'x86_64',
+      kernel: '6.1',
+      imageVersion: '1.0.0',
+    };
+    const numbers = {
+      uptimeMs: guest.count,
+      unixMs: this.#world.unixMs(),
+      sessions: 0,
+      memoryTotalBytes: 1,
+      memoryAvailableBytes: 1,
+    };
     return { ...facts, ...numbers, bootId: guest.bootIdHex, generation: guest.generation };
   }
 
