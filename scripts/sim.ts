@@ -24,7 +24,12 @@ process.on('unhandledRejection', (error) => strays.push(error));
 
 const first = Number(values.seed ?? process.env['DST_SEED'] ?? 1);
 const compute = createNodeCompute();
-const settle = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
+/** A turn of the event loop: every promise that can settle has settled then. */
+async function settle(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  setImmediate(resolve);
+  await promise;
+}
 const report = new Report();
 const startMs = performance.now();
 for (let seed = first; seed < first + Number(values.seeds); seed += 1) {
@@ -34,7 +39,11 @@ for (let seed = first; seed < first + Number(values.seeds); seed += 1) {
     settle,
     faults: values.faults === undefined ? null : new Set(values.faults.split(',')),
     takeStray: () => strays.shift() ?? null,
-    ...(values.trace ? { onStep: (task, nowMs) => console.log(`${nowMs.toFixed(2).padStart(10)} ${task.actor} ${task.site}`) } : {}),
+    ...(values.trace
+      ? {
+          onStep: (task, nowMs) => console.log(`${nowMs.toFixed(2).padStart(10)} ${task.actor} ${task.site}`),
+        }
+      : {}),
   });
   report.add(result);
   if (values.log) for (const [site, log] of result.logs()) console.log(`--- kelpied.log of ${site}\n${log}`);

@@ -32,9 +32,9 @@ async function createFixture(): Promise<EnvFixture> {
       throw error;
     },
   });
-  let isOpen = true;
+  const over = new AbortController();
   void (async () => {
-    while (isOpen) if (!(await scheduler.step())) await settle();
+    while (!over.signal.aborted) if (!(await scheduler.step())) await settle();
   })();
   const process = machine.startProcess(['test']);
   const env = createSimEnv(process);
@@ -43,7 +43,7 @@ async function createFixture(): Promise<EnvFixture> {
     env,
     directory: '/t',
     close: async () => {
-      isOpen = false;
+      over.abort();
     },
   };
 }

@@ -3,6 +3,7 @@
  * hides the bugs that need one thing to work. Three figures are kept apart: *offered*, the fault could have happened here;
  * *injected*, it did; *effective*, somebody was hit by it.
  */
+import { defined } from '../base/assert.ts';
 import type { Prng } from './prng.ts';
 
 export const faultNames = [
@@ -30,7 +31,7 @@ export interface FaultCount {
   effective: number;
 }
 
-export type FaultCounts = Readonly<Record<FaultName, FaultCount>>;
+export type FaultCounts = ReadonlyMap<FaultName, FaultCount>;
 
 /** How likely each fault is where it is offered; absent: never. */
 export type FaultChances = ReadonlyMap<FaultName, number>;
@@ -75,8 +76,7 @@ export class Faults {
   constructor(random: Prng, chances: FaultChances) {
     this.#random = random;
     this.chances = chances;
-    const none = (): FaultCount => ({ offered: 0, injected: 0, effective: 0 });
-    this.counts = Object.fromEntries(faultNames.map((name) => [name, none()])) as Record<FaultName, FaultCount>;
+    this.counts = new Map(faultNames.map((name) => [name, { offered: 0, injected: 0, effective: 0 }]));
   }
 
   /** For draws of how a fault looks. */
@@ -88,15 +88,19 @@ export class Faults {
   hits(name: FaultName): boolean {
     const chance = this.chances.get(name);
     if (!this.#isOn || chance === undefined) return false;
-    this.counts[name].offered += 1;
+    this.#count(name).offered += 1;
     if (!this.#random.chance(chance)) return false;
-    this.counts[name].injected += 1;
+    this.#count(name).injected += 1;
     return true;
   }
 
   /** Somebody was hit. */
   tookEffect(name: FaultName): void {
-    this.counts[name].effective += 1;
+    this.#count(name).effective += 1;
+  }
+
+  #count(name: FaultName): FaultCount {
+    return defined(this.counts.get(name), 'the count of a fault');
   }
 
   /** From here on nothing fails any more. */

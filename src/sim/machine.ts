@@ -15,7 +15,12 @@ import type { StandardStreams } from './env/sim-processes.ts';
 import type { SimListener } from './env/sim-sockets.ts';
 
 /** A simulated program: runs until it returns its exit code. What it throws is a bug of the simulation or of what it runs. */
-export type Program = (context: { readonly process: SimProcess; readonly env: Env; readonly args: readonly string[]; readonly streams: StandardStreams }) => Promise<number>;
+export type Program = (context: {
+  readonly process: SimProcess;
+  readonly env: Env;
+  readonly args: readonly string[];
+  readonly streams: StandardStreams;
+}) => Promise<number>;
 
 const noStreams: StandardStreams = { stdin: null, stdout: null, stderr: null };
 
@@ -73,7 +78,10 @@ export class Machine {
   /** A process without a program; its code is whoever calls this. */
   startProcess(args: readonly string[]): SimProcess {
     this.#pids += this.random.between(1, 3);
-    const identity = { pid: this.#pids, startedAt: `${this.#boots}-${Math.round(this.scheduler.nowMs * 10)}` };
+    const identity = {
+      pid: this.#pids,
+      startedAt: `${this.#boots}-${Math.round(this.scheduler.nowMs * 10)}`,
+    };
     const process = new SimProcess(this, identity, args);
     this.#processes.set(this.#pids, process);
     process.onExit(() => this.#processes.delete(identity.pid));

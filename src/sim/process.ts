@@ -3,6 +3,7 @@
  * the process: a killed one never hears an answer again, so none of its `finally` blocks run. That is `kill -9`.
  */
 import { assert } from '../base/assert.ts';
+import { asError } from '../base/errors.ts';
 import type { ExitStatus, ProcessIdentity } from '../env/processes.ts';
 import type { ProcFile } from './env/proc-files.ts';
 import type { Machine } from './machine.ts';
@@ -52,15 +53,19 @@ export class SimProcess {
    * At some later step calls `begin`, which calls `done` then or at any time after: the call settles a step after that, with what the
    * act that was given to `done` returns or throws.
    */
-  wait<T>(site: string, begin: (done: (act: () => T) => void) => void, options: CallOptions = {}): Promise<T> {
+  wait<T>(
+    site: string,
+    begin: (done: (act: () => T) => void) => void,
+    options: CallOptions = {},
+  ): Promise<T> {
     const { signal, delayMs = 0, costMs = COST_MS } = options;
-    if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
+    if (signal?.aborted === true) return Promise.reject(asError(signal.reason));
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     let isPending = true;
     const onAbort = (): void => {
       if (!isPending || !this.isAlive) return;
       isPending = false;
-      reject(signal?.reason as Error);
+      reject(asError(signal?.reason));
     };
     signal?.addEventListener('abort', onAbort);
     const isWanted = (): boolean => isPending && this.isAlive;
@@ -70,7 +75,7 @@ export class SimProcess {
       try {
         resolve(act());
       } catch (error) {
-        reject(error as Error);
+        reject(error);
       }
     };
     let isDone = false;
@@ -80,7 +85,15 @@ export class SimProcess {
         assert(!isDone, 'a call is answered once');
         isDone = true;
         if (isSynchronous && isWanted()) settle(act);
-        else this.machine.scheduler.park({ site: `${site} done`, actor: this.label, costMs: 0, delayMs: 0, isWanted, run: () => settle(act) });
+        else
+          this.machine.scheduler.park({
+            site: `${site} done`,
+            actor: this.label,
+            costMs: 0,
+            delayMs: 0,
+            isWanted,
+            run: () => settle(act),
+          });
       });
       isSynchronous = false;
     };

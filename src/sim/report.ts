@@ -19,7 +19,9 @@ export interface Summary {
 export class Report {
   readonly #hash = new RollingHash();
   readonly #failed: { seed: number; oracle: string; what: string }[] = [];
-  readonly #faults = new Map<FaultName, FaultCount>(faultNames.map((name) => [name, { offered: 0, injected: 0, effective: 0 }]));
+  readonly #faults = new Map<FaultName, FaultCount>(
+    faultNames.map((name) => [name, { offered: 0, injected: 0, effective: 0 }]),
+  );
   readonly #sometimes = new Map<string, number>();
   #seeds = 0;
   #simulatedMs = 0;
@@ -32,12 +34,13 @@ export class Report {
     this.#hash.addWord(result.hash);
     if (result.violation !== null) this.#failed.push({ seed: result.seed, ...result.violation });
     for (const [name, sum] of this.#faults) {
-      const { offered, injected, effective } = result.faults[name];
+      const { offered = 0, injected = 0, effective = 0 } = result.faults.get(name) ?? {};
       sum.offered += offered;
       sum.injected += injected;
       sum.effective += effective;
     }
-    for (const [name, count] of result.sometimes) this.#sometimes.set(name, (this.#sometimes.get(name) ?? 0) + count);
+    for (const [name, count] of result.sometimes)
+      this.#sometimes.set(name, (this.#sometimes.get(name) ?? 0) + count);
   }
 
   summary(seconds: number): Summary {
@@ -55,11 +58,15 @@ export class Report {
 
   /** A few lines for people. */
   text(summary: Summary): string {
-    const faults = Object.entries(summary.faults).map(([name, { offered, injected, effective }]) => `${name} ${offered}/${injected}/${effective}`);
+    const faults = Object.entries(summary.faults).map(
+      ([name, { offered, injected, effective }]) => `${name} ${offered}/${injected}/${effective}`,
+    );
     return [
       `${summary.seeds} seeds, ${summary.failed.length} failed, ${summary.seedsPerSecond} seeds/s, ${summary.simulatedSeconds} simulated seconds, ${summary.steps} steps, hash ${summary.hash}`,
       `faults (offered/injected/effective): ${faults.join(', ')}`,
-      `sometimes: ${Object.entries(summary.sometimes).map(([name, count]) => `${name} ${count}`).join(', ')}`,
+      `sometimes: ${Object.entries(summary.sometimes)
+        .map(([name, count]) => `${name} ${count}`)
+        .join(', ')}`,
     ].join('\n');
   }
 }

@@ -6,7 +6,8 @@ const FNV_PRIME = 0x01000193;
 /** FNV-1a of a string's code units, 32 bits. */
 export function fnv1a(text: string): number {
   let hash = FNV_OFFSET;
-  for (let index = 0; index < text.length; index += 1) hash = Math.imul(hash ^ text.charCodeAt(index), FNV_PRIME);
+  for (let index = 0; index < text.length; index += 1)
+    hash = Math.imul(hash ^ text.charCodeAt(index), FNV_PRIME);
   return hash >>> 0;
 }
 

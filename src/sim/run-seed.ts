@@ -1,5 +1,6 @@
 /** One seed from beginning to end: a world, people, trouble, then peace, and what must be true then. */
 import { fromUtf8Lossy } from '../base/bytes.ts';
+import { asError } from '../base/errors.ts';
 import type { Compute } from '../env/compute.ts';
 import type { FaultCounts } from './faults.ts';
 import { ConvergenceOracle } from './oracles/convergence-oracle.ts';
@@ -60,9 +61,10 @@ export async function runSeed(options: SeedOptions): Promise<SeedResult> {
   await scheduler.settle();
   while (!life.isOver && truth.violation === null) {
     if (scheduler.steps >= STEPS_MAX) truth.violated('liveness', `${STEPS_MAX} steps were not enough`);
-    else if (!(await scheduler.step())) truth.violated('liveness', 'nothing is left to do, and the end was not reached');
+    else if (!(await scheduler.step()))
+      truth.violated('liveness', 'nothing is left to do, and the end was not reached');
     const stray = options.takeStray?.() ?? null;
-    if (stray !== null) truth.violated('stray-rejection', stray instanceof Error ? (stray.stack ?? stray.message) : String(stray));
+    if (stray !== null) truth.violated('stray-rejection', asError(stray).stack ?? '');
     if (scheduler.steps % LOOK_STEPS === 0) life.look();
   }
   const hash = scheduler.hash.digest();
@@ -102,9 +104,11 @@ class Life {
   begin(): void {
     for (const site of this.#world.sites) this.#powerOn(site);
     const work = Promise.all([this.#keepDaemonsUp(), this.#nemesis.work(), this.#untilDone()]);
-    work.then(() => this.#converge()).catch((error: unknown) => {
-      this.#world.truth.violated('harness', error instanceof Error ? (error.stack ?? error.message) : String(error));
-    });
+    work
+      .then(() => this.#converge())
+      .catch((error: unknown) => {
+        this.#world.truth.violated('harness', asError(error).stack ?? '');
+      });
   }
 
   look(): void {

@@ -108,7 +108,11 @@ export class Scheduler {
       if (first === null) return;
       this.#nowMs = Math.max(this.#nowMs, first.dueMs);
     }
-    for (let next = this.#waiting.peek(); next !== null && next.dueMs <= this.#nowMs; next = this.#waiting.peek()) {
+    for (
+      let next = this.#waiting.peek();
+      next !== null && next.dueMs <= this.#nowMs;
+      next = this.#waiting.peek()
+    ) {
       this.#waiting.pop();
       this.#due.push(next);
     }
@@ -138,7 +142,7 @@ class TaskHeap {
     const last = this.#tasks.pop();
     if (last === undefined || this.#tasks.length === 0) return;
     this.#tasks[0] = last;
-    for (let index = 0; ; ) {
+    for (let index = 0; ;) {
       let least = index;
       for (const child of [2 * index + 1, 2 * index + 2]) {
         if (child < this.#tasks.length && this.#isBefore(child, least)) least = child;

@@ -7,5 +7,11 @@ export function uuidFromBytes(random: Bytes): string {
   bytes.set([((random[6] ?? 0) & 0x0f) | 0x40], 6);
   bytes.set([((random[8] ?? 0) & 0x3f) | 0x80], 8);
   const digits = hex(bytes);
-  return [digits.slice(0, 8), digits.slice(8, 12), digits.slice(12, 16), digits.slice(16, 20), digits.slice(20)].join('-');
+  return [
+    digits.slice(0, 8),
+    digits.slice(8, 12),
+    digits.slice(12, 16),
+    digits.slice(16, 20),
+    digits.slice(20),
+  ].join('-');
 }

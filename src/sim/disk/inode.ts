@@ -36,7 +36,16 @@ export interface SocketInode extends Common {
 export type Inode = FileInode | DirectoryInode | SymlinkInode | SocketInode;
 
 export function fileInode(number: number, mode: number, modifiedMs: number): FileInode {
-  return { kind: 'file', number, mode, modifiedMs, links: 0, contents: new PageStore(), durable: new PageStore(), dirty: new Set() };
+  return {
+    kind: 'file',
+    number,
+    mode,
+    modifiedMs,
+    links: 0,
+    contents: new PageStore(),
+    durable: new PageStore(),
+    dirty: new Set(),
+  };
 }
 
 export function directoryInode(number: number, mode: number, modifiedMs: number): DirectoryInode {

@@ -38,7 +38,7 @@ export class PageStore {
   /** Fills `into` from `offset` on; returns how many bytes there were before the end. */
   read(into: Bytes, offset: number): number {
     const length = Math.max(0, Math.min(into.byteLength, this.#sizeBytes - offset));
-    for (let done = 0; done < length; ) {
+    for (let done = 0; done < length;) {
       const at = offset + done;
       const start = at % PAGE_BYTES;
       const count = Math.min(PAGE_BYTES - start, length - done);
@@ -60,7 +60,7 @@ export class PageStore {
   }
 
   write(from: Bytes, offset: number): void {
-    for (let done = 0; done < from.byteLength; ) {
+    for (let done = 0; done < from.byteLength;) {
       const at = offset + done;
       const start = at % PAGE_BYTES;
       const count = Math.min(PAGE_BYTES - start, from.byteLength - done);

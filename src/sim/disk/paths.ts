@@ -35,11 +35,20 @@ export function locate(machine: Machine, path: string, act: string, links = 0): 
     directory = inode;
   }
   const name = names.at(-1) ?? '';
-  return { volume, directory, name, inode: name === '' ? volume.root : (directory.entries.get(name) ?? null) };
+  return {
+    volume,
+    directory,
+    name,
+    inode: name === '' ? volume.root : (directory.entries.get(name) ?? null),
+  };
 }
 
 /** What a path names, links followed. @throws SystemError `ENOENT` … */
-export function lookup(machine: Machine, path: string, act: string): { readonly volume: Volume; readonly inode: Inode } {
+export function lookup(
+  machine: Machine,
+  path: string,
+  act: string,
+): { readonly volume: Volume; readonly inode: Inode } {
   const place = follow(machine, path, act);
   if (place.inode === null) throw new SystemError('ENOENT', act, path);
   return { volume: place.volume, inode: place.inode };

@@ -18,7 +18,11 @@ const SECTOR_BYTES = 512;
 
 /** One change of names; a rename is one change of two directories. */
 interface NameChange {
-  readonly parts: readonly { readonly directory: DirectoryInode; readonly name: string; readonly inode: Inode | null }[];
+  readonly parts: readonly {
+    readonly directory: DirectoryInode;
+    readonly name: string;
+    readonly inode: Inode | null;
+  }[];
 }
 
 export class Volume {
@@ -135,7 +139,8 @@ export class Volume {
     };
     visit(this.root);
     this.#allocatedBytes = 0;
-    for (const inode of seen) if (inode.kind === 'file') this.#allocatedBytes += inode.contents.allocatedBytes;
+    for (const inode of seen)
+      if (inode.kind === 'file') this.#allocatedBytes += inode.contents.allocatedBytes;
     return lost;
   }
 

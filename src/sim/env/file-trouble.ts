@@ -16,7 +16,13 @@ const WRITING: ReadonlySet<string> = new Set([
 const READING: ReadonlySet<string> = new Set(['read', 'readFile', 'list', 'stat']);
 const SYNCING: ReadonlySet<string> = new Set(['sync', 'syncDirectory']);
 /** Where a full disk says so. */
-const ALLOCATING: ReadonlySet<string> = new Set(['write', 'clone', 'makeDirectory', 'makeDirectoryExclusive', 'link']);
+const ALLOCATING: ReadonlySet<string> = new Set([
+  'write',
+  'clone',
+  'makeDirectory',
+  'makeDirectoryExclusive',
+  'link',
+]);
 const SLOW_MS_MAX = 20_000;
 const JITTER_MS_MAX = 0.3;
 const SYNC_MS_MAX = 4;
@@ -31,7 +37,11 @@ export interface FileTrouble {
 /** Simulated programs other than the daemon see no trouble: `isFragile` says whose calls may fail. */
 export function fileTrouble(machine: Machine): FileTrouble {
   const { faults, random } = machine;
-  const fail = (name: 'storage_write_fail' | 'storage_read_fail' | 'storage_fsync_fail', site: string, path: string): void => {
+  const fail = (
+    name: 'storage_write_fail' | 'storage_read_fail' | 'storage_fsync_fail',
+    site: string,
+    path: string,
+  ): void => {
     if (!faults.hits(name)) return;
     faults.tookEffect(name);
     throw new SystemError('EIO', site, path);

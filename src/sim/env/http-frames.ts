@@ -4,10 +4,12 @@
  *
  *     u32 little-endian payload length | u8 kind | payload
  */
+import type { z } from 'zod';
 import { fromUtf8, utf8, viewOf } from '../../base/bytes.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import { KIB, MIB } from '../../base/units.ts';
 import type { Connection } from '../../env/sockets.ts';
+import { parseJson } from '../parse-json.ts';
 import { SystemError } from '../../env/system-error.ts';
 
 export type FrameKind = 'head' | 'data' | 'end';
@@ -35,9 +37,8 @@ export function headFrame(head: unknown): Bytes {
   return encodeFrame('head', utf8(JSON.stringify(head)));
 }
 
-export function headOf(frame: Frame): unknown {
-  const head: unknown = JSON.parse(fromUtf8(frame.payload));
-  return head;
+export function headOf<T>(frame: Frame, schema: z.ZodType<T>): T {
+  return parseJson(schema, fromUtf8(frame.payload));
 }
 
 /** Sends a body in pieces. */

@@ -33,14 +33,18 @@ export function openProcFile(reader: SimProcess, path: string): FileHandle | nul
     readBatch: async (extents: readonly Extent[], into: Bytes) => {
       checkBatch(extents, into);
       const delayMs = reader.machine.random.fraction() * BATCH_MS_MAX;
-      await reader.call(`proc.${name}`, () => {
-        let start = 0;
-        for (const { offset, length } of extents) {
-          const count = find().read(into.subarray(start, start + length), offset);
-          if (count < length) throw new SystemError('EIO', 'read', path);
-          start += length;
-        }
-      }, { delayMs });
+      await reader.call(
+        `proc.${name}`,
+        () => {
+          let start = 0;
+          for (const { offset, length } of extents) {
+            const count = find().read(into.subarray(start, start + length), offset);
+            if (count < length) throw new SystemError('EIO', 'read', path);
+            start += length;
+          }
+        },
+        { delayMs },
+      );
     },
     write: refuse,
     writeBatch: refuse,

@@ -110,10 +110,14 @@ export class SimFileHandle implements FileHandle {
     this.#requireWritable('write');
     const { inode, volume, mode } = this.#file;
     const at = mode === 'a' ? inode.contents.sizeBytes : offset;
-    volume.allocate(inode, inode.contents.allocatedBytes + inode.contents.newPages(at, bytes.byteLength) * PAGE_BYTES);
+    volume.allocate(
+      inode,
+      inode.contents.allocatedBytes + inode.contents.newPages(at, bytes.byteLength) * PAGE_BYTES,
+    );
     inode.contents.write(bytes, at);
     inode.modifiedMs = this.#process.machine.wallOffsetMs + this.#process.machine.scheduler.nowMs;
-    for (let page = Math.floor(at / PAGE_BYTES); page * PAGE_BYTES < at + bytes.byteLength; page += 1) inode.dirty.add(page);
+    for (let page = Math.floor(at / PAGE_BYTES); page * PAGE_BYTES < at + bytes.byteLength; page += 1)
+      inode.dirty.add(page);
   }
 
   #requireWritable(act: string): void {

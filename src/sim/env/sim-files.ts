@@ -111,7 +111,8 @@ export class SimFiles implements Files {
       if (to.inode?.kind === 'directory') {
         if (from.inode.kind !== 'directory') throw new SystemError('EISDIR', 'rename', target);
         if (to.inode.entries.size > 0) throw new SystemError('ENOTEMPTY', 'rename', target);
-      } else if (to.inode !== null && from.inode.kind === 'directory') throw new SystemError('ENOTDIR', 'rename', target);
+      } else if (to.inode !== null && from.inode.kind === 'directory')
+        throw new SystemError('ENOTDIR', 'rename', target);
       from.volume.change(
         { directory: to.directory, name: to.name, inode: from.inode },
         { directory: from.directory, name: from.name, inode: null },
@@ -134,7 +135,11 @@ export class SimFiles implements Files {
     return this.#call('symlink', path, () => {
       const place = locate(this.#machine, path, 'symlink');
       if (place.inode !== null) throw new SystemError('EEXIST', 'symlink', path);
-      place.volume.change({ directory: place.directory, name: place.name, inode: place.volume.newSymlink(target, this.#nowMs) });
+      place.volume.change({
+        directory: place.directory,
+        name: place.name,
+        inode: place.volume.newSymlink(target, this.#nowMs),
+      });
     });
   }
 
@@ -253,7 +258,8 @@ export class SimFiles implements Files {
       made = `${made}/${name}`;
       const place = follow(this.#machine, made, 'mkdir');
       if (place.inode === null) this.#mkdir(place);
-      else if (place.inode.kind !== 'directory') throw new SystemError(made === path ? 'EEXIST' : 'ENOTDIR', 'mkdir', made);
+      else if (place.inode.kind !== 'directory')
+        throw new SystemError(made === path ? 'EEXIST' : 'ENOTDIR', 'mkdir', made);
     }
   }
 

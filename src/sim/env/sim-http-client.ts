@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { Bytes } from '../../base/bytes.ts';
 import type { HttpRequest, HttpResponse } from '../../env/http.ts';
 import type { Connection, Sockets } from '../../env/sockets.ts';
@@ -10,8 +11,17 @@ export interface ResponseHead {
   readonly headers: Readonly<Record<string, string>>;
 }
 
+const responseHead: z.ZodType<ResponseHead> = z.object({
+  status: z.number(),
+  headers: z.record(z.string(), z.string()),
+});
+
 /** One request on a connection of its own. */
-export async function sendRequest(sockets: Sockets, faults: Faults, request: HttpRequest): Promise<HttpResponse> {
+export async function sendRequest(
+  sockets: Sockets,
+  faults: Faults,
+  request: HttpRequest,
+): Promise<HttpResponse> {
   const { signal } = request;
   signal?.throwIfAborted();
   const connection = await sockets.connect(request.target.address, signal);
@@ -53,8 +63,9 @@ class ClientExchange {
     await this.#connection.write(headFrame(head));
     void this.#sendBody();
     const frame = await this.#next();
-    if (frame?.kind !== 'head') throw new SystemError(frame === null ? 'ECONNRESET' : 'EPROTO', 'request', 'http');
-    return headOf(frame) as ResponseHead;
+    if (frame?.kind !== 'head')
+      throw new SystemError(frame === null ? 'ECONNRESET' : 'EPROTO', 'request', 'http');
+    return headOf(frame, responseHead);
   }
 
   async *#body(): AsyncGenerator<Bytes, void> {

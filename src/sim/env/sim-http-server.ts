@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { Bytes } from '../../base/bytes.ts';
 import { SECOND_MS } from '../../base/units.ts';
 import type { Clock } from '../../env/clock.ts';
@@ -13,6 +14,12 @@ interface RequestHead {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
 }
+
+const requestHead: z.ZodType<RequestHead> = z.object({
+  method: z.string(),
+  path: z.string(),
+  headers: z.record(z.string(), z.string()),
+});
 
 type Handler = (request: Request) => Promise<Response>;
 
@@ -58,7 +65,7 @@ class ServerExchange {
       const first = await frames.next();
       if (first?.kind !== 'head') return;
       void this.#readBody(frames);
-      await this.#answer(await this.#respond(headOf(first) as RequestHead));
+      await this.#answer(await this.#respond(headOf(first, requestHead)));
     } catch {
       // The client is gone: nobody is left to be told.
     } finally {
@@ -72,7 +79,9 @@ class ServerExchange {
     const { signal } = this.#gone;
     try {
       const body = hasBody ? { body: this.#bodyStream(), duplex: 'half' as const } : {};
-      return await this.#handler(new Request(`http://localhost${path}`, { method, headers, signal, ...body }));
+      return await this.#handler(
+        new Request(`http://localhost${path}`, { method, headers, signal, ...body }),
+      );
     } catch {
       return new Response(null, { status: 500 });
     }

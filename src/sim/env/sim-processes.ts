@@ -1,7 +1,14 @@
 import { assert } from '../../base/assert.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import { ADOPTED_POLL_MS_MAX } from '../../env/processes.ts';
-import type { AdoptedProcess, Child, ExitStatus, ProcessIdentity, Processes, SpawnOptions } from '../../env/processes.ts';
+import type {
+  AdoptedProcess,
+  Child,
+  ExitStatus,
+  ProcessIdentity,
+  Processes,
+  SpawnOptions,
+} from '../../env/processes.ts';
 import { SystemError } from '../../env/system-error.ts';
 import { follow } from '../disk/paths.ts';
 import type { SimProcess } from '../process.ts';
@@ -38,7 +45,8 @@ export class SimProcesses implements Processes {
       return {
         identity,
         wait: async () => {
-          while (found.isAlive) await this.#process.call('processes.poll', () => undefined, { delayMs: ADOPTED_POLL_MS_MAX / 4 });
+          while (found.isAlive)
+            await this.#process.call('processes.poll', () => undefined, { delayMs: ADOPTED_POLL_MS_MAX / 4 });
         },
         kill: (signal) => found.machine.kill(found, signal),
       };
@@ -113,7 +121,11 @@ export class SimProcesses implements Processes {
 async function* outputOf(reader: SimProcess, pipe: Pipe | null): AsyncGenerator<Bytes> {
   if (pipe === null) return;
   try {
-    for (let part = await pipe.read(reader, 'processes.output'); part !== null; part = await pipe.read(reader, 'processes.output')) {
+    for (
+      let part = await pipe.read(reader, 'processes.output');
+      part !== null;
+      part = await pipe.read(reader, 'processes.output')
+    ) {
       yield part;
     }
   } finally {
@@ -125,5 +137,9 @@ async function* outputOf(reader: SimProcess, pipe: Pipe | null): AsyncGenerator<
 function touch({ machine }: SimProcess, path: string): void {
   const place = follow(machine, path, 'open');
   if (place.inode !== null) return;
-  place.volume.change({ directory: place.directory, name: place.name, inode: place.volume.newFile(0o600, machine.scheduler.nowMs) });
+  place.volume.change({
+    directory: place.directory,
+    name: place.name,
+    inode: place.volume.newFile(0o600, machine.scheduler.nowMs),
+  });
 }

@@ -44,9 +44,16 @@ export class SimSockets implements Sockets {
 }
 
 /** Takes an address for a process. @throws SystemError `EADDRINUSE`. */
-function bind(process: SimProcess, address: SocketAddress, onConnection: (connection: Connection) => void): Listener {
+function bind(
+  process: SimProcess,
+  address: SocketAddress,
+  onConnection: (connection: Connection) => void,
+): Listener {
   const { machine } = process;
-  const bound = address.kind === 'unix' ? address : { ...address, port: address.port === 0 ? freePort(machine) : address.port };
+  const bound =
+    address.kind === 'unix'
+      ? address
+      : { ...address, port: address.port === 0 ? freePort(machine) : address.port };
   const key = address.kind === 'unix' ? bindPath(machine, address.path) : keyOf(machine, bound);
   if (machine.listeners.has(key)) throw new SystemError('EADDRINUSE', 'listen', subjectOf(address));
   machine.listeners.set(key, { process, onConnection });
@@ -72,7 +79,8 @@ function bindPath(machine: Machine, path: string): string {
 
 function removeSocket(machine: Machine, path: string): void {
   const place = locate(machine, path, 'unlisten');
-  if (place.inode?.kind === 'socket') place.volume.change({ directory: place.directory, name: place.name, inode: null });
+  if (place.inode?.kind === 'socket')
+    place.volume.change({ directory: place.directory, name: place.name, inode: null });
 }
 
 /** The listener at an address. @throws SystemError `ENOENT`, `ECONNREFUSED`. */

@@ -15,7 +15,10 @@ import { directoryIn } from './store-view.ts';
 /** Bounds in simulated time. */
 const SETTLE_MS_MAX = 300_000;
 const POLL_MS = 500;
-const quiet = { onProgress: async (): Promise<void> => undefined, onNotice: async (): Promise<void> => undefined };
+const quiet = {
+  onProgress: async (): Promise<void> => undefined,
+  onNotice: async (): Promise<void> => undefined,
+};
 
 interface Place {
   readonly site: Site;
@@ -46,7 +49,10 @@ export class ConvergenceOracle {
   /** What a failure left behind is found at the latest when the daemon starts again. */
   async #restart(place: Place): Promise<void> {
     await place.daemon.call(routes.shutdown);
-    await this.#until(`the daemon of ${place.site.name} to end`, async () => place.site.daemon?.isAlive !== true);
+    await this.#until(
+      `the daemon of ${place.site.name} to end`,
+      async () => place.site.daemon?.isAlive !== true,
+    );
     await this.#untilIdle(place);
   }
 
@@ -67,18 +73,30 @@ export class ConvergenceOracle {
       found.push(...vms.filter(({ name }) => name === vm.name).map((view) => ({ ...place, view })));
     }
     const damaged = found.find(({ view }) => view.state === 'damaged');
-    if (damaged !== undefined) return truth.violated('lost-vm', `the record of ${vm.name} on ${damaged.site.name} is damaged: ${damaged.view.reason}`);
+    if (damaged !== undefined)
+      return truth.violated(
+        'lost-vm',
+        `the record of ${vm.name} on ${damaged.site.name} is damaged: ${damaged.view.reason}`,
+      );
     const here = found.filter(({ view }) => view.state !== 'departed');
-    if (here.length > 1) return truth.violated('one-copy', `${vm.name} is on ${here.map(({ site }) => site.name).join(' and ')}`);
+    if (here.length > 1)
+      return truth.violated(
+        'one-copy',
+        `${vm.name} is on ${here.map(({ site }) => site.name).join(' and ')}`,
+      );
     const [place] = here;
     const host = place ?? this.#world.random.pick(this.#places);
     try {
       await this.#bringUp(vm, host.daemon, place?.view ?? null);
       const count = await countOf(host.daemon, vm.name);
-      if (count < vm.floor) truth.violated('lost-time', `${vm.name} counts ${count}, though ${vm.floor} was acknowledged`);
+      if (count < vm.floor)
+        truth.violated('lost-time', `${vm.name} counts ${count}, though ${vm.floor} was acknowledged`);
       truth.mark(place === undefined ? 'converged at rest' : `converged ${place.view.state}`);
     } catch (error) {
-      truth.violated('lost-vm', `${vm.name} (${place?.view.state ?? 'on no host'}) cannot be brought up: ${String(error)}`);
+      truth.violated(
+        'lost-vm',
+        `${vm.name} (${place?.view.state ?? 'on no host'}) cannot be brought up: ${String(error)}`,
+      );
     }
   }
 
@@ -100,7 +118,8 @@ export class ConvergenceOracle {
 
   async #removeAll({ daemon }: Place): Promise<void> {
     const { vms } = await daemon.call(routes.vmList);
-    for (const { id } of vms) await daemon.call(routes.vmRemove, { parameters: { vm: id }, query: { force: true } });
+    for (const { id } of vms)
+      await daemon.call(routes.vmRemove, { parameters: { vm: id }, query: { force: true } });
   }
 
   async #checkNothingLeft({ site }: Place): Promise<void> {
@@ -108,10 +127,15 @@ export class ConvergenceOracle {
     for (const name of ['vms', 'run', 'operations', 'blobs', 'tmp']) {
       const path = `${site.home}/${name}`;
       const left = (): readonly string[] => [...(directoryIn(root, path, 'cached')?.entries.keys() ?? [])];
-      await this.#until(`${path} to be empty`, async () => left().length === 0, () => left().join(', '));
+      await this.#until(
+        `${path} to be empty`,
+        async () => left().length === 0,
+        () => left().join(', '),
+      );
     }
     const vmm = [...this.#world.truth.guests].find(({ hostName }) => hostName === site.home);
-    if (vmm !== undefined) this.#world.truth.violated('leak', `a VMM of ${vmm.vmKey} is left on ${site.name}`);
+    if (vmm !== undefined)
+      this.#world.truth.violated('leak', `a VMM of ${vmm.vmKey} is left on ${site.name}`);
   }
 
   async #until(what: string, isSo: () => Promise<boolean>, detail: () => string = () => ''): Promise<void> {

@@ -39,10 +39,16 @@ export class OwnershipOracle {
     if (before === undefined) return;
     const { truth } = this.#world;
     if (record.epoch < before.epoch || record.revision < before.revision) {
-      truth.violated('epochs', `the record of ${record.vmId} went back from ${before.text} to ${record.text}`);
+      truth.violated(
+        'epochs',
+        `the record of ${record.vmId} went back from ${before.text} to ${record.text}`,
+      );
     }
     if (record.revision === before.revision && record.text !== before.text) {
-      truth.violated('epochs', `revision ${record.revision} of ${record.vmId} changed from ${before.text} to ${record.text}`);
+      truth.violated(
+        'epochs',
+        `revision ${record.revision} of ${record.vmId} changed from ${before.text} to ${record.text}`,
+      );
     }
   }
 
@@ -50,7 +56,10 @@ export class OwnershipOracle {
     const vmKey = record.vmId.replaceAll('-', '').slice(0, 12);
     if (record.state === 'running' || record.state === 'departing') return;
     for (const guest of this.#world.truth.running(vmKey)) {
-      this.#world.truth.violated('right-to-run', `${vmKey} runs on ${guest.hostName} while the store says ${record.text}`);
+      this.#world.truth.violated(
+        'right-to-run',
+        `${vmKey} runs on ${guest.hostName} while the store says ${record.text}`,
+      );
     }
   }
 }

@@ -1,6 +1,8 @@
 /** Nothing is lost: what the store's records and manifests name is there, durably and byte for byte. */
+import { z } from 'zod';
 import { fromUtf8Lossy } from '../../base/bytes.ts';
 import type { Compute } from '../../env/compute.ts';
+import { parseJson } from '../parse-json.ts';
 import type { World } from '../world/world.ts';
 import { bytesOf, directoryIn, entriesOf, newestRecords } from './store-view.ts';
 
@@ -8,6 +10,9 @@ interface Part {
   readonly name: string;
   readonly sha256: string;
 }
+
+const partSchema: z.ZodType<Part> = z.object({ name: z.string(), sha256: z.string() });
+const manifestSchema = z.object({ segments: z.array(partSchema), imageFiles: z.array(partSchema) });
 
 export class PackageOracle {
   readonly #world: World;
@@ -23,7 +28,8 @@ export class PackageOracle {
   /** Called now and then. */
   check(): void {
     for (const record of newestRecords(this.#world, 'cached')) {
-      if (record.state === 'at-rest' && record.packageId !== null) this.#checkPackage(record.packageId, record.text);
+      if (record.state === 'at-rest' && record.packageId !== null)
+        this.#checkPackage(record.packageId, record.text);
     }
   }
 
@@ -36,11 +42,18 @@ export class PackageOracle {
   #checkPackage(id: string, because: string): void {
     if (this.#checked.has(id)) return;
     this.#checked.add(id);
-    const lost = (what: string): void => this.#world.truth.violated('packages', `${what} of package ${id} is not durable, though ${because}`);
-    const directory = directoryIn(this.#world.storeVolume.root, `${this.#world.storeRoot}/packages/${id}`, 'durable');
-    const manifest = directory === null ? null : bytesOf(entriesOf(directory, 'durable').get('manifest.json'), 'durable');
-    if (directory === null || manifest === null || this.#compute.sha256(manifest) !== id) return lost('the manifest');
-    const { segments, imageFiles } = JSON.parse(fromUtf8Lossy(manifest)) as { segments: readonly Part[]; imageFiles: readonly Part[] };
+    const lost = (what: string): void =>
+      this.#world.truth.violated('packages', `${what} of package ${id} is not durable, though ${because}`);
+    const directory = directoryIn(
+      this.#world.storeVolume.root,
+      `${this.#world.storeRoot}/packages/${id}`,
+      'durable',
+    );
+    const manifest =
+      directory === null ? null : bytesOf(entriesOf(directory, 'durable').get('manifest.json'), 'durable');
+    if (directory === null || manifest === null || this.#compute.sha256(manifest) !== id)
+      return lost('the manifest');
+    const { segments, imageFiles } = parseJson(manifestSchema, fromUtf8Lossy(manifest));
     const blobs = directoryIn(this.#world.storeVolume.root, `${this.#world.storeRoot}/blobs`, 'durable');
     for (const { name, sha256 } of segments) {
       if (!this.#isThere(bytesOf(entriesOf(directory, 'durable').get(name), 'durable'), sha256)) lost(name);

@@ -1,7 +1,9 @@
 /** What is in the store, read past every program: as running systems see it, or as it would be after a loss of power. */
+import { z } from 'zod';
 import { fromUtf8Lossy } from '../../base/bytes.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import type { DirectoryInode, Inode } from '../disk/inode.ts';
+import { parseJson } from '../parse-json.ts';
 import type { World } from '../world/world.ts';
 
 /** `cached`: what programs see. `durable`: what is promised to survive. */
@@ -48,15 +50,21 @@ export function newestRecords(world: World, view: View): readonly RecordSeen[] {
   for (const [vmId, directory] of entriesOf(ownership, view)) {
     if (directory.kind !== 'directory') continue;
     const newest = revisionsIn(directory, view).at(-1);
-    const record = newest === undefined ? null : parseRecord(vmId, newest.revision, bytesOf(newest.inode, view));
+    const record =
+      newest === undefined ? null : parseRecord(vmId, newest.revision, bytesOf(newest.inode, view));
     if (record !== null) records.push(record);
   }
   return records;
 }
 
-function revisionsIn(directory: DirectoryInode, view: View): readonly { readonly revision: number; readonly inode: Inode }[] {
+function revisionsIn(
+  directory: DirectoryInode,
+  view: View,
+): readonly { readonly revision: number; readonly inode: Inode }[] {
   return [...entriesOf(directory, view)]
-    .flatMap(([name, inode]) => (/^\d+\.json$/.test(name) ? [{ revision: Number.parseInt(name, 10), inode }] : []))
+    .flatMap(([name, inode]) =>
+      /^\d+\.json$/.test(name) ? [{ revision: Number.parseInt(name, 10), inode }] : [],
+    )
     .toSorted((a, b) => a.revision - b.revision);
 }
 
@@ -64,9 +72,17 @@ function parseRecord(vmId: string, revision: number, bytes: Bytes | null): Recor
   if (bytes === null) return null;
   const text = fromUtf8Lossy(bytes);
   try {
-    const record = JSON.parse(text) as Readonly<Record<string, unknown>>;
+    const record = parseJson(z.record(z.string(), z.unknown()), text);
     const word = (name: string): string | null => (typeof record[name] === 'string' ? record[name] : null);
-    return { vmId, revision, epoch: Number(record['epoch']), state: word('state') ?? '', owner: word('owner'), packageId: word('packageId'), text };
+    return {
+      vmId,
+      revision,
+      epoch: Number(record['epoch']),
+      state: word('state') ?? '',
+      owner: word('owner'),
+      packageId: word('packageId'),
+      text,
+    };
   } catch {
     return { vmId, revision, epoch: -1, state: 'damaged', owner: null, packageId: null, text };
   }

@@ -13,7 +13,10 @@ import type { VmModel } from './vm-model.ts';
 const THINK_MS_MAX = 1500;
 const PATIENCE_MS_MAX = 3000;
 const VMS_MAX = 2;
-const quiet = { onProgress: async (): Promise<void> => undefined, onNotice: async (): Promise<void> => undefined };
+const quiet = {
+  onProgress: async (): Promise<void> => undefined,
+  onNotice: async (): Promise<void> => undefined,
+};
 
 type ActName =
   | 'up'
@@ -73,7 +76,8 @@ export class Person {
   #onRefusal(name: ActName, error: unknown): void {
     if (isKelpieError(error)) {
       this.#world.truth.mark(`${name}: ${error.code}`);
-      if (error.code === 'internal') this.#world.truth.violated('internal-error', `${name}: ${error.message}`);
+      if (error.code === 'internal')
+        this.#world.truth.violated('internal-error', `${name}: ${error.message}`);
       return;
     }
     // The client's own abort, a connection that broke in the middle of an answer.
@@ -94,8 +98,11 @@ export class Person {
 
   /** Null when there is nothing to do here now. */
   #chooseVm(): VmModel | null {
-    const known = this.#vms.filter((vm) => !vm.isRemovalAsked && (vm.isCreated || vm.birthplace === this.#place));
-    if (this.#hasImage && known.length < VMS_MAX && this.#random.chance(known.length === 0 ? 1 : 0.1)) return this.#newVm();
+    const known = this.#vms.filter(
+      (vm) => !vm.isRemovalAsked && (vm.isCreated || vm.birthplace === this.#place),
+    );
+    if (this.#hasImage && known.length < VMS_MAX && this.#random.chance(known.length === 0 ? 1 : 0.1))
+      return this.#newVm();
     const isAnything = this.#random.chance(0.1);
     const near = known.filter((vm) => isAnything || vm.place === null || vm.place === this.#place);
     return near.length === 0 ? null : this.#random.pick(near);
@@ -135,18 +142,27 @@ export class Person {
 
   get #acts(): Readonly<Record<ActName, Act>> {
     const vmOf = (vm: VmModel): { parameters: { vm: string } } => ({ parameters: { vm: vm.name } });
-    const withSignal = (signal: AbortSignal | undefined): { signal?: AbortSignal } => (signal === undefined ? {} : { signal });
+    const withSignal = (signal: AbortSignal | undefined): { signal?: AbortSignal } =>
+      signal === undefined ? {} : { signal };
     return {
       up: async (vm, signal) => {
         const body = { name: vm.name, memoryMib: 128, diskMib: 64 };
-        const { vm: made } = await this.#daemon.operate(routes.vmCreate, { body, ...withSignal(signal) }, quiet);
+        const { vm: made } = await this.#daemon.operate(
+          routes.vmCreate,
+          { body, ...withSignal(signal) },
+          quiet,
+        );
         vm.vmKey = made.id.replaceAll('-', '').slice(0, 12);
         vm.isCreated = true;
         vm.place = this.#place;
       },
       snapshot: async (vm, signal) => {
         const before = this.#count(vm);
-        await this.#daemon.operate(routes.snapshotCreate, { ...vmOf(vm), body: { message: 'm' }, ...withSignal(signal) }, quiet);
+        await this.#daemon.operate(
+          routes.snapshotCreate,
+          { ...vmOf(vm), body: { message: 'm' }, ...withSignal(signal) },
+          quiet,
+        );
         vm.floor = Math.max(vm.floor, before);
       },
       teleport: async (vm, signal) => {
@@ -168,7 +184,11 @@ export class Person {
       count: async (vm) => void (await countOf(this.#daemon, vm.name)),
       pause: async (vm) => void (await this.#daemon.call(routes.vmPause, vmOf(vm))),
       resume: async (vm) => void (await this.#daemon.call(routes.vmResume, vmOf(vm))),
-      stop: async (vm) => void (await this.#daemon.call(routes.vmStop, { ...vmOf(vm), body: { force: this.#random.chance(0.3) } })),
+      stop: async (vm) =>
+        void (await this.#daemon.call(routes.vmStop, {
+          ...vmOf(vm),
+          body: { force: this.#random.chance(0.3) },
+        })),
       start: async (vm, signal) => {
         // A boot goes on from the disk, not from memory: nothing is promised of the count.
         vm.floor = 0;

@@ -1,8 +1,17 @@
 /** The file that the simulated QEMU saves its devices in: as opaque to everybody else as the real one's, and as picky. */
+import { z } from 'zod';
 import { fromUtf8, utf8, viewOf } from '../../base/bytes.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import type { Compute } from '../../env/compute.ts';
+import { parseJson } from '../parse-json.ts';
 import type { DeviceState } from './guest.ts';
+
+const stateSchema: z.ZodType<DeviceState> = z.object({
+  vmKey: z.string(),
+  count: z.number(),
+  ramDigest: z.string(),
+  diskCount: z.number(),
+});
 
 /** As large as needed to be torn in the middle. */
 const FILE_BYTES = 20_000;
@@ -23,5 +32,6 @@ export function decodeDeviceState(compute: Compute, file: Bytes): DeviceState | 
   if (file.byteLength !== FILE_BYTES) return null;
   const view = viewOf(file);
   if (view.getUint32(4, true) !== compute.crc32(file.subarray(HEADER_BYTES))) return null;
-  return JSON.parse(fromUtf8(file.subarray(HEADER_BYTES, HEADER_BYTES + view.getUint32(0, true)))) as DeviceState;
+  const json = fromUtf8(file.subarray(HEADER_BYTES, HEADER_BYTES + view.getUint32(0, true)));
+  return parseJson(stateSchema, json);
 }

@@ -87,7 +87,10 @@ export function readDiskPage(chain: readonly Layer[], page: number): Bytes {
 export function writeDiskPage(top: Layer, page: number, bytes: Bytes): void {
   const offset = (top.format === 'raw' ? 0 : OVERLAY_DATA_OFFSET) + page * PAGE_BYTES;
   const { inode, volume } = top;
-  volume.allocate(inode, inode.contents.allocatedBytes + inode.contents.newPages(offset, bytes.byteLength) * PAGE_BYTES);
+  volume.allocate(
+    inode,
+    inode.contents.allocatedBytes + inode.contents.newPages(offset, bytes.byteLength) * PAGE_BYTES,
+  );
   inode.contents.write(bytes, offset);
   inode.dirty.add(offset / PAGE_BYTES);
 }

@@ -38,7 +38,7 @@ export class GuestRam {
 
   /** `/proc/PID/mem` from the start of the mapping on. */
   read(into: Bytes, offset: number): number {
-    for (let done = 0; done < into.byteLength; ) {
+    for (let done = 0; done < into.byteLength;) {
       const at = offset + done;
       const start = at % PAGE_BYTES;
       const count = Math.min(PAGE_BYTES - start, into.byteLength - done);
@@ -62,11 +62,14 @@ export class GuestRam {
 
   /** A digest of every byte. */
   digest(compute: Compute): string {
-    const pages = [...new Set([...this.#file.contents.pages, ...this.#written.keys()])].toSorted((a, b) => a - b);
+    const pages = [...new Set([...this.#file.contents.pages, ...this.#written.keys()])].toSorted(
+      (a, b) => a - b,
+    );
     let digest = this.pageCount;
     for (const index of pages) {
       const page = this.page(index);
-      if (index < this.pageCount && !compute.isZero(page)) digest = compute.crc32(page, (digest ^ index) >>> 0);
+      if (index < this.pageCount && !compute.isZero(page))
+        digest = compute.crc32(page, (digest ^ index) >>> 0);
     }
     return digest.toString(16);
   }

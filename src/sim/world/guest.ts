@@ -43,7 +43,13 @@ export class Guest {
   #isRunning = false;
   #advancedMs = 0;
 
-  constructor(parts: { readonly vmKey: string; readonly hostName: string; readonly ram: GuestRam; readonly chain: readonly Layer[]; readonly random: Prng }) {
+  constructor(parts: {
+    readonly vmKey: string;
+    readonly hostName: string;
+    readonly ram: GuestRam;
+    readonly chain: readonly Layer[];
+    readonly random: Prng;
+  }) {
     this.vmKey = parts.vmKey;
     this.hostName = parts.hostName;
     this.ram = parts.ram;

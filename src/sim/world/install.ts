@@ -40,13 +40,20 @@ export function installDirectory(volume: Volume, path: string): DirectoryInode {
 
 /** The programs that the daemon looks for before it starts them. */
 export function installPrograms(volume: Volume): void {
-  for (const name of ['qemu-system-x86_64', 'qemu-img']) install(volume, `/usr/bin/${name}`, utf8(name), 0o755);
+  for (const name of ['qemu-system-x86_64', 'qemu-img'])
+    install(volume, `/usr/bin/${name}`, utf8(name), 0o755);
 }
 
 /** An image under a home. */
 export function installImage(volume: Volume, home: string, compute: Compute): void {
-  const contents = new Map(IMAGE_FILE_NAMES.map((name, index) => [name, new Uint8Array(IMAGE_FILE_BYTES).fill(index + 1)]));
-  const files = [...contents].map(([name, bytes]) => ({ name, sizeBytes: bytes.byteLength, sha256: compute.sha256(bytes) }));
+  const contents = new Map(
+    IMAGE_FILE_NAMES.map((name, index) => [name, new Uint8Array(IMAGE_FILE_BYTES).fill(index + 1)]),
+  );
+  const files = [...contents].map(([name, bytes]) => ({
+    name,
+    sizeBytes: bytes.byteLength,
+    sha256: compute.sha256(bytes),
+  }));
   const info = sealImageInfo(compute, {
     formatVersion: 1,
     name: 'base',

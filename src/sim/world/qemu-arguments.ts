@@ -1,6 +1,8 @@
 /** The parts of QEMU's command line that the simulated one heeds. */
+import { z } from 'zod';
 import { defined } from '../../base/assert.ts';
 import { MIB } from '../../base/units.ts';
+import { parseJson } from '../parse-json.ts';
 
 export interface BlockNode {
   readonly node: string;
@@ -21,13 +23,17 @@ export interface QemuCommandLine {
 }
 
 export function parseQemuArguments(args: readonly string[]): QemuCommandLine {
-  const values = (name: string): readonly string[] => args.flatMap((arg, index) => (arg === name ? [args[index + 1] ?? ''] : []));
+  const values = (name: string): readonly string[] =>
+    args.flatMap((arg, index) => (arg === name ? [args[index + 1] ?? ''] : []));
   const withMembers = (name: string, wanted: string): ReadonlyMap<string, string> => {
-    const found = values(name).map(membersOf).find((members) => [...members.values()].includes(wanted));
+    const found = values(name)
+      .map(membersOf)
+      .find((members) => [...members.values()].includes(wanted));
     return defined(found, `${name} ${wanted}`);
   };
   const memory = withMembers('-object', 'memory-backend-file');
-  const member = (members: ReadonlyMap<string, string>, name: string): string => defined(members.get(name), name);
+  const member = (members: ReadonlyMap<string, string>, name: string): string =>
+    defined(members.get(name), name);
   return {
     control: member(withMembers('-chardev', 'qmp'), 'path'),
     agent: member(withMembers('-chardev', 'agent'), 'path'),
@@ -55,7 +61,19 @@ interface BlockOption {
   readonly backing?: string | null;
 }
 
+const blockSchema: z.ZodType<BlockOption> = z.object({
+  driver: z.enum(['raw', 'qcow2']),
+  'node-name': z.string(),
+  file: z.object({ filename: z.string() }),
+  backing: z.exactOptional(z.string().nullable()),
+});
+
 export function blockNode(json: string): BlockNode {
-  const option = JSON.parse(json) as BlockOption;
-  return { node: option['node-name'], path: option.file.filename, format: option.driver, backing: option.backing ?? null };
+  const option = parseJson(blockSchema, json);
+  return {
+    node: option['node-name'],
+    path: option.file.filename,
+    format: option.driver,
+    backing: option.backing ?? null,
+  };
 }

@@ -46,10 +46,16 @@ function mapChain(chain: readonly Layer[]): readonly unknown[] {
     const offset = placeIn(defined(chain[depth], 'the layer that has the page'), page);
     const last = extents.at(-1);
     const start = page * PAGE_BYTES;
-    if (last !== undefined && last.depth === depth && last.start + last.length === start) last.length += PAGE_BYTES;
+    if (last !== undefined && last.depth === depth && last.start + last.length === start)
+      last.length += PAGE_BYTES;
     else extents.push({ start, length: PAGE_BYTES, depth, offset: defined(offset, 'a place') });
   }
-  return extents.map((extent) => ({ ...extent, zero: false, data: true, filename: chain[extent.depth]?.path }));
+  return extents.map((extent) => ({
+    ...extent,
+    zero: false,
+    data: true,
+    filename: chain[extent.depth]?.path,
+  }));
 }
 
 /** The disk's pages that any layer has, ascending. */

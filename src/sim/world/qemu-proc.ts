@@ -11,10 +11,14 @@ const ADDRESS = 0x7f00_0000_0000;
 /** Shows the mapping of the guest's memory in `/proc`. */
 export function showMemory(process: SimProcess, line: QemuCommandLine, ram: GuestRam): void {
   const range = [ADDRESS, ADDRESS + line.memoryBytes].map((address) => address.toString(16)).join('-');
-  const maps = utf8(`55d000000000-55d000001000 r-xp 00000000 fe:00 17 /usr/bin/qemu\n${range} rw-p 00000000 fe:00 42 ${line.memoryPath}\n`);
+  const maps = utf8(
+    `55d000000000-55d000001000 r-xp 00000000 fe:00 17 /usr/bin/qemu\n${range} rw-p 00000000 fe:00 42 ${line.memoryPath}\n`,
+  );
   process.procFiles.set('maps', { read: (into, offset) => copy(maps, into, offset) });
   process.procFiles.set('mem', { read: (into, offset) => ram.read(into, offset - ADDRESS) });
-  process.procFiles.set('pagemap', { read: (into, offset) => ram.readPagemap(into, offset - (ADDRESS / PAGE_BYTES) * 8) });
+  process.procFiles.set('pagemap', {
+    read: (into, offset) => ram.readPagemap(into, offset - (ADDRESS / PAGE_BYTES) * 8),
+  });
 }
 
 function copy(from: Bytes, into: Bytes, offset: number): number {

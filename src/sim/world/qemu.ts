@@ -84,10 +84,17 @@ class Qemu {
     const { machine } = process;
     for (const node of line.nodes) this.#nodes.set(node.node, openLayer(machine, node.path, node.format));
     const { inode } = lookup(machine, line.memoryPath, 'open');
-    if (inode.kind !== 'file' || inode.contents.sizeBytes < line.memoryBytes) throw new BadLayer('the memory file is too small');
+    if (inode.kind !== 'file' || inode.contents.sizeBytes < line.memoryBytes)
+      throw new BadLayer('the memory file is too small');
     const ram = new GuestRam(inode, line.memoryBytes);
     const vmKey = line.control.split('/').at(-2) ?? '';
-    this.#guest = new Guest({ vmKey, hostName: hostOf(line.control), ram, chain: this.#chain(line.dataNode), random: machine.random.split(vmKey) });
+    this.#guest = new Guest({
+      vmKey,
+      hostName: hostOf(line.control),
+      ram,
+      chain: this.#chain(line.dataNode),
+      random: machine.random.split(vmKey),
+    });
     this.#agent = new GuestAgentEnd({
       compute: env.compute,
       guest: this.#guest,
@@ -106,8 +113,12 @@ class Qemu {
 
   async run(): Promise<number> {
     await this.#work(START_MS_MAX);
-    await this.#env.sockets.listen({ kind: 'unix', path: this.#line.control }, (connection) => this.#qmp.connect(connection));
-    await this.#env.sockets.listen({ kind: 'unix', path: this.#line.agent }, (connection) => this.#acceptAgent(connection));
+    await this.#env.sockets.listen({ kind: 'unix', path: this.#line.control }, (connection) =>
+      this.#qmp.connect(connection),
+    );
+    await this.#env.sockets.listen({ kind: 'unix', path: this.#line.agent }, (connection) =>
+      this.#acceptAgent(connection),
+    );
     return this.#exit.promise;
   }
 
@@ -131,7 +142,9 @@ class Qemu {
       case 'blockdev-del':
         return this.#removeNode(String(args['node-name']));
       case 'query-block':
-        return [{ qdev: 'data', inserted: { 'node-name': this.#dataNode, image: imageOf(this.#guest.chain) } }];
+        return [
+          { qdev: 'data', inserted: { 'node-name': this.#dataNode, image: imageOf(this.#guest.chain) } },
+        ];
       case 'migrate-set-capabilities':
         return {};
       case 'migrate-incoming':
@@ -153,7 +166,8 @@ class Qemu {
   }
 
   #continue(): void {
-    if (this.#state === 'inmigrate') this.#truth.violated('vmm', 'a VM was told to go on before its state was loaded');
+    if (this.#state === 'inmigrate')
+      this.#truth.violated('vmm', 'a VM was told to go on before its state was loaded');
     if (this.#state === 'shutdown') throw new QmpRefusal('Resetting the Virtual Machine is required');
     if (this.#state === 'running') return;
     if (this.#state === 'prelaunch') void this.#boot();
@@ -185,7 +199,12 @@ class Qemu {
   async #save(path: string): Promise<void> {
     if (this.#state === 'running') throw new QmpRefusal('the simulated QEMU saves stopped machines only');
     const guest = this.#guest;
-    const state: DeviceState = { vmKey: guest.vmKey, count: guest.count, ramDigest: guest.ram.digest(this.#env.compute), diskCount: guest.diskCount };
+    const state: DeviceState = {
+      vmKey: guest.vmKey,
+      count: guest.count,
+      ramDigest: guest.ram.digest(this.#env.compute),
+      diskCount: guest.diskCount,
+    };
     try {
       const file = await this.#env.files.open(path, 'w');
       await file.write(encodeDeviceState(this.#env.compute, state), 0);
@@ -220,12 +239,14 @@ class Qemu {
 
   #removeNode(node: string): void {
     const layer = this.#nodes.get(node);
-    if (layer === undefined || this.#guest.chain.includes(layer)) throw new QmpRefusal(`Node ${node} is in use`);
+    if (layer === undefined || this.#guest.chain.includes(layer))
+      throw new QmpRefusal(`Node ${node} is in use`);
     this.#nodes.delete(node);
   }
 
   async #listenForState(path: string): Promise<void> {
-    if (this.#state !== 'inmigrate') throw new QmpRefusal("'-incoming' was not specified on the command line");
+    if (this.#state !== 'inmigrate')
+      throw new QmpRefusal("'-incoming' was not specified on the command line");
     const listener = await this.#env.sockets.listen({ kind: 'unix', path }, (connection) => {
       void listener.close();
       void this.#load(connection);
@@ -251,10 +272,18 @@ class Qemu {
   /** What a real guest would notice sooner or later. */
   #checkRestored(state: DeviceState): void {
     const guest = this.#guest;
-    if (state.vmKey !== guest.vmKey) this.#truth.violated('identity', `${guest.vmKey} was given the state of ${state.vmKey}`);
-    if (guest.ram.digest(this.#env.compute) !== state.ramDigest) this.#truth.violated('memory', `${guest.vmKey} was restored with other memory than it had at the pause`);
+    if (state.vmKey !== guest.vmKey)
+      this.#truth.violated('identity', `${guest.vmKey} was given the state of ${state.vmKey}`);
+    if (guest.ram.digest(this.#env.compute) !== state.ramDigest)
+      this.#truth.violated(
+        'memory',
+        `${guest.vmKey} was restored with other memory than it had at the pause`,
+      );
     if (guest.diskCount !== state.diskCount) {
-      this.#truth.violated('disk', `${guest.vmKey} was restored with another disk (${guest.diskCount}) than it had at the pause (${state.diskCount})`);
+      this.#truth.violated(
+        'disk',
+        `${guest.vmKey} was restored with another disk (${guest.diskCount}) than it had at the pause (${state.diskCount})`,
+      );
     }
     this.#truth.mark('restored');
   }
@@ -266,7 +295,11 @@ class Qemu {
 
   async #serveAgent(): Promise<void> {
     this.#isAgentConnected = true;
-    for (let connection = this.#agentWaiting.shift(); connection !== undefined; connection = this.#agentWaiting.shift()) {
+    for (
+      let connection = this.#agentWaiting.shift();
+      connection !== undefined;
+      connection = this.#agentWaiting.shift()
+    ) {
       this.#agent.hangUp();
       for (let bytes = await readOrNull(connection); bytes !== null; bytes = await readOrNull(connection)) {
         while (this.#state !== 'running' || !this.#isAgentUp) await this.#resumed.promise;
@@ -287,7 +320,10 @@ class Qemu {
   }
 
   #chain(node: string): readonly Layer[] {
-    const description = defined(this.#line.nodes.find((candidate) => candidate.node === node), 'a node of the command line');
+    const description = defined(
+      this.#line.nodes.find((candidate) => candidate.node === node),
+      'a node of the command line',
+    );
     const layer = defined(this.#nodes.get(node), 'an open node');
     return description.backing === null ? [layer] : [layer, ...this.#chain(description.backing)];
   }

@@ -1,6 +1,8 @@
 /** QEMU's side of its control connection: one client at a time, commands in order, events to whoever is connected. */
+import { z } from 'zod';
 import { fromUtf8, utf8 } from '../../base/bytes.ts';
 import type { Bytes } from '../../base/bytes.ts';
+import { parseJson } from '../parse-json.ts';
 
 /** How a command is refused. */
 export class QmpRefusal extends Error {}
@@ -20,7 +22,15 @@ interface Command {
   readonly arguments?: QmpArguments;
 }
 
-const greeting = { QMP: { version: { qemu: { major: 7, minor: 2, micro: 22 }, package: 'simulated' }, capabilities: [] } };
+const commandSchema: z.ZodType<Command> = z.object({
+  execute: z.string(),
+  id: z.exactOptional(z.number()),
+  arguments: z.exactOptional(z.record(z.string(), z.unknown())),
+});
+
+const greeting = {
+  QMP: { version: { qemu: { major: 7, minor: 2, micro: 22 }, package: 'simulated' }, capabilities: [] },
+};
 
 export class QmpServer {
   readonly #execute: (command: string, args: QmpArguments) => Promise<unknown>;
@@ -43,7 +53,8 @@ export class QmpServer {
   }
 
   event(name: string, data: QmpArguments): void {
-    if (this.#current !== null && this.#isReady) this.#send(this.#current, { event: name, data, timestamp: { seconds: 0, microseconds: 0 } });
+    if (this.#current !== null && this.#isReady)
+      this.#send(this.#current, { event: name, data, timestamp: { seconds: 0, microseconds: 0 } });
   }
 
   async #serve(): Promise<void> {
@@ -64,7 +75,8 @@ export class QmpServer {
       if (chunk === null) return;
       const lines = (rest + fromUtf8(chunk)).split('\n');
       rest = lines.pop() ?? '';
-      for (const line of lines) if (line.trim() !== '') await this.#take(stream, JSON.parse(line) as Command);
+      for (const line of lines)
+        if (line.trim() !== '') await this.#take(stream, parseJson(commandSchema, line));
     }
   }
 

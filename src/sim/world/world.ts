@@ -84,7 +84,8 @@ export class World {
     for (const machine of machines) installPrograms(rootOf(machine));
     for (const site of this.sites) installDirectory(rootOf(site.machine), site.home);
     installDirectory(this.storeVolume, this.storeRoot);
-    for (const { machine, home, hasImage } of this.sites) if (hasImage) installImage(rootOf(machine), home, compute);
+    for (const { machine, home, hasImage } of this.sites)
+      if (hasImage) installImage(rootOf(machine), home, compute);
   }
 
   /** Starts the daemon of a site, as `kelpie serve` does. */
@@ -110,18 +111,22 @@ export class World {
   /** The power of a site's machine goes, and comes back with nothing running. */
   losePower(site: Site): void {
     site.machine.losePower();
-    const lost = rootOf(site.machine).losePower(this.faults.random, this.faults.chances.has('storage_unflushed_loss'));
-    this.faults.counts.storage_unflushed_loss.offered += 1;
-    if (lost > 0 && this.faults.chances.has('storage_unflushed_loss')) {
-      this.faults.counts.storage_unflushed_loss.injected += 1;
-      this.faults.tookEffect('storage_unflushed_loss');
-    }
+    const canLose = this.faults.hits('storage_unflushed_loss');
+    const lost = rootOf(site.machine).losePower(this.faults.random, canLose);
+    if (canLose && lost > 0) this.faults.tookEffect('storage_unflushed_loss');
   }
 
   /** Sleeps in true time; for the world's own drivers. */
   sleep(durationMs: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.scheduler.park({ site: 'world.sleep', actor: 'world', costMs: 0, delayMs: durationMs, isWanted: () => true, run: resolve });
+    this.scheduler.park({
+      site: 'world.sleep',
+      actor: 'world',
+      costMs: 0,
+      delayMs: durationMs,
+      isWanted: () => true,
+      run: resolve,
+    });
     return promise;
   }
 
@@ -144,7 +149,8 @@ export class World {
       volumes: new Map([['/', new Volume(`disk-${name}`, DISK_BYTES)], ...extra]),
       programs,
       wallStartMs: WALL_START_MS + skewMs,
-      onBug: (error) => this.truth.violated('bug', error instanceof Error ? (error.stack ?? error.message) : String(error)),
+      onBug: (error) =>
+        this.truth.violated('bug', error instanceof Error ? (error.stack ?? error.message) : String(error)),
     });
   }
 }
