@@ -4,9 +4,10 @@ import { KelpieError } from '../base/errors.ts';
 import { fromUtf8Lossy } from '../base/bytes.ts';
 import { guestFileInfo, FILE_INFO_HEADER } from '../daemon/api/files.ts';
 import { runPiped } from './exec-client.ts';
+import { withHostFiles } from './host-files.ts';
 import { Progress } from './progress.ts';
 import type { Bytes } from '../base/bytes.ts';
-import type { FileStat } from '../env/files.ts';
+import type { FileHandle, FileStat } from '../env/files.ts';
 import type { Child } from '../env/processes.ts';
 import type { GuestFileInfo } from '../guest/guest-agent.ts';
 import type { PipedOutcome } from './exec-client.ts';
@@ -48,13 +49,29 @@ export async function copyFileFromVm(
   const header = response.headers[FILE_INFO_HEADER];
   const told = header === undefined ? info : guestFileInfo.parse(JSON.parse(header));
   const meter = new Meter(cli, path, told.sizeBytes);
+  await withHostFiles(`write ${target}`, () =>
+    replaceFile(cli, target, told.mode & 0o777, async (handle) => {
+      for await (const bytes of meter.count(response.body))
+        await handle.write(bytes, meter.doneBytes - bytes.byteLength);
+      if (meter.doneBytes < told.sizeBytes)
+        throw new KelpieError('guest_failed', `${path} broke off after ${meter.doneBytes} bytes.`);
+    }),
+  );
+  await meter.finish();
+  return meter.doneBytes;
+}
+
+/** The file is there with all that `write` writes, or as it was before. */
+async function replaceFile(
+  cli: Cli,
+  target: string,
+  mode: number,
+  write: (handle: FileHandle) => Promise<void>,
+): Promise<void> {
   const temporary = `${target}.kelpie-${cli.env.random.uuid()}`;
-  const handle = await cli.env.files.open(temporary, 'wx', told.mode & 0o777);
+  const handle = await cli.env.files.open(temporary, 'wx', mode);
   try {
-    for await (const bytes of meter.count(response.body))
-      await handle.write(bytes, meter.doneBytes - bytes.byteLength);
-    if (meter.doneBytes < told.sizeBytes)
-      throw new KelpieError('guest_failed', `${path} broke off after ${meter.doneBytes} bytes.`);
+    await write(handle);
     await handle.sync();
     await handle.close();
     await cli.env.files.rename(temporary, target);
@@ -63,8 +80,6 @@ export async function copyFileFromVm(
     await cli.env.files.removeTree(temporary);
     throw error;
   }
-  await meter.finish();
-  return meter.doneBytes;
 }
 
 export async function copyFolderToVm(cli: Cli, source: string, vm: string, path: string): Promise<number> {
@@ -85,7 +100,7 @@ export async function copyFolderToVm(cli: Cli, source: string, vm: string, path:
 
 /** The guest's archive is untrusted: tar keeps to the target folder, and owners are ours. */
 export async function copyFolderFromVm(cli: Cli, vm: string, path: string, target: string): Promise<number> {
-  await cli.env.files.makeDirectory(target);
+  await withHostFiles(`make ${target}`, () => cli.env.files.makeDirectory(target));
   const args = ['--no-same-owner', '-xf', '-', '-C', target];
   const tar = await cli.env.processes.spawn({ command: 'tar', args, output: 'capture', stdin: 'pipe' });
   const complaint = drain(tar.stderr);
@@ -139,7 +154,7 @@ class Meter {
 }
 
 async function* readChunks(cli: Cli, path: string): AsyncGenerator<Bytes, void> {
-  const handle = await cli.env.files.open(path, 'r');
+  const handle = await withHostFiles(`read ${path}`, () => cli.env.files.open(path, 'r'));
   try {
     for (let offset = 0; ;) {
       const buffer = new Uint8Array(CHUNK_BYTES);

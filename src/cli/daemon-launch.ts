@@ -3,14 +3,17 @@
  *
  *     connect ──answers──▶ ready
  *        └──refused──▶ spawn `kelpie serve` ──▶ connect … until START_TIMEOUT_MS ──▶ daemon_unavailable, with the end of its log
+ *                            ▲──another serves──┘
  *
- * Two clients that start one at once are harmless: the daemon's lock lets one live, and both connect to it.
+ * Clients that start one at once are harmless: the daemon's lock lets one live, and all connect to it.
  */
+import { errorCodes } from '../base/error-codes.ts';
 import { KelpieError } from '../base/errors.ts';
 import { fromUtf8Lossy } from '../base/bytes.ts';
 import { isSystemError } from '../env/system-error.ts';
 import { DaemonClient } from './daemon-client.ts';
 import type { Env } from '../env/env.ts';
+import type { Child } from '../env/processes.ts';
 
 const START_TIMEOUT_MS = 15_000;
 const POLL_MS = 10;
@@ -29,7 +32,7 @@ export async function isDaemonUp(env: Env, home: string): Promise<boolean> {
     connection.close();
     return true;
   } catch (error) {
-    if (isSystemError(error, 'ENOENT', 'ECONNREFUSED')) return false;
+    if (isSystemError(error, 'ENOENT', 'ENOTDIR', 'ECONNREFUSED')) return false;
     if (isSystemError(error, 'ENAMETOOLONG')) throw homeTooLong(home);
     throw new KelpieError('daemon_unavailable', `cannot reach the daemon at ${socketPath(home)}.`, {
       cause: error,
@@ -45,21 +48,31 @@ export async function ensureDaemon(env: Env, home: string): Promise<DaemonClient
 async function startDaemon(env: Env, home: string): Promise<void> {
   await makeHome(env, home);
   const logPath = `${home}/kelpied.log`;
-  const child = await env.processes.spawn({
+  let child = await spawnDaemon(env, home, logPath);
+  const deadlineMs = env.clock.monotonicMs() + START_TIMEOUT_MS;
+  while (!(await isDaemonUp(env, home))) {
+    const isAlive = await env.processes.isAlive(child.identity);
+    if (!isAlive && !(await isDaemonUp(env, home))) {
+      // Waited for only now: a pending wait would keep this program alive for as long as the daemon lives.
+      const status = await child.wait();
+      const isServed = 'code' in status && status.code === errorCodes.invalid_state.exit;
+      if (!isServed) throw await didNotStart(env, logPath, 'ended at once');
+      // Another one has this home. It will answer soon, or is about to end.
+      child = await spawnDaemon(env, home, logPath);
+    }
+    if (env.clock.monotonicMs() > deadlineMs)
+      throw await didNotStart(env, logPath, `did not answer in ${START_TIMEOUT_MS / 1000} s`);
+    await env.clock.sleep(POLL_MS);
+  }
+}
+
+async function spawnDaemon(env: Env, home: string, logPath: string): Promise<Child> {
+  return env.processes.spawn({
     command: env.host.launcherPath,
     args: ['serve', '--home', home],
     output: { path: logPath },
     detached: true,
   });
-  // Not `child.wait()`: a pending wait would keep this program alive for as long as the daemon lives.
-  const deadlineMs = env.clock.monotonicMs() + START_TIMEOUT_MS;
-  while (!(await isDaemonUp(env, home))) {
-    const isAlive = await env.processes.isAlive(child.identity);
-    if (!isAlive && !(await isDaemonUp(env, home))) throw await didNotStart(env, logPath, 'ended at once');
-    if (env.clock.monotonicMs() > deadlineMs)
-      throw await didNotStart(env, logPath, `did not answer in ${START_TIMEOUT_MS / 1000} s`);
-    await env.clock.sleep(POLL_MS);
-  }
 }
 
 async function makeHome(env: Env, home: string): Promise<void> {
