@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
+import { createNodeCompute } from '../../env/node/compute.ts';
 import { PageRunsBuilder } from '../../snapshot/page-runs.ts';
 import { collectAnonymousPages } from './dirty-pages.ts';
+
+const compute = createNodeCompute();
 
 /** Upper halves of page map entries. */
 const entries = {
@@ -17,7 +20,7 @@ function collect(uppers: readonly number[], chunk: number): readonly (readonly [
   const builder = new PageRunsBuilder();
   for (let page = 0; page < uppers.length; page += chunk) {
     const words = Uint32Array.from(uppers.slice(page, page + chunk).flatMap((upper) => [0xffff_ffff, upper]));
-    collectAnonymousPages(words, page, builder);
+    collectAnonymousPages(compute, words, page, builder);
   }
   return [...builder.finish()].map(({ firstPage, count }) => [firstPage, count]);
 }
@@ -43,5 +46,16 @@ test('the runs are the same however the map is read in pieces', () => {
         assert.deepEqual(collect(uppers, chunk), collect(uppers, Math.max(1, uppers.length)));
       },
     ),
+  );
+});
+
+test('long stretches of the same entry are what they are one by one', () => {
+  const stretch = fc.tuple(fc.constantFrom(...Object.values(entries)), fc.integer({ min: 1, max: 5000 }));
+  fc.assert(
+    fc.property(fc.array(stretch, { maxLength: 6 }), (stretches) => {
+      const uppers = stretches.flatMap(([upper, count]) => Array.from({ length: count }, () => upper));
+      assert.deepEqual(collect(uppers, Math.max(1, uppers.length)), collect(uppers, 1));
+    }),
+    { numRuns: 30 },
   );
 });

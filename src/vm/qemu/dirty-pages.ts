@@ -1,6 +1,8 @@
 import { assert } from '../../base/assert.ts';
 import { PAGE_BYTES } from '../../base/units.ts';
-import type { FileHandle, Files } from '../../env/files.ts';
+import type { Compute } from '../../env/compute.ts';
+import type { Env } from '../../env/env.ts';
+import type { FileHandle } from '../../env/files.ts';
 import { SystemError } from '../../env/system-error.ts';
 import { PageRunsBuilder } from '../../snapshot/page-runs.ts';
 import type { PageRuns } from '../../snapshot/page-runs.ts';
@@ -13,18 +15,36 @@ const MAPPED_BITS = 0xc000_0000;
 /** Bit 61: the page belongs to a file, so this process never wrote to it. */
 const FILE_BIT = 0x2000_0000;
 
+/** Entries that are compared at once: 8 MiB of guest memory. */
+const BLOCK_PAGES = 2048;
+
 /**
  * Collects the anonymous pages out of page map entries: in a private mapping of a file these are the pages that were
- * written since the file was mapped, in memory or swapped out.
+ * written since the file was mapped, in memory or swapped out. Most of a large memory was never touched, and all its entries
+ * are the same: such blocks cost one comparison.
  * @param entries as read from the kernel, little-endian; the first one is of page `firstPage`.
  */
-export function collectAnonymousPages(entries: Uint32Array, firstPage: number, into: PageRunsBuilder): void {
+export function collectAnonymousPages(
+  compute: Compute,
+  entries: Uint32Array,
+  firstPage: number,
+  into: PageRunsBuilder,
+): void {
+  const pages = entries.length / 2;
+  for (let start = 0; start < pages; start += BLOCK_PAGES) {
+    const block = entries.subarray(2 * start, 2 * Math.min(start + BLOCK_PAGES, pages));
+    const bytes = new Uint8Array(block.buffer, block.byteOffset, block.byteLength);
+    const isUniform = compute.isEqual(bytes.subarray(ENTRY_BYTES), bytes.subarray(0, -ENTRY_BYTES));
+    if (!isUniform) collectEach(block, firstPage + start, into);
+    else if (isAnonymous(block[1])) into.append(firstPage + start, block.length / 2);
+  }
+}
+
+function collectEach(entries: Uint32Array, firstPage: number, into: PageRunsBuilder): void {
   const pages = entries.length / 2;
   let runStart = -1;
   for (let page = 0; page < pages; page += 1) {
-    const upper = entries[2 * page + 1] ?? 0;
-    const isAnonymous = (upper & MAPPED_BITS) !== 0 && (upper & FILE_BIT) === 0;
-    if (isAnonymous) {
+    if (isAnonymous(entries[2 * page + 1])) {
       if (runStart === -1) runStart = page;
     } else if (runStart !== -1) {
       into.append(firstPage + runStart, page - runStart);
@@ -34,8 +54,14 @@ export function collectAnonymousPages(entries: Uint32Array, firstPage: number, i
   if (runStart !== -1) into.append(firstPage + runStart, pages - runStart);
 }
 
+/** @param upper half of an entry. */
+function isAnonymous(upper = 0): boolean {
+  return (upper & MAPPED_BITS) !== 0 && (upper & FILE_BIT) === 0;
+}
+
 /** A process's page map, opened before the pause so that the pause only reads. */
 export class DirtyPageScanner {
+  readonly #compute: Compute;
   readonly #pagemap: FileHandle;
   readonly #address: number;
   readonly #pageCount: number;
@@ -45,7 +71,8 @@ export class DirtyPageScanner {
     new Uint8Array(PAGEMAP_CHUNK_BYTES),
   ];
 
-  private constructor(pagemap: FileHandle, address: number, pageCount: number) {
+  private constructor(compute: Compute, pagemap: FileHandle, address: number, pageCount: number) {
+    this.#compute = compute;
     this.#pagemap = pagemap;
     this.#address = address;
     this.#pageCount = pageCount;
@@ -53,13 +80,13 @@ export class DirtyPageScanner {
 
   /** @throws SystemError `EACCES`, `EPERM` or `ENOENT` where a process's page map is refused or does not exist. */
   static async open(
-    files: Files,
+    { files, compute }: Pick<Env, 'files' | 'compute'>,
     pid: number,
     address: number,
     pageCount: number,
   ): Promise<DirtyPageScanner> {
     assert(address % PAGE_BYTES === 0, 'a mapping begins at a page');
-    return new DirtyPageScanner(await files.open(`/proc/${pid}/pagemap`, 'r'), address, pageCount);
+    return new DirtyPageScanner(compute, await files.open(`/proc/${pid}/pagemap`, 'r'), address, pageCount);
   }
 
   async scan(): Promise<PageRuns> {
@@ -69,7 +96,7 @@ export class DirtyPageScanner {
     for (let page = 0; page < this.#pageCount; page += chunkPages) {
       const entries = await reading;
       if (page + chunkPages < this.#pageCount) reading = this.#read(page + chunkPages);
-      collectAnonymousPages(entries, page, builder);
+      collectAnonymousPages(this.#compute, entries, page, builder);
     }
     return builder.finish();
   }

@@ -38,7 +38,7 @@ export async function openMemoryView(context: VmContext, vm: LiveVm): Promise<Me
 
   const address = await orNullWhenRefused(() => findMemory(context, vm));
   if (address === null) return viewOf(physical(), null, pageCount);
-  const scanner = await orNullWhenRefused(() => DirtyPageScanner.open(env.files, pid, address, pageCount));
+  const scanner = await orNullWhenRefused(() => DirtyPageScanner.open(env, pid, address, pageCount));
   try {
     const ram = await orNullWhenRefused(() => ProcessRam.open(env, pid, address));
     return viewOf(ram ?? physical(), scanner, pageCount);
