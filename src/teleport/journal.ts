@@ -5,6 +5,8 @@
  */
 import { KelpieError } from '../base/errors.ts';
 import { isUuid } from '../base/uuid.ts';
+import { isSystemError } from '../env/system-error.ts';
+import { localFailure } from '../snapshot/local-failure.ts';
 import { MIB } from '../base/units.ts';
 import { readJson, removeDurably, writeJsonDurably } from './durable-json.ts';
 import { operation } from './operations.ts';
@@ -52,7 +54,10 @@ export class Journal {
     await removeDurably(this.#env.files, this.#places.operation(entry.id));
   }
 
-  /** Every entry, oldest first. Damaged ones are told, not skipped: somebody must look. */
+  /**
+   * Every entry, oldest first. Damaged ones are told, not skipped: somebody must look.
+   * @throws KelpieError `io_failed` when one cannot be read now.
+   */
   async readAll(): Promise<{
     readonly entries: readonly Operation[];
     readonly damaged: readonly DamagedEntry[];
@@ -69,6 +74,8 @@ export class Journal {
       try {
         entries.push(await this.#read(id));
       } catch (error) {
+        // One that the disk does not give now may hold a VM that is another host's already: nothing may run before it is read.
+        if (isSystemError(error)) throw localFailure(error, 'read the journal');
         damaged.push({
           path: this.#places.operation(id),
           reason: error instanceof Error ? error.message : String(error),

@@ -15,7 +15,7 @@
  * The order matters: VMs are adopted before operations are settled, so that settling can let them go on; blobs are collected after all of
  * it, when every record tells the truth.
  */
-import { KelpieError, asError, isKelpieError } from '../base/errors.ts';
+import { asError, isKelpieError } from '../base/errors.ts';
 import { removeStray } from './managed-vm.ts';
 import { settleClaim } from './settle-claim.ts';
 import { settleLocal } from './settle-local.ts';
@@ -33,12 +33,8 @@ export async function settle(host: TeleportHost, registry: VmRegistry, operation
   const vm = registry.byId(operation.vmId);
   if (vm !== undefined && !endsProcess(operation)) await findAgain(vm);
   if (operation.kind !== 'teleport') return settleLocal(host, registry, operation);
-  if (vm === undefined) {
-    throw new KelpieError(
-      'io_failed',
-      `the record of "${operation.vmName}" is damaged: its teleport cannot be settled before it is repaired.`,
-    );
-  }
+  // It was removed since, and its copy elsewhere is nobody's business here.
+  if (vm === undefined) return host.journal.remove(operation);
   await settleTeleport(host, vm, operation);
 }
 
