@@ -54,10 +54,14 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const run = await benchmark.load();
   const rows = await run({ runs });
+  const machine = describeMachine();
+  const { cpu, cores, memoryMib, platform, node, loadAverage } = machine;
+  console.log(
+    `\n${cores} × ${cpu}, ${memoryMib} MiB, ${platform}, Node ${node}, load average ${loadAverage}`,
+  );
   console.log(`\n${formatRows(rows)}`);
-  if (values.json !== undefined) {
-    writeFileSync(values.json, `${JSON.stringify({ machine: describeMachine(), rows }, null, 2)}\n`);
-  }
+  if (values.json !== undefined)
+    writeFileSync(values.json, `${JSON.stringify({ machine, rows }, null, 2)}\n`);
   return 0;
 }
 

@@ -129,7 +129,7 @@ function referenceRows({ small, reference }: Samples): readonly Row[] {
       unit: 'ms',
       samples: pauses,
       reference: reference.map(({ downtimeMs }) => downtimeMs),
-      note: `reference: the downtime that QEMU reports, after ${median(reference.map(({ totalMs }) => totalMs))} ms of copying beside the working VM, which ends with it`,
+      note: `reference: the downtime that QEMU reports, after ${median(reference.map(({ totalMs }) => totalMs))} ms of copying beside the working VM`,
     }),
     rowOf({
       name: 'restore against QEMU’s -incoming',
