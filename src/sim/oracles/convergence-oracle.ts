@@ -49,7 +49,8 @@ export class ConvergenceOracle {
   /** What a failure left behind is found at the latest when the daemon starts again. */
   async #restart(place: Place): Promise<void> {
     const { machine, home } = place.site;
-    for (const process of machine.processes) if (process.args[0] === 'kelpied' && process.args[1] === home) machine.kill(process);
+    for (const process of machine.processes)
+      if (process.args[0] === 'kelpied' && process.args[1] === home) machine.kill(process);
     await this.#untilIdle(place);
   }
 

@@ -1,0 +1,132 @@
+/** Known bugs are put into a copy of the sources: the simulator must find each, by the oracle that is meant for it, within its seeds. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+
+interface PlantedBug {
+  readonly name: string;
+  readonly file: string;
+  readonly right: string;
+  readonly wrong: string;
+  /** One of these must fire. */
+  readonly oracles: readonly string[];
+}
+
+const SEEDS_MAX = 100;
+
+const bugs: readonly PlantedBug[] = [
+  {
+    name: 'the captured pages are not synced',
+    file: 'src/vm/qemu/capture.ts',
+    right: 'else await makeDurable(env.files, pagePath);',
+    wrong: 'else await env.files.syncDirectory(places.blobDirectory);',
+    oracles: ['memory', 'lost-vm'],
+  },
+  {
+    name: 'pages that became zero are forgotten',
+    file: 'src/vm/qemu/capture.ts',
+    right: 'zeroRuns: pages.zeroRuns }',
+    wrong: 'zeroRuns: pages.zeroRuns.constructor.none }',
+    oracles: ['memory'],
+  },
+  {
+    name: 'the target starts without a claim',
+    file: 'src/teleport/target.ts',
+    right: "await this.#phase('claim', () => this.#claim(store, found, operation));",
+    wrong: '',
+    oracles: ['right-to-run', 'one-copy', 'lost-vm'],
+  },
+  {
+    name: 'the source forgets that the VM left',
+    file: 'src/teleport/settle-teleport.ts',
+    right: 'departed: { storeUrl: operation.storeUrl, packageId, epoch: operation.commitEpoch },',
+    wrong: 'departed: null,',
+    oracles: ['right-to-run', 'one-copy'],
+  },
+  {
+    name: 'small files are replaced without syncing their names',
+    file: 'src/env/durable-files.ts',
+    right: '  await files.syncDirectory(parentDirectory(path));\n}\n\n/** Makes the contents',
+    wrong: '}\n\n/** Makes the contents',
+    oracles: ['lost-vm', 'one-copy', 'right-to-run', 'lost-time'],
+  },
+  {
+    name: 'small files are made without syncing their contents',
+    file: 'src/env/durable-files.ts',
+    right: '    await handle.write(bytes, 0);\n    await handle.sync();',
+    wrong: '    await handle.write(bytes, 0);',
+    oracles: ['packages', 'lost-vm', 'epochs'],
+  },
+  {
+    name: 'segments are not synced before the manifest',
+    file: 'src/store/local/verified-file.ts',
+    right: '    await target.sync();\n',
+    wrong: '',
+    oracles: ['packages'],
+  },
+  {
+    name: "a package's name is not synced",
+    file: 'src/store/local/publish-package.ts',
+    right: '  await files.syncDirectory(packages);\n',
+    wrong: '',
+    oracles: ['packages'],
+  },
+  {
+    name: 'the guest is handed out without repair',
+    file: 'src/vm/qemu/load.ts',
+    right: 'const clockStepMs = await this.#repair(vm);',
+    wrong: 'const clockStepMs = 0;',
+    oracles: ['repair', 'lost-vm'],
+  },
+  {
+    name: 'layers that a VM runs on are collected',
+    file: 'src/daemon/supervisor.ts',
+    right: 'disk: [...record.disk, ...(record.runtime?.disk ?? [])],',
+    wrong: 'disk: [],',
+    oracles: ['lost-vm', 'disk'],
+  },
+  {
+    name: "the VM's generation does not grow",
+    file: 'src/teleport/start-from-snapshot.ts',
+    right: 'snapshot.metadata.guest.generation) + 1',
+    wrong: 'snapshot.metadata.guest.generation)',
+    oracles: ['lost-vm'],
+  },
+];
+
+const root = join(import.meta.dirname, '..');
+
+/** What the simulator says of a copy of the sources with the bug in it. */
+async function simulate(bug: PlantedBug): Promise<string> {
+  const copy = await mkdtemp(join(tmpdir(), 'kelpie-planted-'));
+  try {
+    for (const name of ['src', 'scripts/sim.ts', 'package.json']) {
+      await cp(join(root, name), join(copy, name), { recursive: true });
+    }
+    await symlink(join(root, 'node_modules'), join(copy, 'node_modules'));
+    const source = await readFile(join(copy, bug.file), 'utf8');
+    assert.equal(source.split(bug.right).length, 2, `${bug.file} has changed: plant "${bug.name}" anew`);
+    await writeFile(
+      join(copy, bug.file),
+      source.replace(bug.right, () => bug.wrong),
+    );
+    const args = [join(copy, 'scripts/sim.ts'), '--seeds', String(SEEDS_MAX), '--until-failure'];
+    return await new Promise((resolve) => {
+      execFile(process.execPath, args, (_, stdout) => resolve(stdout));
+    });
+  } finally {
+    await rm(copy, { recursive: true, force: true });
+  }
+}
+
+for (const bug of bugs) {
+  test(`found within ${SEEDS_MAX} seeds: ${bug.name}`, async () => {
+    const output = await simulate(bug);
+    const oracle = /^seed \d+: ([a-z-]+): /m.exec(output)?.[1];
+    assert.ok(oracle !== undefined, `it was missed: ${output}`);
+    assert.ok(bug.oracles.includes(oracle), output);
+  });
+}
