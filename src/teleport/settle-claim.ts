@@ -25,7 +25,9 @@ export async function settleClaim(
   const vm = registry.byId(operation.vmId);
   const isDone =
     vm !== undefined && vm.record.departed === null && vm.record.ownership?.epoch === operation.claimEpoch;
-  if (!isDone) {
+  // Known here, and perhaps not yet on the disk: with the entry gone, the tombstone there would end the only copy.
+  if (isDone) await vm.save();
+  else {
     if (vm !== undefined) {
       await vm.kill();
       await vm.markDead('stopped', null);
