@@ -7,6 +7,7 @@
  * is no sandbox, which would forbid `exec:`.
  */
 import { copyFileSync, constants, rmSync, statSync, truncateSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { MIB } from '../../src/base/units.ts';
 import type { Env } from '../../src/env/env.ts';
@@ -20,7 +21,7 @@ import { launchQemu } from '../../src/vm/qemu/launch.ts';
 import type { QemuProcess } from '../../src/vm/qemu/launch.ts';
 import { chooseMachine } from '../../src/vm/qemu/machine.ts';
 import type { QmpClient } from '../../src/vm/qemu/qmp-client.ts';
-import { continueCpus, quit, stopCpus } from '../../src/vm/qemu/qmp-commands.ts';
+import { continueCpus, queryRunState, quit, stopCpus } from '../../src/vm/qemu/qmp-commands.ts';
 import { runFiles } from '../../src/vm/qemu/run-files.ts';
 import { workCommand } from './measured-vm.ts';
 import type { Ticks } from './ticks.ts';
@@ -168,6 +169,8 @@ async function save(qmp: QmpClient, path: string): Promise<void> {
   const finished = settled(qmp);
   await qmp.execute('migrate', { uri: `exec:cat > ${path}` }, z.unknown());
   await finished;
+  // The event comes a moment before the VM may be continued.
+  while ((await queryRunState(qmp)) === 'finish-migrate') await sleep(1);
 }
 
 /** The end of the migration that begins next. */
