@@ -29,7 +29,12 @@ import type { VmRegistry } from './vm-registry.ts';
 export async function settle(host: TeleportHost, registry: VmRegistry, operation: Operation): Promise<void> {
   // What the record says decides: a claim that was done must not be put to rest because it could not be read.
   if (operation.kind !== 'create' && operation.kind !== 'remove') await registry.readAgain(operation.vmId);
-  if (operation.kind === 'claim') return settleClaim(host, registry, operation);
+  if (operation.kind === 'claim') {
+    await settleClaim(host, registry, operation);
+    // One that was done runs here, and was not looked for before.
+    const claimed = registry.byId(operation.vmId);
+    return claimed === undefined ? undefined : findAgain(claimed);
+  }
   const vm = registry.byId(operation.vmId);
   if (vm !== undefined && !endsProcess(operation)) await findAgain(vm);
   if (operation.kind !== 'teleport') return settleLocal(host, registry, operation);

@@ -52,7 +52,8 @@ export class VmRegistry {
     if (!this.#damaged.has(id)) return;
     const record = await this.#read(id);
     // It may have been removed meanwhile.
-    if (this.#damaged.delete(id) && record !== undefined) this.#vms.set(id, new ManagedVm(this.#host, record));
+    if (this.#damaged.delete(id) && record !== undefined)
+      this.#vms.set(id, new ManagedVm(this.#host, record));
   }
 
   async #read(id: string): Promise<VmRecord | undefined> {
