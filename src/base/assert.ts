@@ -16,8 +16,3 @@ export function defined<T>(value: T | null | undefined, what: string): T {
   if (value === null || value === undefined) throw new AssertionFailed(`${what} is missing`);
   return value;
 }
-
-/** For the default branch of a switch over a closed union: it does not type-check when a case is missing. */
-export function unreachable(value: never): never {
-  throw new AssertionFailed(`unexpected value ${JSON.stringify(value)}`);
-}
