@@ -99,7 +99,8 @@ export class DaemonClient {
   }
 
   async #send(route: AnyRoute, options: CallOptions, body: RequestBody | null): Promise<HttpResponse> {
-    const response = await this.#request(route, options, body);
+    const raw = await this.#request(route, options, body);
+    const response = { ...raw, body: answerOf(raw.body) };
     if (response.status < 300) return response;
     const text = fromUtf8(await readAll(response.body));
     const told = readProblem(parseJson(text));
@@ -131,6 +132,20 @@ export class DaemonClient {
         { cause: error },
       );
     }
+  }
+}
+
+/** What the daemon says. When it is cut short, the daemon has died. */
+async function* answerOf(body: AsyncIterable<Bytes>): AsyncGenerator<Bytes, void> {
+  try {
+    yield* body;
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    throw new KelpieError(
+      'daemon_unavailable',
+      'the daemon ended before it had answered: `kelpie ps` starts it again, and tells what became of the VM.',
+      { cause: error },
+    );
   }
 }
 

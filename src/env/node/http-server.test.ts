@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { mkdtemp, open, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -126,4 +127,25 @@ test('a socket file is for the owner alone, whatever the mask', async (t) => {
   await file.close();
   assert.equal((await stat(join(directory, 'f'))).mode & 0o777, 0o666, 'the mask was put back');
   await listener.close();
+});
+
+test('a client that still sends when it is answered is not cut off before it has heard the answer', async (t) => {
+  const listener = await serveHttp(address, async (request) => {
+    await request.body?.getReader().read();
+    return new Response('hello');
+  });
+  t.after(async () => await listener.close());
+  assert.ok(listener.address.kind === 'tcp');
+  const socket = connect(listener.address);
+  socket.write(
+    'POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n',
+  );
+  let answer = '';
+  socket.setEncoding('latin1').on('data', (text: string) => (answer += text));
+  while (!answer.endsWith('0\r\n\r\n')) await once(socket, 'data');
+  socket.write('1\r\nb\r\n');
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.ok(!socket.readableEnded && !socket.destroyed, 'the connection is still there');
+  socket.end();
+  await once(socket, 'close');
 });

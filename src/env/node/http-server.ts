@@ -57,9 +57,13 @@ class ExchangeServer extends Server {
     const { socket } = incoming;
     this.idle.delete(socket);
     const response = await respond(incoming, outgoing, this.handler);
-    // Else the client would keep the connection for its next request, which we are about to drop.
-    if (this.closing !== null) outgoing.setHeader('connection', 'close');
+    // Node closes a connection that its client will not use again with the answer's last byte, although a part of the request is
+    // still to come; that resets it, and the client may lose the answer. So we close it, once nothing more comes. An ending server
+    // does at once, else the client would keep the connection for a request that is about to be dropped.
+    const isLast = !outgoing.shouldKeepAlive;
+    outgoing.setHeader('connection', this.closing === null ? 'keep-alive' : 'close');
     await sendWebResponse(response, outgoing);
+    if (incoming.complete && isLast) socket.destroySoon();
     if (!incoming.complete) linger(incoming);
     if (socket.destroyed) return;
     this.idle.add(socket);
