@@ -1,0 +1,232 @@
+/** A running VM goes from host to host through a store, and what the store and the network of people do to it. */
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import {
+  copyFile,
+  link,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
+import { join } from 'node:path';
+import test from 'node:test';
+import { createNodeEnv } from '../src/env/node/env.ts';
+import { encodeImageInfo, parseImageInfo, sealImageInfo } from '../src/image/image-info.ts';
+import { failure, objectOf, withHosts } from './support/cli-host.ts';
+import { assertClock, assertGoesOn, bootCounter } from './support/counter-vm.ts';
+import { mountSmall } from './support/small-file-system.ts';
+import { eventually } from './support/eventually.ts';
+import { processesOf } from './support/host-processes.ts';
+import type { CliHost } from './support/cli-host.ts';
+import type { ImageInfo } from '../src/image/image-info.ts';
+
+/** Changes the byte in the middle; changing it twice puts it back. */
+async function flipByte(path: string): Promise<void> {
+  const file = await open(path, 'r+');
+  const at = Math.floor((await file.stat()).size / 2);
+  const byte = Buffer.alloc(1);
+  await file.read(byte, 0, 1, at);
+  byte[0] = (byte[0] ?? 0) ^ 0x10;
+  await file.write(byte, 0, 1, at);
+  await file.close();
+}
+
+/** A copy of a host's base image that says that it is another one, correctly sealed. */
+async function installVariant(from: CliHost, to: CliHost, changes: Partial<ImageInfo>): Promise<void> {
+  const { compute } = createNodeEnv();
+  const [digest = ''] = await readdir(join(from.home, 'images'));
+  const source = join(from.home, 'images', digest);
+  const { digest: _, ...info } = parseImageInfo(compute, await readFile(join(source, 'image.json')));
+  const sealed = sealImageInfo(compute, { ...info, ...changes });
+  const target = join(to.home, 'images', sealed.digest);
+  await mkdir(target, { mode: 0o700 });
+  for (const { name } of sealed.files) await link(join(source, name), join(target, name));
+  await writeFile(join(target, 'image.json'), encodeImageInfo(sealed), { mode: 0o600 });
+}
+
+/** Blobs of what failed are collected when the command has been answered. */
+async function assertNothingCame(host: CliHost): Promise<void> {
+  assert.deepEqual((await host.json(['ps']))['vms'], []);
+  for (const folder of ['blobs', 'run', 'operations']) {
+    const found = (): Promise<readonly string[]> => readdir(join(host.home, folder));
+    await eventually(async () => (await found()).length === 0, `${folder} is empty`, found);
+  }
+  const qemus = (await processesOf(host.home)).filter(
+    ({ args }) => args[0]?.includes('qemu-system') === true,
+  );
+  assert.deepEqual(qemus, []);
+}
+
+await test('teleport', async (t) => {
+  await withHosts(async (make, scratch) => {
+    const laptop = await make('laptop');
+    const store = join(scratch, 'store');
+    await mkdir(store);
+    let seen = await bootCounter(laptop);
+    const cloud = await make('cloud', { withImage: false });
+    let packageId = '';
+
+    await t.test('a store that cannot take it: the VM runs on', async () => {
+      const teleport = (to: string, ...options: readonly string[]): string[] => [
+        'teleport',
+        'dev',
+        '--to',
+        to,
+        ...options,
+      ];
+      assert.match(await laptop.fails('store_unavailable', teleport('/no/such/store')), /\/no\/such\/store/);
+      await laptop.fails('usage', ['teleport', 'dev']);
+      const small = await mountSmall(join(scratch, 'small'));
+      try {
+        assert.match(await laptop.fails('disk_full', teleport(small.path, '--no-image')), /small/);
+        seen = await assertGoesOn(laptop, seen);
+        await laptop.fails('disk_full', teleport(small.path));
+        await small.makeReadOnly();
+        assert.match(await laptop.fails('store_not_writable', teleport(small.path, '--no-image')), /small/);
+      } finally {
+        await small.unmount();
+      }
+      seen = await assertGoesOn(laptop, seen);
+      assert.deepEqual(await readdir(join(laptop.home, 'operations')), []);
+    });
+
+    await t.test('there: the same processes go on, on a host that fetches the image', async () => {
+      const out = await laptop.must(['teleport', 'dev', '--to', store, '-m', 'to the cloud']);
+      assert.match(
+        out.stdout,
+        /^dev is at rest in \S+ as package [0-9a-f]{12} \(.*\)\non another host: kelpie restore dev --from \S+\n$/,
+      );
+      for (const phase of ['check', 'image', 'capture', 'publish', 'announce', 'commit'])
+        assert.match(out.stderr, new RegExp(`^${phase} …$`, 'm'));
+      assert.match(
+        (await cloud.must(['package', 'ls', '--store', store])).stdout,
+        /dev +[\d.]+ MiB +.* at rest +to the cloud/,
+      );
+      const back = await cloud.must(['restore', 'dev', '--from', store]);
+      assert.match(back.stdout, /^dev is running again \(.*\)\n$/);
+      await assertClock(cloud);
+      seen = await assertGoesOn(cloud, seen);
+    });
+
+    await t.test('the host that it left refuses to run it, whatever it is asked', async () => {
+      assert.match((await laptop.must(['ps'])).stdout, /dev +departed to /);
+      for (const args of [
+        ['up', 'dev'],
+        ['restore', 'dev'],
+        ['restore', 'dev', '--replace'],
+        ['exec', 'dev', '--', 'true'],
+        ['resume', 'dev'],
+        ['snapshot', 'dev'],
+        ['teleport', 'dev', '--to', store],
+      ])
+        assert.match(await laptop.fails('vm_departed', args), /"dev"/, args.join(' '));
+      assert.match(await laptop.fails('vm_owned_elsewhere', ['restore', 'dev', '--from', store]), /runs on/);
+      assert.equal(
+        ((await laptop.json(['log', 'dev']))['snapshots'] as unknown[]).length,
+        1,
+        'its snapshots are listed',
+      );
+    });
+
+    await t.test('and back', async () => {
+      const done = await cloud.json(['teleport', 'dev', '--to', store]);
+      packageId = String(done['packageId']);
+      const restored = await laptop.json(['restore', 'dev', '--from', store]);
+      assert.equal(objectOf(restored['vm'])['state'], 'running');
+      await assertClock(laptop);
+      seen = await assertGoesOn(laptop, seen);
+      await cloud.must(['rm', 'dev']);
+      await assertNothingCame(cloud);
+      assert.match(
+        await cloud.fails('vm_owned_elsewhere', ['restore', '--package', packageId, '--from', store]),
+        /laptop|runs on|older/,
+      );
+    });
+
+    await t.test('what is damaged in the store is refused, named, and leaves nothing', async () => {
+      packageId = String((await laptop.json(['teleport', 'dev', '--to', store]))['packageId']);
+      const folder = join(store, 'packages', packageId);
+      const restore = ['restore', 'dev', '--from', store];
+      for (const name of ['device-state', 'memory', 'disk', 'manifest.json']) {
+        await flipByte(join(folder, name));
+        assert.match(
+          await cloud.fails('package_corrupt', restore),
+          /damaged|digest|cannot be used|corrupt/,
+          name,
+        );
+        await assertNothingCame(cloud);
+        await flipByte(join(folder, name));
+      }
+      for (const name of ['memory', 'disk', 'manifest.json']) {
+        const path = join(folder, name);
+        await copyFile(path, join(scratch, 'whole'));
+        await truncate(path, Math.floor((await readFile(path)).byteLength / 2));
+        await cloud.fails('package_corrupt', restore);
+        await rename(join(scratch, 'whole'), path);
+      }
+      await rename(join(folder, 'memory'), join(scratch, 'memory'));
+      await cloud.fails('package_corrupt', restore);
+      await rename(join(scratch, 'memory'), join(folder, 'memory'));
+      await assertNothingCame(cloud);
+    });
+
+    await t.test('a package or a store of a newer format is refused as such', async () => {
+      const manifest = await readFile(join(store, 'packages', packageId, 'manifest.json'), 'utf8');
+      const newer = manifest.replace('"formatVersion":1', '"formatVersion":2');
+      const id = createHash('sha256').update(newer).digest('hex');
+      await mkdir(join(store, 'packages', id));
+      await writeFile(join(store, 'packages', id, 'manifest.json'), newer);
+      assert.match(
+        await cloud.fails('package_too_new', ['restore', '--package', id, '--from', store]),
+        /format 2.*update/,
+      );
+      const marker = await readFile(join(store, 'store.json'), 'utf8');
+      await writeFile(join(store, 'store.json'), marker.replace('1', '2'));
+      await cloud.fails('package_too_new', ['restore', 'dev', '--from', store]);
+      await writeFile(join(store, 'store.json'), marker);
+      await cloud.must(['package', 'rm', id, '--store', store]);
+    });
+
+    await t.test('what does not fit this host is told before anything is claimed', async () => {
+      for (const [vm, wanted] of [['nobody', /nobody/]] as const)
+        assert.match(await cloud.fails('vm_not_found', ['restore', vm, '--from', store]), wanted);
+      await cloud.fails('package_not_found', ['restore', '--package', 'ab'.repeat(32), '--from', store]);
+      await laptop.must(['restore', 'dev', '--from', store]);
+      const bare = join(scratch, 'bare');
+      await mkdir(bare);
+      await laptop.must(['teleport', 'dev', '--to', bare, '--no-image']);
+      const other = await make('other', { withImage: false });
+      assert.match(
+        await other.fails('image_not_found', ['restore', 'dev', '--from', bare]),
+        /no image base 1\.\d+\.\d+/,
+      );
+      assert.match(await other.fails('image_not_found', ['up', 'x']), /kelpie image build/);
+      await installVariant(laptop, other, { architecture: 'arm64' });
+      await other.fails('image_not_found', ['restore', 'dev', '--from', bare]);
+      await installVariant(laptop, other, { version: '1.9.0' });
+      assert.match(
+        await other.fails('image_incompatible', ['restore', 'dev', '--from', bare]),
+        /1\.0.*1\.9\.0/,
+      );
+      await assertNothingCame(other);
+      await laptop.must(['restore', 'dev', '--from', bare]);
+      seen = await assertGoesOn(laptop, seen);
+    });
+
+    await t.test('two hosts want the same VM: one gets it', async () => {
+      await laptop.must(['teleport', 'dev', '--to', store]);
+      const restore = ['restore', 'dev', '--from', store];
+      const [one, two] = await Promise.all([laptop.run(restore), cloud.run(restore)]);
+      const [winner, loser] = one.status === 0 ? [laptop, two] : [cloud, one];
+      assert.match(failure('vm_owned_elsewhere', loser, 'the second'), /runs on|taken by another host/);
+      seen = await assertGoesOn(winner, seen);
+      const gone = winner === laptop ? cloud : laptop;
+      assert.notEqual((await gone.json(['ps']))['vms'], ['running']);
+      if (winner === laptop) await assertNothingCame(cloud);
+    });
+  });
+});
