@@ -119,9 +119,13 @@ export class TeleportIn {
     }
   }
 
-  /** @throws KelpieError when a VM of this id is here and has not departed. */
+  /** @throws KelpieError when a VM of this id is here and has not departed, or its record cannot be read. */
   #checkLocal(found: AtRest): void {
-    const local = this.#registry.byId(found.package.metadata.vmId);
+    const { vmId } = found.package.metadata;
+    const unreadable = this.#registry.damaged.find(({ id }) => id === vmId);
+    // It may run here, or be another host's by what its record says.
+    if (unreadable !== undefined) throw new KelpieError('io_failed', unreadable.reason);
+    const local = this.#registry.byId(vmId);
     if (local === undefined || local.record.departed !== null) return;
     throw new KelpieError(
       'vm_owned_elsewhere',

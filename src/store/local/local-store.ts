@@ -28,6 +28,7 @@ export class LocalStore {
   readonly url: string;
   readonly #root: string;
   #isLaidOut = false;
+  #isLayoutDurable = false;
 
   private constructor(env: LocalStoreEnv, url: string, root: string) {
     this.env = env;
@@ -68,9 +69,12 @@ export class LocalStore {
 
   /** Makes the directories, durably, before the first thing is written. */
   async layOut(): Promise<void> {
-    if (this.#isLaidOut) return;
-    if (!(await this.#readMarker())) await this.#makeLayout();
+    if (this.#isLayoutDurable) return;
+    // Whoever made the layout may not have come as far as its sync, or that failed.
+    if (await this.#readMarker()) await this.env.files.syncDirectory(this.#root);
+    else await this.#makeLayout();
     this.#isLaidOut = true;
+    this.#isLayoutDurable = true;
   }
 
   /**
