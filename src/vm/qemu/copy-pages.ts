@@ -23,23 +23,26 @@ export async function copyPages(
 ): Promise<CopiedPages> {
   const runs = new PageRunsBuilder();
   const zeroRuns = new PageRunsBuilder();
-  let reading: Bytes = new Uint8Array(BATCH_BYTES_MAX);
-  let spare: Bytes = new Uint8Array(BATCH_BYTES_MAX);
+  // Two in turn, made when they are needed: a small snapshot takes one, and no more than it copies.
+  const sizeBytes = Math.min(BATCH_BYTES_MAX, pages.pages * PAGE_BYTES);
+  const buffers: [Bytes?, Bytes?] = [];
+  let turn: 0 | 1 = 0;
   let writing: Promise<void> = Promise.resolve();
   let offset = 0;
   try {
     for (const batch of batches(pages)) {
+      const buffer = (buffers[turn] ??= new Uint8Array(sizeBytes));
       await ram.read(
         batch.map(({ firstPage, count }) => ({ offset: firstPage * PAGE_BYTES, length: count * PAGE_BYTES })),
-        reading,
+        buffer,
       );
-      const keptBytes = dropZeroPages(compute, batch, reading, runs, zeroRuns);
+      const keptBytes = dropZeroPages(compute, batch, buffer, runs, zeroRuns);
       await writing;
-      writing = target.write(reading.subarray(0, keptBytes), offset);
+      writing = target.write(buffer.subarray(0, keptBytes), offset);
       // It is awaited before the next one; until then a failure must not count as unseen.
       writing.catch(() => undefined);
       offset += keptBytes;
-      [reading, spare] = [spare, reading];
+      turn = turn === 0 ? 1 : 0;
     }
   } finally {
     await writing;
