@@ -73,7 +73,7 @@ export async function launchQemu(env: Env, request: LaunchRequest): Promise<Qemu
   } catch (error) {
     await process.end();
     throwIfCanceled(signal, 'starting the VM');
-    throw new KelpieError('vm_start_failed', `${program} did not start: ${await logTail(env, files.log)}`, {
+    throw new KelpieError('vm_start_failed', `${program} did not start: ${await logTail(env, files.log)}.`, {
       cause: error,
     });
   }
@@ -99,7 +99,7 @@ export async function adoptQemu(
   }
 }
 
-/** The end of QEMU's own messages, for an error's sentence. */
+/** The end of QEMU's own messages in one line, to be quoted within a sentence. */
 export async function logTail(env: Env, path: string): Promise<string> {
   let text: string;
   try {
@@ -116,7 +116,7 @@ export async function logTail(env: Env, path: string): Promise<string> {
     if (!isSystemError(error, 'ENOENT')) throw error;
     text = '';
   }
-  return text === '' ? 'it said nothing.' : text;
+  return text === '' ? 'it said nothing' : text.replaceAll(/\s*\n\s*/g, '; ').replace(/\.$/, '');
 }
 
 class Supervised {

@@ -97,5 +97,5 @@ async function sendAll(
 }
 
 function loadFailed(what: string, cause?: unknown): KelpieError {
-  return new KelpieError('restore_failed', `the snapshot could not be loaded: ${what}`, { cause });
+  return new KelpieError('restore_failed', `the snapshot could not be loaded: ${what}.`, { cause });
 }
