@@ -166,6 +166,26 @@ await test('snapshots and the life of a VM', async (t) => {
       assert.equal(await remember(host, '?'), `${pid} one other`);
     });
 
+    await t.test(
+      'a VM that crashes while its snapshot is taken comes back from the last whole one',
+      async () => {
+        const before = await snapshotsOf(host);
+        const qemu = await host.qemuPid('dev');
+        const taking = host.start(['snapshot', 'dev', '-m', 'cut'], { input: '' });
+        await taking.untilStderr(/^capture …$/m);
+        process.kill(qemu, 'SIGKILL');
+        const { status, stderr } = await taking.result;
+        if (status !== 0) {
+          assert.equal(status, 74, stderr);
+          assert.match(stderr, /^kelpie: .*\. \[(?:vm_crashed|snapshot_failed)\]$/m);
+          assert.deepEqual(await snapshotsOf(host), before, 'no half snapshot is listed');
+        }
+        await untilState(host, 'crashed');
+        await host.must(['restore', 'dev', '--snapshot', ids['branch'] ?? '']);
+        assert.equal(await remember(host, '?'), `${pid} one other`);
+      },
+    );
+
     await t.test('a guest that turns itself off or panics is told', async () => {
       const off = await host.run([
         'exec',
