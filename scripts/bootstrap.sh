@@ -69,6 +69,10 @@ list_needs_of_tests() {
     need libc6-dev-arm64-cross - 'is the C library for arm64' /usr/aarch64-linux-gnu/lib/libc.a
   fi
   need python3 - 'drives the guest agent in its own tests' python3
+  need radosgw - 'is the S3 service that object stores are tested against (Ceph)' radosgw
+  need ceph-mon - 'is the part of that service that knows where data is' ceph-mon
+  need ceph-osd - 'is the part of that service that keeps data, in memory' ceph-osd
+  need ceph-common - 'sets that service up' ceph
   need clang - 'builds the fuzzer of the guest agent' clang
   fuzzer_of_clang='/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a'
   # shellcheck disable=SC2086 # the pattern is meant to expand

@@ -1,0 +1,44 @@
+import { fromUtf8 } from '../../../base/bytes.ts';
+import { KelpieError } from '../../../base/errors.ts';
+import { MIB } from '../../../base/units.ts';
+import type { Env } from '../../../env/env.ts';
+import { SystemError, isSystemError } from '../../../env/system-error.ts';
+import { parseIni } from './ini-file.ts';
+
+const PROFILE_FILE_BYTES_MAX: number = MIB;
+
+/** The settings of a person for AWS tools: those of one profile in `~/.aws/config` and `~/.aws/credentials`. */
+export type AwsProfile = ReadonlyMap<string, string>;
+
+/** Where `AWS_PROFILE`, `AWS_CONFIG_FILE` and `AWS_SHARED_CREDENTIALS_FILE` say; a file that is not there has nothing. @throws KelpieError `io_failed`. */
+export async function readAwsProfile(env: Pick<Env, 'files' | 'host'>): Promise<AwsProfile> {
+  const { host } = env;
+  const name = host.variable('AWS_PROFILE') ?? 'default';
+  const home = `${host.homeDirectory}/.aws`;
+  const config = await readSection(env, host.variable('AWS_CONFIG_FILE') ?? `${home}/config`, name);
+  const keys = await readSection(
+    env,
+    host.variable('AWS_SHARED_CREDENTIALS_FILE') ?? `${home}/credentials`,
+    name,
+  );
+  return new Map([...config, ...keys]);
+}
+
+async function readSection(
+  env: Pick<Env, 'files' | 'host'>,
+  path: string,
+  name: string,
+): Promise<AwsProfile> {
+  const absolute = path.startsWith('/') ? path : `${env.host.currentDirectory}/${path}`;
+  try {
+    return (
+      parseIni(fromUtf8(await env.files.readFile(absolute, PROFILE_FILE_BYTES_MAX))).get(name) ?? new Map()
+    );
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return new Map();
+    if (!(error instanceof SystemError) && !(error instanceof TypeError)) throw error;
+    throw new KelpieError('io_failed', `cannot read the settings for AWS in ${absolute}: ${error.message}.`, {
+      cause: error,
+    });
+  }
+}
