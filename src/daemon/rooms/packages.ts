@@ -6,7 +6,7 @@ import { answerJson } from '../answers.ts';
 import { readQuery } from '../requests.ts';
 import { parameter } from '../room.ts';
 import type { OwnershipRecord } from '../../store/ownership-records.ts';
-import type { PackageListing } from '../../store/teleport-storage.ts';
+import type { PackageListing, TeleportStorage } from '../../store/teleport-storage.ts';
 import type { PackageDetail, PackageView } from '../api/packages.ts';
 import type { Room } from '../room.ts';
 
@@ -22,7 +22,8 @@ export const packagesRoom: Room<'packageList' | 'packageInspect' | 'packageRemov
 
     packageInspect: async (request, parameters) => {
       const { storage, ownership } = await host.openStore(readQuery(request, storeQuery).storeUrl);
-      const { package: found } = await storage.download(parameter(parameters, 'package'));
+      const packageId = await findPackageId(storage, parameter(parameters, 'package'));
+      const { package: found } = await storage.download(packageId);
       const record = await ownership.read(found.metadata.vmId);
       const sizeBytes = found.segments.reduce((sum, segment) => sum + segment.sizeBytes, 0);
       const view = viewPackage(
@@ -41,7 +42,7 @@ export const packagesRoom: Room<'packageList' | 'packageInspect' | 'packageRemov
     packageRemove: async (request, parameters) => {
       const { storeUrl, force } = readQuery(request, packageRemoveQuery);
       const { storage, ownership } = await host.openStore(storeUrl);
-      const packageId = parameter(parameters, 'package');
+      const packageId = await findPackageId(storage, parameter(parameters, 'package'));
       const holder = (await ownership.list()).find((record) => isAtRestIn(record, packageId));
       if (holder !== undefined && !force) {
         throw new KelpieError(
@@ -54,6 +55,20 @@ export const packagesRoom: Room<'packageList' | 'packageInspect' | 'packageRemov
     },
   };
 };
+
+/** @param reference a package's id, or a beginning of it that no other has. Damaged packages are found too: they must be removable. */
+async function findPackageId(storage: TeleportStorage, reference: string): Promise<string> {
+  const ids = (await storage.list()).map((listing) => (listing.damaged ? listing.id : listing.package.id));
+  const [found, another] = ids.filter((id) => id.startsWith(reference));
+  if (found === undefined) {
+    throw new KelpieError(
+      'package_not_found',
+      `there is no package ${reference} in ${storage.url}: kelpie package ls lists them.`,
+    );
+  }
+  if (another === undefined) return found;
+  throw new KelpieError('invalid_argument', `several packages begin with ${reference}: give more of the id.`);
+}
 
 function isAtRestIn(record: OwnershipRecord, packageId: string): boolean {
   return (record.state === 'at-rest' || record.state === 'departing') && record.packageId === packageId;
