@@ -5,12 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { promisify } from 'node:util';
-import { faultyEnv } from '../../../../test/support/faulty-env.ts';
+import { faultyEnv, killAt } from '../../../../test/support/faulty-env.ts';
 import { objectStoreSuite } from '../../../../test/support/object-store-suite.ts';
 import { refusedAs } from '../../../../test/support/store-fixture.ts';
 import { utf8 } from '../../../base/bytes.ts';
 import { createNodeEnv } from '../../../env/node/env.ts';
 import { checkStore } from '../check-store.ts';
+import { PART_BYTES_MIN } from '../limits.ts';
 import { isStoreTrouble } from '../store-trouble.ts';
 import { LocalObjects } from './local-objects.ts';
 
@@ -129,4 +130,52 @@ test('a counter that several processes increase loses no step', async () => {
       Array.from({ length: 36 }, (_, index) => index + 1),
     );
   });
+});
+
+test('a writer that is killed at any call leaves the object whole or not there, and nobody in the way', async () => {
+  const body = utf8('the whole body');
+  let kills = 0;
+  for (let isDone = false; !isDone; kills += 1) {
+    isDone = await withDirectory(async (root) => {
+      const { onCall, killed } = killAt(kills + 1);
+      const writer = new LocalObjects(faultyEnv(env, { onCall }).env, root, root);
+      const put = writer.putIfAbsent('a/key', body).then(() => 'done' as const);
+      const isOver = (await Promise.race([put, killed])) === 'done';
+      const store = new LocalObjects(env, root, root);
+      const found = await store.get('a/key');
+      if (found !== null) assert.deepEqual(new Uint8Array(found.bytes), body);
+      const { result } = await store.putIfAbsent('a/key', body);
+      assert.equal(result, found === null ? 'written' : 'refused');
+      assert.deepEqual(
+        (await store.list({ prefix: '' })).objects.map(({ key }) => key),
+        ['a/key'],
+      );
+      return isOver;
+    });
+  }
+  assert.ok(kills > 15, `${kills} calls`);
+});
+
+test('an upload whose writer is killed at any call can be completed again, or is there to be aborted', async () => {
+  let kills = 0;
+  for (let isDone = false; !isDone; kills += 1) {
+    isDone = await withDirectory(async (root) => {
+      const store = new LocalObjects(env, root, root);
+      const upload = await store.startUpload('key', PART_BYTES_MIN);
+      const { onCall, killed } = killAt(kills + 1);
+      const writer = new LocalObjects(faultyEnv(env, { onCall }).env, root, root);
+      const put = writer.putPart(upload, 1, utf8('killed')).then(() => 'done' as const);
+      const isOver = (await Promise.race([put, killed])) === 'done';
+      assert.deepEqual(
+        (await store.listUploads({ prefix: '' })).uploads.map(({ id }) => id),
+        [upload.id],
+      );
+      await store.completeUpload(upload, [await store.putPart(upload, 1, utf8('again'))]);
+      assert.equal((await store.head('key'))?.sizeBytes, 'again'.length);
+      assert.deepEqual((await store.listUploads({ prefix: '' })).uploads, []);
+      assert.deepEqual(await readdir(join(root, '.kelpie-objects/uploads')), []);
+      return isOver;
+    });
+  }
+  assert.ok(kills > 10, `${kills} calls`);
 });

@@ -5,7 +5,7 @@
  *     uploads/UUID/data          every part at its own offset
  *     uploads/UUID/N             the ETag of part N; written when the part's bytes are durable
  *
- * Completing renames `data` to the key, so nothing is copied.
+ * Completing renames `data` to the key, so nothing is copied. What begins or ends is a part for that time (object-tree.ts).
  */
 import { z } from 'zod';
 import { fromUtf8, utf8 } from '../../../base/bytes.ts';
@@ -42,11 +42,13 @@ export class LocalUploads {
     return await this.#tree.attempt('write', async () => {
       const { files, random } = this.#tree.env;
       const id = random.uuid();
-      const directory = this.#directory(id);
+      // Whoever is killed before the rename leaves a part, which is removed as such.
+      const directory = `${this.#tree.ownDirectory('parts')}/${id}`;
       await files.makeDirectoryExclusive(directory);
       await createSynced(files, `${directory}/data`, new Uint8Array(0));
       await createSynced(files, `${directory}/upload.json`, utf8(canonicalJson({ key })));
       await files.syncDirectory(directory);
+      await files.rename(directory, this.#directory(id));
       await files.syncDirectory(this.#tree.ownDirectory('uploads'));
       return { key, id, partBytes };
     });
@@ -83,14 +85,14 @@ export class LocalUploads {
         upload.key,
         async () => await this.#tree.rename(`${directory}/data`, upload.key),
       );
-      await files.removeTree(directory);
+      await this.#drop(upload.id);
     });
   }
 
   async abort({ id }: { readonly id: string }, { signal }: ActOptions): Promise<void> {
     signal?.throwIfAborted();
     if (!isUuid(id)) return;
-    await this.#tree.attempt('write', async () => await this.#tree.env.files.removeTree(this.#directory(id)));
+    await this.#tree.attempt('write', async () => await this.#drop(id));
   }
 
   async list({ prefix, signal }: { readonly prefix: string } & ActOptions): Promise<UnfinishedPage> {
@@ -135,6 +137,19 @@ export class LocalUploads {
         throw isSystemError(error, 'ENOENT') ? missingUpload(upload.key, error) : error;
       }
     });
+  }
+
+  /** Makes a part of it first, so that one that is removed half-way is neither listed nor forgotten. */
+  async #drop(id: string): Promise<void> {
+    const { files, random } = this.#tree.env;
+    const part = `${this.#tree.ownDirectory('parts')}/${random.uuid()}`;
+    try {
+      await files.rename(this.#directory(id), part);
+    } catch (error) {
+      if (!isSystemError(error, 'ENOENT')) throw error;
+      return;
+    }
+    await files.removeTree(part);
   }
 
   async #cut(path: string, sizeBytes: number): Promise<void> {
