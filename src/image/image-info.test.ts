@@ -4,7 +4,7 @@ import { exampleImage } from '../../test/support/example-image.ts';
 import { fromUtf8, utf8 } from '../base/bytes.ts';
 import { isKelpieError } from '../base/errors.ts';
 import { createNodeCompute } from '../env/node/compute.ts';
-import { canonicalJson } from './canonical-json.ts';
+import { canonicalJson } from '../base/canonical-json.ts';
 import { encodeImageInfo, parseImageInfo, sealImageInfo } from './image-info.ts';
 
 const compute = createNodeCompute();

@@ -7,7 +7,7 @@
 import { z } from 'zod';
 import { fromUtf8, utf8 } from '../base/bytes.ts';
 import { KelpieError } from '../base/errors.ts';
-import { canonicalJson } from './canonical-json.ts';
+import { canonicalJson } from '../base/canonical-json.ts';
 import { IMAGE_FILE_BYTES_MAX, IMAGE_JSON_BYTES_MAX, IMAGE_PACKAGES_MAX } from './limits.ts';
 import { IMAGE_FILE_NAMES } from './paths.ts';
 import type { Bytes } from '../base/bytes.ts';
