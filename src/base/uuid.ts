@@ -5,11 +5,12 @@ import type { Bytes } from './bytes.ts';
 /** Length of a UUID's binary form (RFC 9562), in bytes. */
 export const UUID_BYTES = 16;
 
-const pattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+/** A UUID in lower case, the only spelling that is used. */
+export const UUID_PATTERN: RegExp = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
-/** True for a UUID in lower case, the only spelling that is used; such a string is safe as a file name. */
+/** True for a UUID; such a string is safe as a file name. */
 export function isUuid(text: string): boolean {
-  return pattern.test(text);
+  return UUID_PATTERN.test(text);
 }
 
 /** Writes a UUID's 16 bytes into `into` at `offset`. */

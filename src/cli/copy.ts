@@ -1,6 +1,7 @@
 /** Files go over the API; folders go as tar, made and unpacked by the tar of either side. */
 import { routes } from '../daemon/api/routes.ts';
 import { KelpieError } from '../base/errors.ts';
+import { chunksOf } from '../env/file-chunks.ts';
 import { fromUtf8Lossy } from '../base/bytes.ts';
 import { guestFileInfo, FILE_INFO_HEADER } from '../daemon/api/files.ts';
 import { runPiped } from './exec-client.ts';
@@ -13,7 +14,6 @@ import type { GuestFileInfo } from '../guest/guest-agent.ts';
 import type { PipedOutcome } from './exec-client.ts';
 import type { Cli } from './cli.ts';
 
-const CHUNK_BYTES = 256 * 1024;
 const STDERR_KEPT_CHARACTERS = 1000;
 
 /** @returns how many bytes were copied. */
@@ -154,18 +154,7 @@ class Meter {
 }
 
 async function* readChunks(cli: Cli, path: string): AsyncGenerator<Bytes, void> {
-  const handle = await withHostFiles(`read ${path}`, () => cli.env.files.open(path, 'r'));
-  try {
-    for (let offset = 0; ;) {
-      const buffer = new Uint8Array(CHUNK_BYTES);
-      const length = await handle.read(buffer, offset);
-      if (length === 0) return;
-      offset += length;
-      yield buffer.subarray(0, length);
-    }
-  } finally {
-    await handle.close();
-  }
+  yield* chunksOf(await withHostFiles(`read ${path}`, () => cli.env.files.open(path, 'r')));
 }
 
 async function drain(stream: AsyncIterable<Bytes>): Promise<string> {

@@ -2,6 +2,7 @@
 import { concat } from '../base/bytes.ts';
 import { KelpieError } from '../base/errors.ts';
 import { PAGE_BYTES } from '../base/units.ts';
+import { chunksOf } from '../env/file-chunks.ts';
 import { isSystemError } from '../env/system-error.ts';
 import { encodeImageInfo, imageFile, parseImageInfo } from './image-info.ts';
 import { imageByDigest } from './image-store.ts';
@@ -180,20 +181,6 @@ export async function exportImage(
   };
 }
 
-const READ_BYTES = 256 * 1024;
-
 async function* readChunks(env: Env, path: string): AsyncGenerator<Bytes, void> {
-  const handle = await env.files.open(path, 'r');
-  try {
-    for (let offset = 0; ;) {
-      // A fresh buffer each time: the reader may keep what it got.
-      const buffer = new Uint8Array(READ_BYTES);
-      const length = await handle.read(buffer, offset);
-      if (length === 0) return;
-      offset += length;
-      yield buffer.subarray(0, length);
-    }
-  } finally {
-    await handle.close();
-  }
+  yield* chunksOf(await env.files.open(path, 'r'));
 }

@@ -1,3 +1,5 @@
+import { concat, fromUtf8Lossy } from '../../base/bytes.ts';
+import type { Bytes } from '../../base/bytes.ts';
 import { routes } from '../../daemon/api/routes.ts';
 import { ageText, mibText, paintState, publishText, stateText } from '../views.ts';
 import type { LeafCommand } from '../command.ts';
@@ -38,9 +40,9 @@ export const logs: LeafCommand = {
   run: async (cli, [vm = '']) => {
     const daemon = await cli.daemon();
     const response = await daemon.download(routes.vmLogs, { parameters: { vm } });
-    const parts: Uint8Array[] = [];
+    const parts: Bytes[] = [];
     for await (const bytes of response.body) parts.push(bytes);
-    const text = new TextDecoder().decode(await new Blob(parts.map((part) => part.slice())).arrayBuffer());
+    const text = fromUtf8Lossy(concat(parts));
     await cli.output.result({ console: text }, text);
     return 0;
   },

@@ -1,21 +1,16 @@
 /** Fields that several requests share, each with the sentence that a person reads when it is wrong. */
 import { z } from 'zod';
+import { isUuid, UUID_PATTERN } from '../../base/uuid.ts';
 import type { Architecture, ImageReference, PortForward } from '../../snapshot/metadata.ts';
 import { MESSAGE_LENGTH_MAX, STORE_URL_LENGTH_MAX, VM_NAME_LENGTH_MAX } from './limits.ts';
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-
-/** True for what could be an id: such names are refused, so that a name never hides a VM's id. */
-export function isUuid(text: string): boolean {
-  return UUID.test(text);
-}
-
-export const uuid: z.ZodType<string> = z.string().regex(UUID, 'must be a lower-case UUID');
+export const uuid: z.ZodType<string> = z.string().regex(UUID_PATTERN, 'must be a lower-case UUID');
 
 export const vmName: z.ZodType<string> = z
   .string()
   .max(VM_NAME_LENGTH_MAX, `must have at most ${VM_NAME_LENGTH_MAX} characters`)
   .regex(/^[a-z0-9][a-z0-9-]*$/, 'must be of a-z, 0-9 and -, and begin with a letter or digit')
+  // A name never hides a VM's id.
   .refine((name) => !isUuid(name), 'must not look like an id');
 
 /** A VM as a person names it: by name or id. */
