@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isKelpieError } from '../base/errors.ts';
-import { parseCount, parseDurationMs, parseMib, parsePublish } from './command.ts';
+import { parseCount, parseDurationMs, parseMib, parsePublish, requireWithin } from './command.ts';
 
 const refusesUsage = (act: () => unknown): void => {
   assert.throws(act, (error) => isKelpieError(error, 'usage'));
@@ -33,4 +33,10 @@ await test('a port forward is HOST:GUEST', () => {
 await test('a count is a whole number', () => {
   assert.equal(parseCount('12', 'it'), 12);
   for (const text of ['', '-1', '1e3', '0x10']) refusesUsage(() => parseCount(text, 'it'));
+});
+
+test('a number out of bounds is told by its option', () => {
+  const bounds = { min: 1, max: 64 };
+  assert.equal(requireWithin(64, '--cpus', bounds), 64);
+  for (const value of [0, 65]) refusesUsage(() => requireWithin(value, '--cpus', bounds));
 });

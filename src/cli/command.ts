@@ -37,6 +37,19 @@ export function listOption(options: Options, name: string): readonly string[] {
   return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
 }
 
+/** Bounds of a number, both included. */
+export interface Bounds {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** @throws KelpieError `usage` that tells the option, as people typed it; the API would tell its own field's name. */
+export function requireWithin(value: number, what: string, { min, max }: Bounds, unit = ''): number {
+  if (value < min || value > max)
+    throw new KelpieError('usage', `${what} must be ${min} … ${max}${unit}, not ${value}.`);
+  return value;
+}
+
 /** A whole number. @throws KelpieError `usage`. */
 export function parseCount(text: string, what: string): number {
   if (!/^\d{1,15}$/.test(text))

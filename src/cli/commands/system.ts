@@ -89,8 +89,9 @@ export const daemon: CommandGroup = {
         command.addHelpText('after', '\nExamples:\n  kelpie daemon stop');
       },
       run: async (cli) => {
-        await stopDaemon(cli);
-        await cli.output.result({ running: false }, 'the daemon has ended; VMs live on');
+        const wasRunning = await stopDaemon(cli);
+        const text = wasRunning ? 'the daemon has ended; VMs live on' : 'the daemon was not running';
+        await cli.output.result({ running: false, wasRunning }, text);
         return 0;
       },
     },
@@ -109,8 +110,9 @@ export const daemon: CommandGroup = {
   },
 };
 
-async function stopDaemon(cli: Cli): Promise<void> {
-  if (!(await isDaemonUp(cli.env, cli.home))) return;
+/** @returns whether there was one. */
+async function stopDaemon(cli: Cli): Promise<boolean> {
+  if (!(await isDaemonUp(cli.env, cli.home))) return false;
   await new DaemonClient(cli.env, socketPath(cli.home)).call(routes.shutdown);
   const deadlineMs = cli.env.clock.monotonicMs() + STOP_TIMEOUT_MS;
   while (await isDaemonUp(cli.env, cli.home)) {
@@ -122,4 +124,5 @@ async function stopDaemon(cli: Cli): Promise<void> {
     }
     await cli.env.clock.sleep(POLL_MS);
   }
+  return true;
 }

@@ -1,7 +1,23 @@
 import { routes } from '../../daemon/api/routes.ts';
 import { formatDurationMs } from '../../base/units.ts';
 import { KelpieError } from '../../base/errors.ts';
-import { collect, listOption, parseCount, parseMib, parsePublish, textOption } from '../command.ts';
+import {
+  VM_DISK_MIB_MAX,
+  VM_DISK_MIB_MIN,
+  VM_MEMORY_MIB_MAX,
+  VM_MEMORY_MIB_MIN,
+  VM_VCPU_COUNT_MAX,
+  VM_VCPU_COUNT_MIN,
+} from '../../daemon/api/limits.ts';
+import {
+  collect,
+  listOption,
+  parseCount,
+  parseMib,
+  parsePublish,
+  requireWithin,
+  textOption,
+} from '../command.ts';
 import { timingLine } from '../views.ts';
 import type { LeafCommand, Options } from '../command.ts';
 import type { VmCreate, VmStarted } from '../../daemon/api/vms.ts';
@@ -51,6 +67,10 @@ Examples:
   },
 };
 
+const memoryBounds = { min: VM_MEMORY_MIB_MIN, max: VM_MEMORY_MIB_MAX };
+const diskBounds = { min: VM_DISK_MIB_MIN, max: VM_DISK_MIB_MAX };
+const cpuBounds = { min: VM_VCPU_COUNT_MIN, max: VM_VCPU_COUNT_MAX };
+
 type Mutable<T> = { -readonly [K in keyof T]?: T[K] };
 
 function creationOptions(options: Options): Mutable<Omit<VmCreate, 'name'>> {
@@ -63,9 +83,9 @@ function creationOptions(options: Options): Mutable<Omit<VmCreate, 'name'>> {
   const portability = textOption(options, 'portability');
   const publish = listOption(options, 'publish').map(parsePublish);
   if (image !== null) asked.image = image;
-  if (memory !== null) asked.memoryMib = parseMib(memory, '--memory');
-  if (cpus !== null) asked.vcpuCount = parseCount(cpus, '--cpus');
-  if (disk !== null) asked.diskMib = parseMib(disk, '--disk');
+  if (memory !== null) asked.memoryMib = requireWithin(parseMib(memory, '--memory'), '--memory', memoryBounds, ' MiB');
+  if (cpus !== null) asked.vcpuCount = requireWithin(parseCount(cpus, '--cpus'), '--cpus', cpuBounds);
+  if (disk !== null) asked.diskMib = requireWithin(parseMib(disk, '--disk'), '--disk', diskBounds, ' MiB');
   if (arch !== null) asked.architecture = parseArchitecture(arch);
   if (portability !== null) asked.portability = parsePortability(portability);
   if (publish.length > 0) asked.publish = publish;
