@@ -83,7 +83,8 @@ function creationOptions(options: Options): Mutable<Omit<VmCreate, 'name'>> {
   const portability = textOption(options, 'portability');
   const publish = listOption(options, 'publish').map(parsePublish);
   if (image !== null) asked.image = image;
-  if (memory !== null) asked.memoryMib = requireWithin(parseMib(memory, '--memory'), '--memory', memoryBounds, ' MiB');
+  if (memory !== null)
+    asked.memoryMib = requireWithin(parseMib(memory, '--memory'), '--memory', memoryBounds, ' MiB');
   if (cpus !== null) asked.vcpuCount = requireWithin(parseCount(cpus, '--cpus'), '--cpus', cpuBounds);
   if (disk !== null) asked.diskMib = requireWithin(parseMib(disk, '--disk'), '--disk', diskBounds, ' MiB');
   if (arch !== null) asked.architecture = parseArchitecture(arch);
