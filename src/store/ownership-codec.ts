@@ -37,12 +37,12 @@ const recordSchema = z.discriminatedUnion('state', [
 /** @throws KelpieError `package_corrupt` for a record that nobody could read back. */
 export function encodeOwnershipRecord(record: OwnershipRecord): Bytes {
   const bytes = utf8(canonicalJson({ formatVersion: OWNERSHIP_FORMAT_VERSION, ...record }));
-  parseOwnershipRecord(bytes, record.vmId, record.revision);
+  parseOwnershipRecord(bytes, record.vmId);
   return bytes;
 }
 
-/** @throws KelpieError `package_corrupt`, also when the record is another VM's or of another revision; `package_too_new`. */
-export function parseOwnershipRecord(bytes: Bytes, vmId: string, revision: number): OwnershipRecord {
+/** @throws KelpieError `package_corrupt`, also when the record is another VM's; `package_too_new`. */
+export function parseOwnershipRecord(bytes: Bytes, vmId: string): OwnershipRecord {
   const what = `the record of who may run VM ${vmId}`;
   const { formatVersion: _, ...record } = parseDocument(bytes, recordSchema, {
     what,
@@ -50,8 +50,7 @@ export function parseOwnershipRecord(bytes: Bytes, vmId: string, revision: numbe
     sizeBytesMax: OWNERSHIP_RECORD_BYTES_MAX,
     code: 'package_corrupt',
   });
-  if (record.vmId !== vmId || record.revision !== revision) {
-    throw new KelpieError('package_corrupt', `${what} cannot be used: it is another one's.`);
-  }
+  if (record.vmId !== vmId)
+    throw new KelpieError('package_corrupt', `${what} cannot be used: it is another VM's.`);
   return record;
 }

@@ -33,6 +33,6 @@ export interface OwnershipRecords {
    * *unknown*: read before deciding.
    */
   compareAndSwap(expectedRevision: number, next: OwnershipRecord): Promise<void>;
-  /** All records, at most `OWNERSHIP_RECORDS_LISTED_MAX`. */
+  /** All records. @throws KelpieError `limit_exceeded` for more than `OWNERSHIP_RECORDS_LISTED_MAX`, `package_corrupt` that names one. */
   list(): Promise<readonly OwnershipRecord[]>;
 }

@@ -4,11 +4,20 @@ import test from 'node:test';
 import { isKelpieError } from '../../src/base/errors.ts';
 import type { OwnershipRecord, OwnershipRecords, OwnershipState } from '../../src/store/ownership-records.ts';
 import { refusedAs } from './store-fixture.ts';
-import type { CreateStoreFixture, StoreFixture } from './store-fixture.ts';
+import type { StoredObjects } from './store-fixture.ts';
 
 const TIMEOUT_MS = 60_000;
 const vmId = '00000000-0000-4000-8000-00000000000a';
 const packageId = 'cd'.repeat(32);
+
+/** A new, empty store for one test. */
+export interface OwnershipFixture {
+  /** Another client of the store, as another host has it. */
+  open(): Promise<{ readonly ownership: OwnershipRecords }>;
+  /** What the store holds, below its clients: for damaging it. */
+  readonly objects: Pick<StoredObjects, 'names' | 'read' | 'write'>;
+  close(): Promise<void>;
+}
 
 /** A record of the VM that these tests are about. */
 export function sampleRecord(
@@ -26,10 +35,10 @@ export function sampleRecord(
   };
 }
 
-export function ownershipSuite(implementation: string, createFixture: CreateStoreFixture): void {
+export function ownershipSuite(implementation: string, createFixture: () => Promise<OwnershipFixture>): void {
   const promise = (
     sentence: string,
-    check: (records: OwnershipRecords, fixture: StoreFixture) => Promise<void>,
+    check: (records: OwnershipRecords, fixture: OwnershipFixture) => Promise<void>,
   ): void => {
     test(`${implementation}: ${sentence}`, { timeout: TIMEOUT_MS }, async () => {
       const fixture = await createFixture();
@@ -46,7 +55,7 @@ export function ownershipSuite(implementation: string, createFixture: CreateStor
 
 type Promised = (
   sentence: string,
-  check: (records: OwnershipRecords, fixture: StoreFixture) => Promise<void>,
+  check: (records: OwnershipRecords, fixture: OwnershipFixture) => Promise<void>,
 ) => void;
 
 function changesSuite(promise: Promised): void {
@@ -107,8 +116,9 @@ function changesSuite(promise: Promised): void {
     ]) {
       await objects.write(name, damaged);
       await refusedAs(records.read(vmId), 'package_corrupt');
+      await assert.rejects(records.list(), new RegExp(vmId));
     }
-    await objects.write(name, new TextEncoder().encode('{"formatVersion":2,"new":true}'));
+    await objects.write(name, new TextEncoder().encode('{"formatVersion":99,"new":true}'));
     await refusedAs(records.read(vmId), 'package_too_new');
   });
 

@@ -16,6 +16,7 @@ import { isUuid } from '../../base/uuid.ts';
 import { OWNERSHIP_RECORDS_LISTED_MAX, OWNERSHIP_RECORD_BYTES_MAX } from '../limits.ts';
 import { encodeOwnershipRecord, parseOwnershipRecord } from '../ownership-codec.ts';
 import type { OwnershipRecord, OwnershipRecords } from '../ownership-records.ts';
+import { recordConflict, recordOvertaken, tooManyRecords } from '../records/told-conflicts.ts';
 import type { LocalStore } from './local-store.ts';
 
 const REVISIONS_KEPT = 16;
@@ -45,7 +46,7 @@ export class LocalOwnership implements OwnershipRecords {
       const directory = this.#directory(next.vmId);
       await this.#makeDirectory(directory, expectedRevision === 0);
       const names = await this.#namesIn(directory);
-      if (newestRevision(names) !== expectedRevision) throw conflict(next);
+      if (newestRevision(names) !== expectedRevision) throw recordConflict(next);
       await this.#trim(directory, names, expectedRevision);
       const part = `${directory}/${next.revision}.${random.uuid()}.part`;
       try {
@@ -61,7 +62,9 @@ export class LocalOwnership implements OwnershipRecords {
     return await this.#store.attempt('read', async () => {
       const records: OwnershipRecord[] = [];
       const names = await this.#namesIn(this.#store.directory('ownership'));
-      for (const vmId of names.filter(isUuid).toSorted().slice(0, OWNERSHIP_RECORDS_LISTED_MAX)) {
+      const vmIds = names.filter(isUuid).toSorted();
+      if (vmIds.length > OWNERSHIP_RECORDS_LISTED_MAX) throw tooManyRecords(this.#store.url);
+      for (const vmId of vmIds) {
         const record = await this.#readNewest(vmId);
         if (record !== null) records.push(record);
       }
@@ -79,7 +82,7 @@ export class LocalOwnership implements OwnershipRecords {
         const bytes = await files.readFile(`${directory}/${revision}.json`, OWNERSHIP_RECORD_BYTES_MAX);
         // What was read is acted on, so it must not be undone by a power cut; its writer may not have come that far.
         await files.syncDirectory(directory);
-        return parseOwnershipRecord(bytes, vmId, revision);
+        return requireRevision(parseOwnershipRecord(bytes, vmId), revision);
       } catch (error) {
         if (!isSystemError(error, 'ENOENT')) throw error;
       }
@@ -97,16 +100,13 @@ export class LocalOwnership implements OwnershipRecords {
       await files.link(part, `${directory}/${next.revision}.json`);
     } catch (error) {
       // A part that went away was overtaken: see `#trim`.
-      if (isSystemError(error, 'EEXIST', 'ENOENT')) throw conflict(next, error);
+      if (isSystemError(error, 'EEXIST', 'ENOENT')) throw recordConflict(next, error);
       throw error;
     }
     await files.syncDirectory(directory);
     const newest = newestRevision(await files.list(directory));
     if (newest - next.revision < REVISIONS_KEPT) return;
-    throw new KelpieError(
-      'store_unavailable',
-      `others changed the record of VM ${next.vmId} at the same time: read it again.`,
-    );
+    throw recordOvertaken(next);
   }
 
   /** Removes old revisions, and what writers have left that wanted to be a revision that exists. */
@@ -150,7 +150,9 @@ function newestRevision(names: readonly string[]): number {
   return Math.max(0, ...names.filter((name) => name.endsWith('.json')).map(revisionOf));
 }
 
-function conflict(next: OwnershipRecord, cause?: unknown): KelpieError {
-  const message = `the record of who may run "${next.vmName}" was changed by another host: look at it again.`;
-  return new KelpieError('store_conflict', message, { cause });
+/** @throws KelpieError `package_corrupt` when the file is named by another revision. */
+function requireRevision(record: OwnershipRecord, revision: number): OwnershipRecord {
+  if (record.revision === revision) return record;
+  const message = `the record of who may run VM ${record.vmId} cannot be used: it is of another revision.`;
+  throw new KelpieError('package_corrupt', message);
 }
