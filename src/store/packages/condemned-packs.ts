@@ -1,0 +1,28 @@
+import { listAll } from '../objects/list-all.ts';
+import type { ActOptions, ObjectStore } from '../objects/object-store.ts';
+import { parsePackList } from './pack-list.ts';
+
+/** `sweeps/RUN/clock` and `sweeps/RUN/condemned`, where RUN is a UUID that is never used again. */
+export const SWEEPS_PREFIX = 'sweeps/';
+
+/** Key of what one sweep is about to remove. */
+export function condemnedKey(run: string): string {
+  return `${SWEEPS_PREFIX}${run}/condemned`;
+}
+
+/** The packs that sweeps under way, or cut, may remove at any moment. @throws KelpieError `package_corrupt` when one cannot be read: then nothing is known. */
+export async function condemnedPacks(
+  objects: ObjectStore,
+  options: ActOptions = {},
+): Promise<ReadonlySet<string>> {
+  const condemned = new Set<string>();
+  for await (const { key } of listAll(objects, SWEEPS_PREFIX, options)) {
+    if (!key.endsWith('/condemned')) continue;
+    const object = await objects.get(key, options);
+    // One that is gone by now has removed what it named: the look at the packs, which comes later, sees it.
+    if (object === null) continue;
+    for (const pack of parsePackList(object.bytes, `the list of packs that a sweep removes (${key})`).packs)
+      condemned.add(pack);
+  }
+  return condemned;
+}

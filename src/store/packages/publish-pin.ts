@@ -1,0 +1,129 @@
+/**
+ * What keeps a publisher and a sweep (`collect.ts`) apart, with nothing but objects that appear and go, and no clock:
+ *
+ *     publisher                                    sweep
+ *     put pins/SESSION, naming old packs           put sweeps/RUN/condemned, naming packs that nobody names
+ *     list sweeps/*: which are condemned?          list pins/*, then packages/*: which are named after all?
+ *     list packs: which are there?                 delete the others
+ *     … send what is new, put packages/ID          remove sweeps/RUN/condemned
+ *     remove pins/SESSION
+ *
+ * Both write before they look, so of a publisher and a sweep that want the same pack at least one sees the other: the publisher sends its
+ * pages again, or the sweep lets it be. A publisher removes its pin after its manifest is there, and a sweep looks at pins before manifests, so
+ * that it sees one of the two. A pin keeps all packs of its own session as well, which are put after it.
+ */
+import { canceledError } from '../../base/cancel.ts';
+import { KelpieError } from '../../base/errors.ts';
+import { formatDurationMs } from '../../base/units.ts';
+import type { Env } from '../../env/env.ts';
+import { listAll } from '../objects/list-all.ts';
+import type { ActOptions, ObjectStore } from '../objects/object-store.ts';
+import { PUBLISH_MS_MAX } from './limits.ts';
+import { condemnedPacks } from './condemned-packs.ts';
+import { encodePackList } from './pack-list.ts';
+import { packText } from './pack-name.ts';
+import type { PackName } from './pack-name.ts';
+
+export const PINS_PREFIX = 'pins/';
+
+export interface PinRequest {
+  /** Of the publish; never used before. */
+  readonly session: string;
+  readonly hostName: string;
+  /** Packs of earlier sessions that the package may refer to. */
+  readonly packs: readonly PackName[];
+}
+
+/** A publish under way. It ends with `remove`, also when it failed. */
+export class PublishPin {
+  /** Of the packs that were asked for, those that are there and stay until `remove`, as `packText` has them, and their lengths. */
+  readonly kept: ReadonlyMap<string, number>;
+  readonly #objects: ObjectStore;
+  readonly #clock: Env['clock'];
+  readonly #key: string;
+  readonly #started: { readonly wallMs: number; readonly monotonicMs: number };
+
+  private constructor(
+    env: Pick<Env, 'clock'>,
+    objects: ObjectStore,
+    key: string,
+    started: { readonly wallMs: number; readonly monotonicMs: number },
+    kept: ReadonlyMap<string, number>,
+  ) {
+    this.#clock = env.clock;
+    this.#objects = objects;
+    this.#key = key;
+    this.#started = started;
+    this.kept = kept;
+  }
+
+  /** Before the first pack of the session is put. @throws StoreTrouble; then no pin is left where the store still answers. */
+  static async put(
+    env: Pick<Env, 'clock'>,
+    objects: ObjectStore,
+    { session, hostName, packs }: PinRequest,
+    options: ActOptions = {},
+  ): Promise<PublishPin> {
+    const { clock } = env;
+    const started = { wallMs: clock.wallMs(), monotonicMs: clock.monotonicMs() };
+    const key = `${PINS_PREFIX}${session}`;
+    const startedAtUnixMs = Math.floor(started.wallMs);
+    const bytes = encodePackList({ hostName, packs: packs.map(packText), startedAtUnixMs });
+    try {
+      await objects.put(key, bytes, options);
+      const kept = packs.length === 0 ? new Map<string, number>() : await findKept(objects, packs, options);
+      return new PublishPin(env, objects, key, started, kept);
+    } catch (error) {
+      // The failure is what matters; a pin that cannot be removed expires.
+      await Promise.allSettled([objects.delete(key)]);
+      throw options.signal?.aborted === true ? canceledError(options.signal, 'publishing') : error;
+    }
+  }
+
+  /**
+   * Right before the manifest is put: nothing that the package refers to can have been removed.
+   * @throws KelpieError `timeout` when the publish has taken so long that a sweep may take it for dead.
+   */
+  requireLive(): void {
+    const elapsedMs = Math.max(
+      this.#clock.monotonicMs() - this.#started.monotonicMs,
+      // Of a machine that slept only this one may have gone on.
+      this.#clock.wallMs() - this.#started.wallMs,
+    );
+    if (elapsedMs < PUBLISH_MS_MAX) return;
+    const message = `publishing has taken more than ${formatDurationMs(PUBLISH_MS_MAX)}: publish again; what was sent is found.`;
+    throw new KelpieError('timeout', message);
+  }
+
+  /** After the manifest is there, or when it surely will not come. */
+  async remove(options: ActOptions = {}): Promise<void> {
+    await this.#objects.delete(this.#key, options);
+  }
+}
+
+async function findKept(
+  objects: ObjectStore,
+  packs: readonly PackName[],
+  options: ActOptions,
+): Promise<ReadonlyMap<string, number>> {
+  const condemned = await condemnedPacks(objects, options);
+  const there = await findPacks(objects, packs, options);
+  return new Map([...there].filter(([name]) => !condemned.has(name)));
+}
+
+/** Which of `packs` the store has, and their lengths. */
+export async function findPacks(
+  objects: ObjectStore,
+  packs: readonly PackName[],
+  options: ActOptions = {},
+): Promise<ReadonlyMap<string, number>> {
+  const wanted = new Set(packs.map(packText));
+  const found = new Map<string, number>();
+  for (const session of new Set(packs.map((pack) => pack.session))) {
+    for await (const { key, sizeBytes } of listAll(objects, `packs/${session}/`, options)) {
+      const name = key.slice('packs/'.length);
+      if (wanted.has(name)) found.set(name, sizeBytes);
+    }
+  }
+  return found;
+}
