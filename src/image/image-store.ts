@@ -3,6 +3,7 @@
  * files; it never changes, so whoever has its digest may read its files without asking again.
  */
 import { KelpieError } from '../base/errors.ts';
+import { listIfThere } from '../env/list-if-there.ts';
 import { isSystemError } from '../env/system-error.ts';
 import { hashFile } from './hash-file.ts';
 import { imageFile, parseImageInfo } from './image-info.ts';
@@ -35,7 +36,7 @@ export interface ImageQuery {
 export async function listImages(env: Env, home: string): Promise<ImageList> {
   const found: { info: ImageInfo; arrivedMs: number }[] = [];
   const damaged: { digest: string; reason: string }[] = [];
-  const digests = (await listDirectory(env, imagesDirectory(home))).filter(isDigest);
+  const digests = (await listIfThere(env.files, imagesDirectory(home))).filter(isDigest);
   for (const digest of digests.slice(0, IMAGES_MAX)) {
     try {
       const info = await imageByDigest(env, home, digest);
@@ -151,15 +152,6 @@ export async function removeImage(env: Env, home: string, digest: string): Promi
     }
     await env.files.syncDirectory(imagesDirectory(home));
   });
-}
-
-async function listDirectory(env: Env, path: string): Promise<readonly string[]> {
-  try {
-    return await env.files.list(path);
-  } catch (error) {
-    if (isSystemError(error, 'ENOENT')) return [];
-    throw error;
-  }
 }
 
 async function statFile(env: Env, path: string): Promise<{ readonly sizeBytes: number } | null> {

@@ -150,6 +150,20 @@ withHome('blobs go when nothing names them, and nothing else goes', async (snaps
   );
 });
 
+withHome('what is known of a blob in a store goes with the blob', async (snapshots, home, env) => {
+  await take(snapshots, 1);
+  const store = `${home}/places/${id(900)}`;
+  await mkdir(store, { recursive: true });
+  await mkdir(`${home}/places/not-a-store`);
+  const held = [`${id(100)}.map`, `${id(200)}.map`, `${id(200)}.map.new`, 'README'];
+  for (const name of [...held, `${id(400)}.map`, `${id(401)}.map.new`])
+    await writeFile(`${store}/${name}`, 'x');
+  await writeFile(`${home}/places/not-a-store/${id(400)}.map`, 'x');
+  assert.equal((await collectBlobs(env, home, [])).removed, 2);
+  assert.deepEqual((await readdir(store)).toSorted(), held.toSorted());
+  assert.deepEqual(await readdir(`${home}/places/not-a-store`), [`${id(400)}.map`]);
+});
+
 withHome('a full disk is told, and the snapshot is none', async (snapshots, home, env) => {
   await take(snapshots, 1);
   const { env: full, injected } = faultyEnv(env, {

@@ -8,6 +8,7 @@ import { MIB, PAGE_BYTES } from '../base/units.ts';
 import { isUuid } from '../base/uuid.ts';
 import { replaceDurably } from '../env/durable-files.ts';
 import type { Env } from '../env/env.ts';
+import { listIfThere } from '../env/list-if-there.ts';
 import { isSystemError } from '../env/system-error.ts';
 import { PAGES_MAX, PAGE_FILES_MAX } from './limits.ts';
 import { attemptLocally } from './local-failure.ts';
@@ -136,7 +137,7 @@ export class LocalSnapshots {
     if (!isUuid(vmId)) return [];
     const names = await attemptLocally(
       'list the snapshots',
-      async () => await this.#listIfThere(this.#snapshots(vmId)),
+      async () => await listIfThere(this.#env.files, this.#snapshots(vmId)),
     );
     return names.filter(isUuid);
   }
@@ -156,7 +157,7 @@ export class LocalSnapshots {
     await attemptLocally('remove the snapshot', async () => {
       await files.removeTree(`${directory}/snapshot.json`);
       await files.removeTree(directory);
-      if ((await this.#listIfThere(this.#vm(vmId))).includes('snapshots'))
+      if ((await listIfThere(this.#env.files, this.#vm(vmId))).includes('snapshots'))
         await files.syncDirectory(this.#snapshots(vmId));
     });
   }
@@ -165,7 +166,8 @@ export class LocalSnapshots {
   async removeIncomplete(vmId: string): Promise<number> {
     let removed = 0;
     for (const snapshotId of await this.ids(vmId)) {
-      if ((await this.#listIfThere(this.#directory(vmId, snapshotId))).includes('snapshot.json')) continue;
+      if ((await listIfThere(this.#env.files, this.#directory(vmId, snapshotId))).includes('snapshot.json'))
+        continue;
       await this.delete(vmId, snapshotId);
       removed += 1;
     }
@@ -204,15 +206,6 @@ export class LocalSnapshots {
     // What nobody could read back is refused now, while the VM that it is of still runs.
     parseFacts(bytes, metadata.vmId, metadata.snapshotId);
     await replaceDurably(this.#env.files, `${directory}/snapshot.json`, bytes);
-  }
-
-  async #listIfThere(directory: string): Promise<readonly string[]> {
-    try {
-      return await this.#env.files.list(directory);
-    } catch (error) {
-      if (isSystemError(error, 'ENOENT')) return [];
-      throw error;
-    }
   }
 
   #vm(vmId: string): string {

@@ -1,6 +1,7 @@
 /** Reads what the host's apt is configured with. */
 import { fromUtf8 } from '../../base/bytes.ts';
 import { KelpieError } from '../../base/errors.ts';
+import { listIfThere } from '../../env/list-if-there.ts';
 import { isSystemError } from '../../env/system-error.ts';
 import { SOURCES_FILE_BYTES_MAX } from '../limits.ts';
 import { parseOsRelease, parseSources, releaseSources, sourcesFormat } from './apt-sources.ts';
@@ -50,7 +51,7 @@ async function givenArchives(files: Files, path: string, osRelease: string | nul
 
 async function hostSources(files: Files): Promise<readonly AptSource[]> {
   const directory = '/etc/apt/sources.list.d';
-  const names = (await listOptional(files, directory))
+  const names = (await listIfThere(files, directory))
     .filter((name) => /\.(list|sources)$/.test(name))
     .toSorted();
   const paths = ['/etc/apt/sources.list', ...names.map((name) => `${directory}/${name}`)];
@@ -67,15 +68,6 @@ async function readOptional(files: Files, path: string): Promise<string | null> 
     return fromUtf8(await files.readFile(path, SOURCES_FILE_BYTES_MAX));
   } catch (error) {
     if (isSystemError(error, 'ENOENT')) return null;
-    throw error;
-  }
-}
-
-async function listOptional(files: Files, path: string): Promise<readonly string[]> {
-  try {
-    return await files.list(path);
-  } catch (error) {
-    if (isSystemError(error, 'ENOENT')) return [];
     throw error;
   }
 }
