@@ -32,7 +32,7 @@ export function encodePageMap(
 ): Bytes {
   const runCount = runs.first.length;
   assert(
-    pageFiles.length <= PAGE_FILES_MAX && runCount <= PAGE_MAP_RUNS_MAX,
+    pageCount <= MEMORY_PAGES_MAX && pageFiles.length <= PAGE_FILES_MAX && runCount <= PAGE_MAP_RUNS_MAX,
     'a page map is within its bounds',
   );
   const bytes = new Uint8Array(sizeBytes(pageFiles.length, runCount));

@@ -147,6 +147,30 @@ describe('PageMap', () => {
     assert.deepEqual(PageMap.identity(10, fileId(1), PageRuns.none).pageFiles, []);
   });
 
+  it('describes a disk over the files of its layers, beyond the bound of a memory', () => {
+    const runs = [
+      { firstPage: 0, count: 2, pageFile: fileId(1), sourcePage: 0 },
+      { firstPage: 2, count: 1, pageFile: fileId(1), sourcePage: 2 },
+      { firstPage: 5, count: 4, pageFile: fileId(2), sourcePage: 80 },
+      { firstPage: 2 ** 30, count: 1, pageFile: fileId(1), sourcePage: 2 ** 30 },
+    ];
+    const map = PageMap.of(2 ** 31, runs);
+    assert.deepEqual(map.pageFiles, [fileId(1), fileId(2)]);
+    assertCanonical(map);
+    assert.deepEqual(
+      [...map.runs()].map(({ firstPage, count }) => [firstPage, count]),
+      [
+        [0, 3],
+        [5, 4],
+        [2 ** 30, 1],
+      ],
+    );
+    assert.deepEqual(map.find(7), { pageFile: fileId(2), sourcePage: 82 });
+    assert.throws(() => map.encode(compute), /within its bounds/);
+    assert.throws(() => PageMap.of(5, runs), /inside the memory/);
+    assert.throws(() => PageMap.of(2 ** 31, runs.toReversed()), /ascending/);
+  });
+
   it('refuses what our own code may not do', () => {
     const map = PageMap.empty(4);
     assert.throws(

@@ -2,7 +2,7 @@ import { assert, defined } from '../base/assert.ts';
 import type { Bytes } from '../base/bytes.ts';
 import { isUuid } from '../base/uuid.ts';
 import type { Compute } from '../env/compute.ts';
-import { MEMORY_PAGES_MAX } from './limits.ts';
+import { PAGES_MAX, PAGE_MAP_RUNS_MAX } from './limits.ts';
 import { MappedRunsBuilder, at, noMappedRuns, overlayRuns, withoutUnusedFiles } from './mapped-runs.ts';
 import type { MappedRuns } from './mapped-runs.ts';
 import { decodePageMap, encodePageMap } from './page-map-codec.ts';
@@ -27,8 +27,8 @@ export interface PageDelta {
 }
 
 /**
- * Where each page of a memory is: in a page file, or nowhere when it is all zeros. A map is complete by itself and never
- * changes; a snapshot's map is the one below with a delta over it. Runs are ascending, do not overlap, and are joined
+ * Where each page of a memory, or of a disk over the files of its layers, is: in a page file, or nowhere when it is all zeros. A map is
+ * complete by itself and never changes; a snapshot's map is the one below with a delta over it. Runs are ascending, do not overlap, and are joined
  * where both the memory and the file go on; every page file in the table is used.
  */
 export class PageMap {
@@ -58,6 +58,26 @@ export class PageMap {
     const builder = new MappedRunsBuilder(runs.length);
     for (const run of runs) builder.append(run.firstPage, run.count, 0, run.firstPage);
     return new PageMap(pageCount, runs.length === 0 ? [] : [pageFile], builder.finish());
+  }
+
+  /** The map of a memory or disk whose pages lie in several files, at most `PAGE_MAP_RUNS_MAX` runs; ascending, without overlap. */
+  static of(pageCount: number, runs: readonly MappedRun[]): PageMap {
+    assertPageCount(pageCount);
+    assert(runs.length <= PAGE_MAP_RUNS_MAX, 'the runs are within the bounds of a map');
+    const pageFiles = [...new Set(runs.map((run) => run.pageFile))];
+    assert(pageFiles.every(isUuid), 'a page file is named by a UUID');
+    const numbers = new Map(pageFiles.map((pageFile, index) => [pageFile, index]));
+    const builder = new MappedRunsBuilder(runs.length);
+    for (const { firstPage, count, pageFile, sourcePage } of runs) {
+      assert(firstPage + count <= pageCount, 'runs lie inside the memory');
+      builder.append(
+        firstPage,
+        count,
+        defined(numbers.get(pageFile), 'the number of a page file'),
+        sourcePage,
+      );
+    }
+    return new PageMap(pageCount, pageFiles, builder.finish());
   }
 
   /**
@@ -149,7 +169,7 @@ export class PageMap {
 
 function assertPageCount(pageCount: number): void {
   assert(
-    Number.isInteger(pageCount) && pageCount >= 1 && pageCount <= MEMORY_PAGES_MAX,
-    'a memory has pages, within bounds',
+    Number.isInteger(pageCount) && pageCount >= 1 && pageCount <= PAGES_MAX,
+    'a memory or disk has pages, within bounds',
   );
 }
