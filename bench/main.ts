@@ -1,25 +1,21 @@
 /**
  * Benchmarks by name.
  *
- *     npm run bench -- NAME [--runs N] [--json FILE]
+ *     npm run bench -- NAME [--runs N] [--json FILE] [--input A B]
  *
- * Each prints a table and, with `--json`, writes `{machine, rows}`. Exit status 0 when it came to its end: a missed target is
+ * Each prints a table and, with `--json`, writes `{machine, peers, rows}`. Exit status 0 when it came to its end: a missed target is
  * a verdict in the table, not a failure.
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { describeMachine } from './machine.ts';
 import { formatRows } from './rows.ts';
-import type { Row } from './rows.ts';
+import type { BenchmarkOptions, RunBenchmark } from './benchmark.ts';
 
 interface Benchmark {
   readonly summary: string;
-  readonly load: () => Promise<(options: BenchmarkOptions) => Promise<readonly Row[]>>;
-}
-
-interface BenchmarkOptions {
-  /** How often each figure is taken. */
-  readonly runs: number;
+  readonly takesInput: boolean;
+  readonly load: () => Promise<RunBenchmark>;
 }
 
 const benchmarks: ReadonlyMap<string, Benchmark> = new Map([
@@ -27,7 +23,16 @@ const benchmarks: ReadonlyMap<string, Benchmark> = new Map([
     'vm',
     {
       summary: 'snapshot and restore of a working VM, against QEMU’s own way',
+      takesInput: false,
       load: async () => (await import('./vm/benchmark.ts')).vmBenchmark,
+    },
+  ],
+  [
+    'store',
+    {
+      summary: 'publishing and restoring its memory, against zstd, restic, borg, casync and rclone',
+      takesInput: true,
+      load: async () => (await import('./store/benchmark.ts')).storeBenchmark,
     },
   ],
 ]);
@@ -37,14 +42,22 @@ const RUNS_MAX = 1000;
 async function main(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...args],
-    options: { json: { type: 'string' }, runs: { type: 'string', default: '20' } },
+    options: {
+      input: { type: 'string' },
+      json: { type: 'string' },
+      runs: { type: 'string', default: '20' },
+    },
     allowPositionals: true,
   });
-  const benchmark = benchmarks.get(positionals[0] ?? '');
+  const [name = '', second, ...more] = positionals;
+  const benchmark = benchmarks.get(name);
+  const input = inputOf(values.input, second);
   const runs = Number(values.runs);
   if (
     benchmark === undefined ||
-    positionals.length !== 1 ||
+    more.length > 0 ||
+    input === 'unpaired' ||
+    (input !== null && !benchmark.takesInput) ||
     !Number.isInteger(runs) ||
     runs < 1 ||
     runs > RUNS_MAX
@@ -53,21 +66,31 @@ async function main(args: readonly string[]): Promise<number> {
     return 64;
   }
   const run = await benchmark.load();
-  const rows = await run({ runs });
+  const { rows, peers } = await run({ runs, input });
   const machine = describeMachine();
   const { cpu, cores, memoryMib, platform, node, loadAverage } = machine;
   console.log(
     `\n${cores} × ${cpu}, ${memoryMib} MiB, ${platform}, Node ${node}, load average ${loadAverage}`,
   );
+  if (peers.length > 0) console.log(peers.join('; '));
   console.log(`\n${formatRows(rows)}`);
   if (values.json !== undefined)
-    writeFileSync(values.json, `${JSON.stringify({ machine, rows }, null, 2)}\n`);
+    writeFileSync(values.json, `${JSON.stringify({ machine, peers, rows }, null, 2)}\n`);
   return 0;
+}
+
+/** `--input A B`: the second word is a positional to the parser of options. */
+function inputOf(
+  first: string | undefined,
+  second: string | undefined,
+): BenchmarkOptions['input'] | 'unpaired' {
+  if (first === undefined && second === undefined) return null;
+  return first === undefined || second === undefined ? 'unpaired' : { a: first, b: second };
 }
 
 function usage(): string {
   const names = [...benchmarks].map(([name, { summary }]) => `  ${name.padEnd(8)}${summary}`);
-  return `npm run bench -- NAME [--runs 1…${RUNS_MAX}] [--json FILE]\n\n${names.join('\n')}`;
+  return `npm run bench -- NAME [--runs 1…${RUNS_MAX}] [--json FILE] [--input A B]\n\n${names.join('\n')}`;
 }
 
 process.exitCode = await main(process.argv.slice(2));

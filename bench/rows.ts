@@ -8,7 +8,7 @@ export interface Row {
   readonly reference: number | null;
   /** `ours / reference`. */
   readonly ratio: number | null;
-  readonly unit: 'ms' | 'MB';
+  readonly unit: 'ms' | 'MB' | 'requests';
   readonly runs: number;
   /** Least and greatest of ours. */
   readonly min: number;

@@ -8,14 +8,14 @@ import type { Env } from '../../src/env/env.ts';
 import { createNodeEnv } from '../../src/env/node/env.ts';
 import type { VmConfig } from '../../src/snapshot/metadata.ts';
 import type { BaseImage } from '../../test/support/base-image.ts';
-import type { Row } from '../rows.ts';
+import type { BenchmarkOptions, Findings } from '../benchmark.ts';
 import { toRows } from './figures.ts';
 import { makeHost, prepare, scratchDirectory, tidyUp } from './homes.ts';
 import { measure } from './measure.ts';
 import { ReferenceVm } from './reference-vm.ts';
 import { Ticks } from './ticks.ts';
 
-export async function vmBenchmark({ runs }: { readonly runs: number }): Promise<readonly Row[]> {
+export async function vmBenchmark({ runs }: BenchmarkOptions): Promise<Findings> {
   const env = createNodeEnv();
   const onSignal = (): void => {
     void tidyUp(env).finally(() => process.exit(130));
@@ -29,7 +29,8 @@ export async function vmBenchmark({ runs }: { readonly runs: number }): Promise<
       large: makeHost('large', image),
       far: makeHost('far', image),
     };
-    return toRows(await measure({ hosts, reference: makeReference(env, image), ticks, runs }));
+    const samples = await measure({ hosts, reference: makeReference(env, image), ticks, runs });
+    return { rows: toRows(samples), peers: [] };
   } finally {
     ticks.close();
     await tidyUp(env);

@@ -1,0 +1,38 @@
+/**
+ * Ours: the code that a daemon publishes and fetches with, in a process of its own for each run (`ours-process.ts`), so that no
+ * run is warmed by another and its resident memory is its own.
+ */
+import { join } from 'node:path';
+import { runCommand } from './command.ts';
+import type { MemoryImages } from './memory-images.ts';
+
+const node = join(import.meta.dirname, '../../scripts/node');
+const program = join(import.meta.dirname, 'ours-process.ts');
+
+/** What one process did: published A, published B beside it, restored A. */
+export interface OurRun {
+  readonly firstMs: number;
+  readonly firstMb: number;
+  readonly firstRequests: number;
+  readonly secondMs: number;
+  readonly secondMb: number;
+  readonly restoreMs: number;
+  readonly residentPeakMb: number;
+}
+
+export interface OurStore {
+  readonly url: string;
+  /** Encrypted for one recipient. */
+  readonly isSealed: boolean;
+  readonly variables?: Readonly<Record<string, string>>;
+}
+
+/** Runs it once; the restored bytes are compared. */
+export async function runOurs(store: OurStore, images: MemoryImages, directory: string): Promise<OurRun> {
+  const request = { url: store.url, isSealed: store.isSealed, images, directory };
+  const answer = await runCommand(node, [program, JSON.stringify(request)], {
+    variables: store.variables ?? {},
+  });
+  const run: OurRun = JSON.parse(answer);
+  return run;
+}
