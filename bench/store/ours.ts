@@ -3,6 +3,7 @@
  * run is warmed by another and its resident memory is its own.
  */
 import { join } from 'node:path';
+import { numberAt, record } from '../../scripts/demo/kelpie.ts';
 import { runCommand } from './command.ts';
 import type { MemoryImages } from './memory-images.ts';
 
@@ -33,6 +34,14 @@ export async function runOurs(store: OurStore, images: MemoryImages, directory: 
   const answer = await runCommand(node, [program, JSON.stringify(request)], {
     variables: store.variables ?? {},
   });
-  const run: OurRun = JSON.parse(answer);
-  return run;
+  const told = record(JSON.parse(answer), 'what our process measured');
+  return {
+    firstMs: numberAt(told, 'firstMs'),
+    firstMb: numberAt(told, 'firstMb'),
+    firstRequests: numberAt(told, 'firstRequests'),
+    secondMs: numberAt(told, 'secondMs'),
+    secondMb: numberAt(told, 'secondMb'),
+    restoreMs: numberAt(told, 'restoreMs'),
+    residentPeakMb: numberAt(told, 'residentPeakMb'),
+  };
 }
