@@ -1,8 +1,8 @@
 /** Reads the tar streams of Debian packages. */
+import { ByteReader } from '../../base/byte-reader.ts';
 import { fromUtf8 } from '../../base/bytes.ts';
 import { KelpieError } from '../../base/errors.ts';
 import { TAR_PATH_BYTES_MAX } from '../limits.ts';
-import { ByteSource } from './byte-source.ts';
 import { TAR_BLOCK_BYTES, tarChecksum, tarFields, tarPadding } from './tar-format.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import type { TarHeader } from './tar-format.ts';
@@ -26,7 +26,10 @@ const kinds: Readonly<Record<string, TarHeader['kind']>> = {
  * @throws KelpieError `image_build_failed` for what is not such a tar, or has what no package should: devices, `..`.
  */
 export async function* readTar(stream: AsyncIterable<Bytes>): AsyncGenerator<TarEntry, void> {
-  const source = new ByteSource(stream);
+  const source = new ByteReader(
+    stream,
+    () => new KelpieError('image_build_failed', 'A package ends in the middle; remove it from the cache.'),
+  );
   try {
     let longName: string | null = null;
     let longLink: string | null = null;
@@ -54,11 +57,11 @@ export async function* readTar(stream: AsyncIterable<Bytes>): AsyncGenerator<Tar
 }
 
 class EntryContent implements AsyncIterable<Bytes> {
-  readonly #source: ByteSource;
+  readonly #source: ByteReader;
   #left: number;
   #padding: number;
 
-  constructor(source: ByteSource, sizeBytes: number) {
+  constructor(source: ByteReader, sizeBytes: number) {
     this.#source = source;
     this.#left = sizeBytes;
     this.#padding = tarPadding(sizeBytes);
@@ -84,7 +87,7 @@ class EntryContent implements AsyncIterable<Bytes> {
   }
 }
 
-async function readLongPath(source: ByteSource, sizeBytes: number): Promise<string> {
+async function readLongPath(source: ByteReader, sizeBytes: number): Promise<string> {
   if (sizeBytes > TAR_PATH_BYTES_MAX) throw malformed('a path is too long');
   const bytes = await source.exactly(sizeBytes + tarPadding(sizeBytes));
   if (bytes === null) throw malformed('it ends in the middle of a path');
