@@ -3,7 +3,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { createNodeCompute } from '../src/env/node/compute.ts';
+import { createInPlaceCompute } from '../src/env/node/compute.ts';
 import { runSeed } from '../src/sim/run-seed.ts';
 import { Report } from '../src/sim/report.ts';
 
@@ -23,7 +23,7 @@ const strays: unknown[] = [];
 process.on('unhandledRejection', (error) => strays.push(error));
 
 const first = Number(values.seed ?? process.env['DST_SEED'] ?? 1);
-const compute = createNodeCompute();
+const compute = createInPlaceCompute();
 /** A turn of the event loop: every promise that can settle has settled then. */
 async function settle(): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();

@@ -7,9 +7,9 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import test from 'node:test';
 import { promisify } from 'node:util';
-import { createNodeCompute } from '../src/env/node/compute.ts';
+import { createInPlaceCompute } from '../src/env/node/compute.ts';
 import { runSeed } from '../src/sim/run-seed.ts';
-import type { Compute } from '../src/env/compute.ts';
+import type { InPlaceCompute } from '../src/env/compute.ts';
 
 const run = promisify(execFile);
 const script = join(import.meta.dirname, '../scripts/sim.ts');
@@ -20,7 +20,7 @@ async function settle(): Promise<void> {
   await promise;
 }
 
-async function hashOf(compute: Compute): Promise<string> {
+async function hashOf(compute: InPlaceCompute): Promise<string> {
   let hashes = '';
   for (const seed of [1, 2, 3, 4]) hashes += (await runSeed({ seed, compute, settle })).hash;
   return hashes;
@@ -61,20 +61,20 @@ test('two processes agree in every step', async () => {
 });
 
 test('no real time, randomness or timer is asked', async () => {
-  const compute = createNodeCompute();
+  const compute = createInPlaceCompute();
   assert.deepEqual(await withPoison(async () => void (await hashOf(compute))), []);
 });
 
 test('planted leaks set both alarms off', async () => {
-  const compute = createNodeCompute();
-  const leaking: Compute = {
+  const compute = createInPlaceCompute();
+  const leaking: InPlaceCompute = {
     ...compute,
     crc32: (bytes, seed) => compute.crc32(bytes, seed),
     isZero: (bytes) => compute.isZero(bytes) && Math.random() < 0.5,
   };
   assert.ok((await withPoison(async () => void (await hashOf(leaking)))).includes('random'));
   const sound = await hashOf(compute);
-  const other: Compute = {
+  const other: InPlaceCompute = {
     ...compute,
     sha256: (bytes) => compute.sha256(new Uint8Array([...bytes, Date.now() % 251])),
   };

@@ -1,5 +1,5 @@
 /** The simulated world keeps the promises of `Env` as the real one does. */
-import { createNodeCompute } from '../src/env/node/compute.ts';
+import { createInPlaceCompute } from '../src/env/node/compute.ts';
 import { Volume } from '../src/sim/disk/volume.ts';
 import { createSimEnv } from '../src/sim/env/sim-env.ts';
 import { Faults } from '../src/sim/faults.ts';
@@ -24,7 +24,7 @@ async function createFixture(): Promise<EnvFixture> {
     scheduler,
     random: random.split('machine'),
     faults: new Faults(random.split('faults'), new Map()),
-    compute: createNodeCompute(),
+    compute: createInPlaceCompute(),
     volumes: new Map([['/', new Volume('disk', 64 * GIB)]]),
     programs: new Map(),
     wallStartMs: 1_700_000_000_000,

@@ -1,6 +1,9 @@
 /** Bytes we own. Node's `Buffer` is one; nothing outside `env/node` relies on more than `Uint8Array`. */
 export type Bytes = Uint8Array;
 
+/** Smaller buffers may be one of those that Node shares out in parts. */
+const FREED_BYTES_MIN = 128 * 1024;
+
 const encoder = new TextEncoder();
 // A byte order mark is text like any other: dropping it would change what is written back.
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -53,6 +56,21 @@ export function fromHex(digits: string): Bytes {
 /** True when both have the same bytes. */
 export function equalBytes(a: Bytes, b: Bytes): boolean {
   return a.byteLength === b.byteLength && a.every((byte, index) => byte === b[index]);
+}
+
+/** The same bytes in a buffer that nobody else has. An array that is the whole of its buffer is empty afterwards; others are copied. */
+export function takeOver(bytes: Bytes): Uint8Array<ArrayBuffer> {
+  const { buffer } = bytes;
+  const isWhole = buffer instanceof ArrayBuffer && buffer.byteLength === bytes.byteLength;
+  return new Uint8Array(isWhole ? buffer.transfer() : bytes);
+}
+
+/**
+ * Gives the memory of a large array back now; the array and all that share its buffer are empty afterwards. For loops over large
+ * buffers only: the collector comes tens of megabytes late to them.
+ */
+export function freeBytes({ buffer }: Bytes): void {
+  if (buffer.byteLength >= FREED_BYTES_MIN && buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
 /** A view for little-endian fields over the same memory. */

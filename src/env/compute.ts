@@ -1,4 +1,18 @@
+import { MIB } from '../base/units.ts';
 import type { Bytes } from '../base/bytes.ts';
+
+/**
+ * Raw bytes of a frame at most. Larger ones compress no better, cost a reader of one page more, and make every buffer on
+ * their way larger; smaller ones cost more per byte (the table is in docs/BENCHMARKS.md).
+ */
+export const FRAME_BYTES_MAX: number = MIB;
+/** What a seal adds to the bytes that it protects: the tag of AES-256-GCM. */
+export const SEAL_BYTES = 16;
+/** Bytes of a packed frame at most: what does not shrink is stored as it is. */
+export const PACKED_FRAME_BYTES_MAX: number = FRAME_BYTES_MAX + SEAL_BYTES;
+export const SEAL_KEY_BYTES = 32;
+export const SEAL_NONCE_BYTES = 12;
+export const ASSOCIATED_DATA_BYTES_MAX = 256;
 
 /** A running SHA-256. */
 export interface Hasher {
@@ -7,8 +21,27 @@ export interface Hasher {
   digest(): string;
 }
 
-/** Work for the processor that production may offload; the results are pure functions of the arguments. */
-export interface Compute {
+/** How one frame is encrypted and bound to its place, by AES-256-GCM. */
+export interface FrameSeal {
+  /** `SEAL_KEY_BYTES`. */
+  readonly key: Bytes;
+  /** `SEAL_NONCE_BYTES`. A pair of key and nonce is used for one plaintext only: the caller sees to it. */
+  readonly nonce: Bytes;
+  /** What must be the same when the frame is opened; at most `ASSOCIATED_DATA_BYTES_MAX`. */
+  readonly associatedData: Bytes;
+}
+
+export type FrameCodec = 'stored' | 'zstd';
+
+export interface PackedFrame {
+  readonly bytes: Bytes;
+  readonly codec: FrameCodec;
+  /** SHA-256 of `bytes`, in lower-case hexadecimal. */
+  readonly sha256: string;
+}
+
+/** Pure functions that are quick enough to be done where they are called. */
+export interface PureCompute {
   /** SHA-256 in lower-case hexadecimal. */
   sha256(bytes: Bytes): string;
   sha256Hasher(): Hasher;
@@ -18,4 +51,43 @@ export interface Compute {
   isEqual(a: Bytes, b: Bytes): boolean;
   /** CRC-32 (IEEE 802.3) of bytes, continued from `seed`. */
   crc32(bytes: Bytes, seed?: number): number;
+}
+
+/**
+ * Work for the processor. The results are pure functions of the arguments; work on frames is offloaded, and takes the bytes that it
+ * is given over: an array that is the whole of its buffer is empty once the call was made, of any other the bytes are copied first.
+ *
+ * Calls wait for each other, `FRAME_CALLS_MAX` of them; whoever has many frames keeps `framesAtOnce` calls under way.
+ * @throws SystemError `ENOMEM`, `EAGAIN` when the system lacks what the work needs.
+ */
+export interface Compute extends PureCompute {
+  /** Calls under way that keep every processor busy; more of them only hold memory. */
+  readonly framesAtOnce: number;
+  /**
+   * Compresses (unless that saves next to nothing), seals unless `seal` is null, and digests one frame.
+   * @param raw 1 … `FRAME_BYTES_MAX` bytes.
+   */
+  packFrame(raw: Bytes, seal: FrameSeal | null): Promise<PackedFrame>;
+  /**
+   * The frame's raw bytes, exactly `rawBytes` of them: the digest is checked first, then the seal, then the contents. No more than
+   * `rawBytes` is allocated for them, whatever the frame says.
+   * @param rawBytes 1 … `FRAME_BYTES_MAX`.
+   * @throws FrameDamaged
+   */
+  unpackFrame(packed: PackedFrame, rawBytes: number, seal: FrameSeal | null): Promise<Bytes>;
+}
+
+/** Calls of one process that may wait for their frames. */
+export const FRAME_CALLS_MAX = 512;
+
+/** The work on frames, done where it is called; `Compute` says what it does. */
+export interface FrameWork {
+  pack(raw: Bytes, seal: FrameSeal | null): PackedFrame;
+  /** @throws FrameDamaged */
+  unpack(packed: PackedFrame, rawBytes: number, seal: FrameSeal | null): Bytes;
+}
+
+/** What the simulator makes a `Compute` of: nothing in it waits. */
+export interface InPlaceCompute extends PureCompute {
+  readonly frames: FrameWork;
 }

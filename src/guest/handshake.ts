@@ -24,7 +24,7 @@ import { helloPayload, NONCE_BYTES, readWelcome, WELCOME_BYTES } from './payload
 import type { Welcome } from './payloads.ts';
 
 /** What the client needs of the outside. */
-export type GuestEnv = Pick<Env, 'clock' | 'random' | 'compute'>;
+export type GuestEnv = Pick<Env, 'clock' | 'random'> & { readonly compute: Checksum };
 
 export interface Greeting {
   readonly welcome: Welcome;

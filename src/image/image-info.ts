@@ -86,7 +86,7 @@ const schema = z.strictObject({
 });
 
 /** The description with its digest. */
-export function sealImageInfo(compute: Compute, info: Omit<ImageInfo, 'digest'>): ImageInfo {
+export function sealImageInfo(compute: Pick<Compute, 'sha256'>, info: Omit<ImageInfo, 'digest'>): ImageInfo {
   return { ...info, digest: compute.sha256(utf8(canonicalJson(info))) };
 }
 
@@ -99,7 +99,7 @@ export function encodeImageInfo(info: ImageInfo): Bytes {
  * Reads a description, from this host's disk or from a store: untrusted in both cases.
  * @throws KelpieError `image_corrupt` when it is not one, or its digest is not its own.
  */
-export function parseImageInfo(compute: Compute, bytes: Bytes): ImageInfo {
+export function parseImageInfo(compute: Pick<Compute, 'sha256'>, bytes: Bytes): ImageInfo {
   if (bytes.byteLength > IMAGE_JSON_BYTES_MAX) throw corrupt('it is too large');
   let value: unknown;
   try {

@@ -3,7 +3,7 @@
  * volumes.
  */
 import { assert, defined } from '../base/assert.ts';
-import type { Compute } from '../env/compute.ts';
+import type { InPlaceCompute } from '../env/compute.ts';
 import type { Env } from '../env/env.ts';
 import type { ExitStatus } from '../env/processes.ts';
 import type { Volume } from './disk/volume.ts';
@@ -29,7 +29,7 @@ export interface MachineParts {
   readonly scheduler: Scheduler;
   readonly random: Prng;
   readonly faults: Faults;
-  readonly compute: Compute;
+  readonly compute: InPlaceCompute;
   /** By where they are mounted; `/` must be there. */
   readonly volumes: ReadonlyMap<string, Volume>;
   readonly programs: ReadonlyMap<string, Program>;
@@ -43,7 +43,7 @@ export class Machine {
   readonly scheduler: Scheduler;
   readonly random: Prng;
   readonly faults: Faults;
-  readonly compute: Compute;
+  readonly compute: InPlaceCompute;
   readonly volumes: ReadonlyMap<string, Volume>;
   readonly programs: ReadonlyMap<string, Program>;
   readonly listeners: Map<string, SimListener> = new Map();

@@ -1,7 +1,7 @@
 /** One seed from beginning to end: a world, people, trouble, then peace, and what must be true then. */
 import { fromUtf8Lossy } from '../base/bytes.ts';
 import { asError } from '../base/errors.ts';
-import type { Compute } from '../env/compute.ts';
+import type { InPlaceCompute } from '../env/compute.ts';
 import type { FaultCounts } from './faults.ts';
 import { ConvergenceOracle } from './oracles/convergence-oracle.ts';
 import { OwnershipOracle } from './oracles/ownership-oracle.ts';
@@ -31,7 +31,7 @@ const DAEMON_DOWN_MS_MAX = 2000;
 
 export interface SeedOptions {
   readonly seed: number;
-  readonly compute: Compute;
+  readonly compute: InPlaceCompute;
   readonly settle: Settle;
   readonly faults?: ReadonlySet<string> | null;
   /** Told after each step; for traces. */
@@ -93,7 +93,7 @@ class Life {
   readonly #people = new Set<SimProcess>();
   #actsLeft: number;
 
-  constructor(world: World, compute: Compute) {
+  constructor(world: World, compute: InPlaceCompute) {
     this.#world = world;
     this.#ownership = new OwnershipOracle(world);
     this.#packages = new PackageOracle(world, compute);

@@ -1,7 +1,7 @@
 /** A few seeds of the simulation with every change; the long campaigns are `scripts/sim.ts`. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { createNodeCompute } from '../env/node/compute.ts';
+import { createInPlaceCompute } from '../env/node/compute.ts';
 import { runSeed } from './run-seed.ts';
 import type { SeedResult } from './run-seed.ts';
 
@@ -15,7 +15,7 @@ async function settle(): Promise<void> {
 }
 
 async function run(seed: number): Promise<SeedResult> {
-  return runSeed({ seed, compute: createNodeCompute(), settle });
+  return runSeed({ seed, compute: createInPlaceCompute(), settle });
 }
 
 test(`nothing runs twice and nothing is lost in ${SEEDS} worlds full of faults`, async () => {

@@ -5,6 +5,7 @@
 import { clockSuite, computeSuite, randomSuite } from './env-basics-suite.ts';
 import { filesSuite } from './env-files-suite.ts';
 import { fileLockSuite } from './env-file-lock-suite.ts';
+import { framesSuite } from './env-frames-suite.ts';
 import { httpSuite } from './env-http-suite.ts';
 import { socketsSuite } from './env-sockets-suite.ts';
 import type { Env } from '../../src/env/env.ts';
@@ -24,6 +25,7 @@ export function envSuite(name: string, createFixture: CreateFixture): void {
   clockSuite(name, createFixture);
   randomSuite(name, createFixture);
   computeSuite(name, createFixture);
+  framesSuite(name, createFixture);
   filesSuite(name, createFixture);
   fileLockSuite(name, createFixture);
   socketsSuite(name, createFixture);

@@ -1,7 +1,11 @@
+import { availableParallelism } from 'node:os';
+import { frameWork } from './frame-work.ts';
 import { crypto, zlib } from './late-modules.ts';
+import { takeOver } from '../../base/bytes.ts';
 import { KIB, PAGE_BYTES } from '../../base/units.ts';
 import type { Bytes } from '../../base/bytes.ts';
-import type { Compute } from '../compute.ts';
+import type { Compute, InPlaceCompute, PureCompute } from '../compute.ts';
+import type { FramePool } from './frame-pool.ts';
 
 const zeros = Buffer.alloc(64 * KIB);
 const zeroPage = zeros.subarray(0, PAGE_BYTES);
@@ -16,18 +20,50 @@ function isZero(bytes: Bytes): boolean {
   return true;
 }
 
+const pureCompute: PureCompute = {
+  sha256: (bytes) => crypto().hash('sha256', bytes, 'hex'),
+  sha256Hasher: () => {
+    const running = crypto().createHash('sha256');
+    return {
+      update: (bytes) => void running.update(bytes),
+      digest: () => running.digest('hex'),
+    };
+  },
+  isZero,
+  isEqual: (a, b) => a.byteLength === b.byteLength && Buffer.compare(a, b) === 0,
+  crc32: (bytes, seed = 0) => zlib().crc32(bytes, seed),
+};
+
+/** What the simulator computes with. */
+export function createInPlaceCompute(): InPlaceCompute {
+  return { ...pureCompute, frames: frameWork };
+}
+
+/** More threads would take memory from VMs, and no store takes what four pack. */
+const FRAME_THREADS_MAX = 4;
+/** A second frame lies ready when the first is done: its thread need not wait for ours. */
+const FRAMES_PER_THREAD = 2;
+
+/** The threads are loaded with the first frame: a command that has none starts sooner. */
 export function createNodeCompute(): Compute {
+  const threadsMax = Math.min(availableParallelism(), FRAME_THREADS_MAX);
+  let pool: Promise<FramePool> | null = null;
+  const framePool = (): Promise<FramePool> => {
+    pool ??= import('./frame-pool.ts').then(
+      (module) => new module.FramePool({ threadsMax, threadJobsMax: FRAMES_PER_THREAD }),
+    );
+    return pool;
+  };
   return {
-    sha256: (bytes) => crypto().hash('sha256', bytes, 'hex'),
-    sha256Hasher: () => {
-      const running = crypto().createHash('sha256');
-      return {
-        update: (bytes) => void running.update(bytes),
-        digest: () => running.digest('hex'),
-      };
+    ...pureCompute,
+    framesAtOnce: threadsMax * FRAMES_PER_THREAD,
+    packFrame: async (raw, seal) => {
+      const taken = takeOver(raw);
+      return await (await framePool()).pack(taken, seal);
     },
-    isZero,
-    isEqual: (a, b) => a.byteLength === b.byteLength && Buffer.compare(a, b) === 0,
-    crc32: (bytes, seed = 0) => zlib().crc32(bytes, seed),
+    unpackFrame: async ({ bytes, codec, sha256 }, rawBytes, seal) => {
+      const taken = { bytes: takeOver(bytes), codec, sha256 };
+      return await (await framePool()).unpack(taken, rawBytes, seal);
+    },
   };
 }

@@ -1,6 +1,7 @@
 import type { Env } from '../../env/env.ts';
 import type { SimProcess } from '../process.ts';
 import { createSimClock } from './sim-clock.ts';
+import { createSimCompute } from './sim-compute.ts';
 import { SimFiles } from './sim-files.ts';
 import { createSimHost } from './sim-host.ts';
 import { sendRequest } from './sim-http-client.ts';
@@ -26,7 +27,7 @@ export function createSimEnv(process: SimProcess): Env {
       request: (request) => sendRequest(sockets, machine.faults, request),
       serve: (address, handler) => serveHttp({ sockets, clock }, address, handler),
     },
-    compute: machine.compute,
+    compute: createSimCompute(process),
     host: createSimHost(process),
   };
 }

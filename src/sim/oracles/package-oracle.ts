@@ -1,7 +1,7 @@
 /** Nothing is lost: what the store's records and manifests name is there, durably and byte for byte. */
 import { z } from 'zod';
 import { fromUtf8Lossy } from '../../base/bytes.ts';
-import type { Compute } from '../../env/compute.ts';
+import type { PureCompute } from '../../env/compute.ts';
 import { parseJson } from '../parse-json.ts';
 import type { World } from '../world/world.ts';
 import { bytesOf, directoryIn, entriesOf, newestRecords } from './store-view.ts';
@@ -16,11 +16,11 @@ const manifestSchema = z.object({ segments: z.array(partSchema), imageFiles: z.a
 
 export class PackageOracle {
   readonly #world: World;
-  readonly #compute: Compute;
+  readonly #compute: PureCompute;
   /** Packages that were checked whole. */
   readonly #checked = new Set<string>();
 
-  constructor(world: World, compute: Compute) {
+  constructor(world: World, compute: PureCompute) {
     this.#world = world;
     this.#compute = compute;
   }

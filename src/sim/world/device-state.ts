@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { fromUtf8, utf8, viewOf } from '../../base/bytes.ts';
 import type { Bytes } from '../../base/bytes.ts';
-import type { Compute } from '../../env/compute.ts';
+import type { PureCompute } from '../../env/compute.ts';
 import { parseJson } from '../parse-json.ts';
 import type { DeviceState } from './guest.ts';
 
@@ -17,7 +17,7 @@ const stateSchema: z.ZodType<DeviceState> = z.object({
 const FILE_BYTES = 20_000;
 const HEADER_BYTES = 8;
 
-export function encodeDeviceState(compute: Compute, state: DeviceState): Bytes {
+export function encodeDeviceState(compute: PureCompute, state: DeviceState): Bytes {
   const file = new Uint8Array(FILE_BYTES).fill(0xa5);
   const json = utf8(JSON.stringify(state));
   file.set(json, HEADER_BYTES);
@@ -28,7 +28,7 @@ export function encodeDeviceState(compute: Compute, state: DeviceState): Bytes {
 }
 
 /** Null when it is damaged: QEMU refuses it. */
-export function decodeDeviceState(compute: Compute, file: Bytes): DeviceState | null {
+export function decodeDeviceState(compute: PureCompute, file: Bytes): DeviceState | null {
   if (file.byteLength !== FILE_BYTES) return null;
   const view = viewOf(file);
   if (view.getUint32(4, true) !== compute.crc32(file.subarray(HEADER_BYTES))) return null;

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { concat, equalBytes, fromUtf8, utf8, viewOf } from '../../base/bytes.ts';
 import type { Bytes } from '../../base/bytes.ts';
-import type { Compute } from '../../env/compute.ts';
+import type { PureCompute } from '../../env/compute.ts';
 import { encodeFrame, FRAME_HEADER_BYTES, frameTypes } from '../../guest/frame.ts';
 import type { FrameType } from '../../guest/frame.ts';
 import { FRAME_PAYLOAD_BYTES_MAX } from '../../guest/limits.ts';
@@ -30,7 +30,7 @@ const requestSchema: z.ZodType<GuestRequest> = z.object({
 
 /** What the agent needs of the machine that it runs in. */
 export interface AgentWorld {
-  readonly compute: Compute;
+  readonly compute: PureCompute;
   readonly guest: Guest;
   readonly unixMs: () => number;
   readonly failsRepair: () => boolean;

@@ -3,7 +3,7 @@ import { assert } from '../../base/assert.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import { viewOf } from '../../base/bytes.ts';
 import { PAGE_BYTES } from '../../base/units.ts';
-import type { Compute } from '../../env/compute.ts';
+import type { PureCompute } from '../../env/compute.ts';
 import type { FileInode } from '../disk/inode.ts';
 
 const zeroPage: Bytes = new Uint8Array(PAGE_BYTES);
@@ -61,7 +61,7 @@ export class GuestRam {
   }
 
   /** A digest of every byte. */
-  digest(compute: Compute): string {
+  digest(compute: PureCompute): string {
     const pages = [...new Set([...this.#file.contents.pages, ...this.#written.keys()])].toSorted(
       (a, b) => a - b,
     );

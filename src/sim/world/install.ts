@@ -2,7 +2,7 @@
 import { utf8 } from '../../base/bytes.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import { KIB } from '../../base/units.ts';
-import type { Compute } from '../../env/compute.ts';
+import type { PureCompute } from '../../env/compute.ts';
 import { encodeImageInfo, sealImageInfo } from '../../image/image-info.ts';
 import { IMAGE_FILE_NAMES } from '../../image/paths.ts';
 import { syncFile } from '../disk/inode.ts';
@@ -45,7 +45,7 @@ export function installPrograms(volume: Volume): void {
 }
 
 /** An image under a home. */
-export function installImage(volume: Volume, home: string, compute: Compute): void {
+export function installImage(volume: Volume, home: string, compute: PureCompute): void {
   const contents = new Map(
     IMAGE_FILE_NAMES.map((name, index) => [name, new Uint8Array(IMAGE_FILE_BYTES).fill(index + 1)]),
   );

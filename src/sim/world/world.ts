@@ -7,7 +7,7 @@ import { isKelpieError } from '../../base/errors.ts';
 import { GIB } from '../../base/units.ts';
 import { DaemonClient } from '../../cli/daemon-client.ts';
 import { serve } from '../../daemon/main.ts';
-import type { Compute } from '../../env/compute.ts';
+import type { InPlaceCompute } from '../../env/compute.ts';
 import { isSystemError } from '../../env/system-error.ts';
 import { createQemuBackend } from '../../vm/qemu/backend.ts';
 import { Volume } from '../disk/volume.ts';
@@ -32,7 +32,7 @@ const CLOCK_SKEW_MS_MAX = 60_000;
 
 export interface WorldOptions {
   readonly seed: number;
-  readonly compute: Compute;
+  readonly compute: InPlaceCompute;
   readonly settle: Settle;
   /** Faults that may be drawn; null: all. */
   readonly faults: ReadonlySet<string> | null;
@@ -130,7 +130,7 @@ export class World {
     return promise;
   }
 
-  #machine(name: string, compute: Compute, extra: ReadonlyMap<string, Volume>): Machine {
+  #machine(name: string, compute: InPlaceCompute, extra: ReadonlyMap<string, Volume>): Machine {
     let skewMs = 0;
     if (this.faults.hits('clock_skew')) {
       this.faults.tookEffect('clock_skew');
