@@ -1,11 +1,12 @@
 import { listAll } from '../objects/list-all.ts';
 import type { ActOptions, ObjectStore } from '../objects/object-store.ts';
-import { parsePackList } from './pack-list.ts';
+import { packText } from './pack-name.ts';
+import { parsePin } from './pin.ts';
 
 /** `sweeps/RUN/clock` and `sweeps/RUN/condemned`, where RUN is a UUID that is never used again. */
 export const SWEEPS_PREFIX = 'sweeps/';
 
-/** Key of what one sweep is about to remove. */
+/** Key of what one sweep is about to remove, in the form of a pin. */
 export function condemnedKey(run: string): string {
   return `${SWEEPS_PREFIX}${run}/condemned`;
 }
@@ -21,8 +22,7 @@ export async function condemnedPacks(
     const object = await objects.get(key, options);
     // One that is gone by now has removed what it named: the look at the packs, which comes later, sees it.
     if (object === null) continue;
-    for (const pack of parsePackList(object.bytes, `the list of packs that a sweep removes (${key})`).packs)
-      condemned.add(pack);
+    for (const pack of parsePin(object.bytes, key).packs) condemned.add(packText(pack));
   }
   return condemned;
 }

@@ -20,11 +20,9 @@ import { listAll } from '../objects/list-all.ts';
 import type { ActOptions, ObjectStore } from '../objects/object-store.ts';
 import { PUBLISH_MS_MAX } from './limits.ts';
 import { condemnedPacks } from './condemned-packs.ts';
-import { encodePackList } from './pack-list.ts';
 import { packText } from './pack-name.ts';
 import type { PackName } from './pack-name.ts';
-
-export const PINS_PREFIX = 'pins/';
+import { encodePin, pinKey } from './pin.ts';
 
 export interface PinRequest {
   /** Of the publish; never used before. */
@@ -66,9 +64,9 @@ export class PublishPin {
   ): Promise<PublishPin> {
     const { clock } = env;
     const started = { wallMs: clock.wallMs(), monotonicMs: clock.monotonicMs() };
-    const key = `${PINS_PREFIX}${session}`;
+    const key = pinKey(session);
     const startedAtUnixMs = Math.floor(started.wallMs);
-    const bytes = encodePackList({ hostName, packs: packs.map(packText), startedAtUnixMs });
+    const bytes = encodePin({ hostName, packs, startedAtUnixMs });
     try {
       await objects.put(key, bytes, options);
       const kept = packs.length === 0 ? new Map<string, number>() : await findKept(objects, packs, options);

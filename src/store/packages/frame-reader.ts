@@ -1,0 +1,137 @@
+/** Frames out of a store: checked against their digests, opened and decompressed. Everything else that reads packages stands on this. */
+import { defined } from '../../base/assert.ts';
+import type { Bytes } from '../../base/bytes.ts';
+import { KelpieError } from '../../base/errors.ts';
+import type { Env } from '../../env/env.ts';
+import { FrameDamaged } from '../../env/frame-damaged.ts';
+import type { ActOptions, ObjectStore } from '../objects/object-store.ts';
+import { RANGE_BYTES_MAX, TRANSFER_BYTES_MAX } from './limits.ts';
+import { packsOf } from './frame-table.ts';
+import { packKey, packText } from './pack-name.ts';
+import type { PackName } from './pack-name.ts';
+import type { FrameRange } from './frame-ranges.ts';
+import type { PackageSealing } from './sealing.ts';
+import type { FrameInfo } from './store-map.ts';
+
+/** Ranges under way at once, so that no more than `TRANSFER_BYTES_MAX` are held. */
+export const RANGES_AT_ONCE: number = Math.floor(TRANSFER_BYTES_MAX / RANGE_BYTES_MAX);
+
+/** Where packages of one store are read from. */
+export interface FrameSource {
+  readonly objects: Pick<ObjectStore, 'get' | 'head'>;
+  readonly sealing: Pick<PackageSealing, 'frameSeal'>;
+}
+
+/** What is read: its manifest's key and the packs that it names. */
+export interface FrameOwner {
+  readonly key: string;
+  readonly packs: readonly PackName[];
+}
+
+export class FrameReader {
+  readonly #compute: Env['compute'];
+  readonly #source: FrameSource;
+  readonly #owner: string;
+  readonly #packs: ReadonlySet<string>;
+
+  constructor(env: Pick<Env, 'compute'>, source: FrameSource, { key, packs }: FrameOwner) {
+    this.#compute = env.compute;
+    this.#source = source;
+    this.#owner = key;
+    this.#packs = new Set(packs.map(packText));
+  }
+
+  /** @throws KelpieError `package_corrupt` when one is in a pack that the package does not name: a sweep would not keep it. */
+  requireNamed(frames: readonly FrameInfo[], what: string): void {
+    for (const pack of packsOf(frames)) {
+      if (this.#packs.has(packText(pack))) continue;
+      const message = `${what} of the package cannot be used: it refers to pack ${packText(pack)}, which the package does not name.`;
+      throw new KelpieError('package_corrupt', message);
+    }
+  }
+
+  /**
+   * Reads one range and gives each of its frames to `take`, in no promised order, with their raw bytes, which then belong to it. When this
+   * settles, no `take` runs any more.
+   * @param table that the range's frames are indexes of.
+   * @throws KelpieError `package_corrupt`, StoreTrouble, what `take` throws.
+   */
+  async read(
+    table: readonly FrameInfo[],
+    range: FrameRange,
+    take: (raw: Bytes, index: number) => Promise<void>,
+    options: ActOptions = {},
+  ): Promise<void> {
+    const { offset, length } = range;
+    const stored = await this.#get(range, options);
+    const settled = await Promise.allSettled(
+      range.frames.map(async (index) => {
+        const frame = defined(table[index], 'a frame of the range');
+        const start = frame.offset - offset;
+        const bytes = stored.subarray(start, Math.min(length, start + frame.storedBytes));
+        const raw = await this.#unpack(frame, bytes, options);
+        options.signal?.throwIfAborted();
+        await take(raw, index);
+      }),
+    );
+    for (const outcome of settled) if (outcome.status === 'rejected') throw outcome.reason;
+  }
+
+  /** Bytes that were damaged on their way are right when they are fetched again; the second time they are damaged in the store. */
+  async #unpack(frame: FrameInfo, bytes: Bytes, options: ActOptions): Promise<Bytes> {
+    try {
+      return await this.#open(frame, bytes);
+    } catch (error) {
+      if (!(error instanceof FrameDamaged)) throw error;
+      if (error.damage !== 'digest') throw damagedFrame(frame, error);
+    }
+    const again = await this.#get({ ...frame, length: frame.storedBytes }, options);
+    try {
+      return await this.#open(frame, again);
+    } catch (error) {
+      throw error instanceof FrameDamaged ? damagedFrame(frame, error) : error;
+    }
+  }
+
+  async #open(frame: FrameInfo, bytes: Bytes): Promise<Bytes> {
+    const { codec, sha256, pack, number, rawBytes } = frame;
+    return await this.#compute.unpackFrame(
+      { bytes, codec, sha256 },
+      rawBytes,
+      this.#source.sealing.frameSeal(pack, number),
+    );
+  }
+
+  async #get(
+    { pack, offset, length }: Pick<FrameRange, 'pack' | 'offset' | 'length'>,
+    options: ActOptions,
+  ): Promise<Bytes> {
+    const object = await this.#source.objects.get(packKey(pack), { ...options, range: { offset, length } });
+    if (object === null) throw await this.#missing(pack, options);
+    if (object.bytes.byteLength === length) return object.bytes;
+    throw new KelpieError(
+      'package_corrupt',
+      `pack ${packText(pack)} is damaged: it ends after ${object.sizeBytes} bytes, before what the package needs of it.`,
+    );
+  }
+
+  async #missing(pack: PackName, options: ActOptions): Promise<KelpieError> {
+    if ((await this.#source.objects.head(this.#owner, options)) === null)
+      return new KelpieError(
+        'package_not_found',
+        'the package was removed from the store while it was read.',
+      );
+    const message = `pack ${packText(pack)}, which the package needs, is not in the store any more: use another package.`;
+    return new KelpieError('package_corrupt', message);
+  }
+}
+
+function damagedFrame({ pack, number }: FrameInfo, { damage, cause }: FrameDamaged): KelpieError {
+  const reasons = {
+    digest: 'its digest is wrong',
+    seal: 'it was not sealed for this place with the keys of this store',
+    contents: 'it does not hold what it should',
+  };
+  const message = `frame ${number} of pack ${packText(pack)} is damaged: ${reasons[damage]}.`;
+  return new KelpieError('package_corrupt', message, { cause });
+}
