@@ -348,6 +348,27 @@ test('a damaged record hides its own VM and no other', async () => {
   });
 });
 
+test('the doctor asks a store whether it keeps its promises', async () => {
+  await withFakeHosts(async (start, hosts) => {
+    const { client } = await start('a');
+    const ask = async (storeUrl: string): Promise<readonly string[]> => {
+      const { findings } = await client.call(routes.doctor, { query: { storeUrl } });
+      return findings.filter(({ check }) => check.startsWith('store.')).map(({ level }) => level);
+    };
+    const told = await ask(hosts.storeUrl);
+    assert.ok(told.length > 5 && told.every((level) => level === 'ok'), told.join());
+    const left = await readdir(hosts.storeUrl, { recursive: true, withFileTypes: true });
+    const objects = left.filter((entry) => entry.isFile() && !entry.parentPath.includes('.kelpie-objects'));
+    assert.deepEqual(objects, [], 'it leaves nothing behind');
+    assert.deepEqual(await ask(`${hosts.storeUrl}/missing`), ['problem']);
+    await rejectsWith('invalid_argument', ask('relative/path'));
+    assert.equal(
+      (await client.call(routes.doctor)).findings.some(({ check }) => check.startsWith('store.')),
+      false,
+    );
+  });
+});
+
 test('one daemon per home, and a client of another version is told so', async () => {
   await withFakeHosts(async (start, { env }) => {
     const { daemon } = await start('a');

@@ -1,7 +1,10 @@
 /** What this host can do and what must be repaired: each finding a sentence that says what to do. */
 import { formatBytes } from '../base/units.ts';
 import { listImages } from '../image/image-store.ts';
+import { checkStore } from '../store/objects/check-store.ts';
+import { openBareObjects } from '../store/objects/open-objects.ts';
 import { DISK_FREE_BYTES_LOW } from './limits.ts';
+import type { ObjectsEnv } from '../store/objects/open-objects.ts';
 import type { Finding } from './api/system.ts';
 import type { Supervisor } from './supervisor.ts';
 
@@ -15,6 +18,11 @@ export async function examineHost(supervisor: Supervisor): Promise<readonly Find
     leftoverFindings(supervisor),
   ]);
   return groups.flat();
+}
+
+/** Whether a store keeps the promises that Kelpie rests on. @throws KelpieError `invalid_argument` for a URL that names none. */
+export async function examineStore(env: ObjectsEnv, storeUrl: string): Promise<readonly Finding[]> {
+  return checkStore(env, await openBareObjects(env, storeUrl));
 }
 
 async function backendFindings({ host }: Supervisor): Promise<readonly Finding[]> {

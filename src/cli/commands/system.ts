@@ -4,7 +4,9 @@ import { errorCodes } from '../../base/error-codes.ts';
 import { KelpieError } from '../../base/errors.ts';
 import { formatDurationMs } from '../../base/units.ts';
 import { DaemonClient } from '../daemon-client.ts';
+import { textOption } from '../command.ts';
 import { isDaemonUp, socketPath } from '../daemon-launch.ts';
+import { absolutePath } from '../views.ts';
 import type { Cli } from '../cli.ts';
 import type { CommandGroup, LeafCommand } from '../command.ts';
 import type { Colour } from '../output.ts';
@@ -16,13 +18,17 @@ const colours: Readonly<Record<FindingLevel, Colour>> = { ok: 'green', warning: 
 
 export const doctor: LeafCommand = {
   declare: (command) => {
-    command.addHelpText(
-      'after',
-      '\nExit status 69 when something must be repaired before VMs run.\n\nExamples:\n  kelpie doctor',
-    );
+    command
+      .option('--store <store>', 'ask this store too whether it keeps what Kelpie rests on')
+      .addHelpText(
+        'after',
+        '\nExit status 69 when something must be repaired before VMs run. A store is written to, under a name of its own\nthat is removed again.\n\nExamples:\n  kelpie doctor\n  kelpie doctor --store s3://bucket/team',
+      );
   },
-  run: async (cli) => {
-    const report = await cli.call(routes.doctor);
+  run: async (cli, _args, options) => {
+    const store = textOption(options, 'store');
+    const storeUrl = store === null ? undefined : absolutePath(cli.env, store);
+    const report = await cli.call(routes.doctor, { query: { storeUrl } });
     const lines = report.findings.map(
       ({ check, level, text }) => `${cli.output.colour(colours[level], level.padEnd(7))}  ${check}: ${text}`,
     );

@@ -20,7 +20,7 @@ import type {
   Teleport,
   Teleported,
 } from './snapshots.ts';
-import type { DoctorReport, Done, HealthView, VersionView } from './system.ts';
+import type { DoctorQuery, DoctorReport, Done, HealthView, VersionView } from './system.ts';
 import type { VmCreate, VmDetail, VmList, VmRemove, VmStarted, VmStop, VmView } from './vms.ts';
 import type { GuestFileInfo } from '../../guest/guest-agent.ts';
 
@@ -43,7 +43,7 @@ export type Schema<T> = () => Promise<z.ZodType<T>>;
 export interface Routes {
   readonly version: Route<VersionView, undefined, undefined>;
   readonly health: Route<HealthView, undefined, undefined>;
-  readonly doctor: Route<DoctorReport, undefined, undefined>;
+  readonly doctor: Route<DoctorReport, undefined, DoctorQuery>;
   readonly shutdown: Route<Done, undefined, undefined>;
   readonly vmList: Route<VmList, undefined, undefined>;
   readonly vmCreate: Route<VmStarted, VmCreate, undefined>;
@@ -107,7 +107,8 @@ export const routes: Routes = {
   doctor: {
     method: 'GET',
     path: '/v1/doctor',
-    summary: 'What this host can do, and what to repair',
+    summary: 'What this host, or a store, can do, and what to repair',
+    query: async () => (await load.system()).doctorQuery,
     answer: 'json',
     result: async () => (await load.system()).doctorReport,
   },

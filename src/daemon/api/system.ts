@@ -1,5 +1,6 @@
 /** The daemon itself over the API: who it is, how it is, what it finds wrong. */
 import { z } from 'zod';
+import { storeUrl } from './fields.ts';
 
 export interface VersionView {
   readonly version: string;
@@ -27,11 +28,17 @@ export const healthView: z.ZodType<HealthView> = z.object({
   operations: z.int(),
 });
 
+export interface DoctorQuery {
+  /** Ask this store too, as `checkStore` does: it is written to, and what was written is removed again. */
+  readonly storeUrl?: string;
+}
+export const doctorQuery: z.ZodType<DoctorQuery> = z.strictObject({ storeUrl: z.exactOptional(storeUrl) });
+
 /** `ok` works; `warning` works with a drawback; `problem` must be repaired before VMs run. */
 export type FindingLevel = 'ok' | 'warning' | 'problem';
 
 export interface Finding {
-  /** Stable: `backend.qemu`, `image`, `disk-space`, `home`, `leftovers` … */
+  /** Stable: `backend.qemu`, `image`, `disk-space`, `home`, `leftovers`, `store.put-if-match` … */
   readonly check: string;
   readonly level: FindingLevel;
   /** One sentence: what was found, and what to do when it is not well. */

@@ -2,7 +2,9 @@ import { KELPIE_VERSION } from '../../base/version.ts';
 import { routes } from '../api/routes.ts';
 import { API_VERSION } from '../api/version.ts';
 import { answerJson } from '../answers.ts';
-import { examineHost } from '../doctor.ts';
+import { examineHost, examineStore } from '../doctor.ts';
+import { doctorQuery } from '../api/system.ts';
+import { readQuery } from '../requests.ts';
 import type { Room } from '../room.ts';
 
 /** @param shutdown asks the daemon to end; it answers first. */
@@ -27,8 +29,12 @@ export function systemRoom(shutdown: () => void): Room<'version' | 'health' | 'd
           operations: supervisor.operations,
         }),
 
-      doctor: async () => {
-        const findings = await examineHost(supervisor);
+      doctor: async (request) => {
+        const { storeUrl } = readQuery(request, doctorQuery);
+        const findings = [
+          ...(await examineHost(supervisor)),
+          ...(storeUrl === undefined ? [] : await examineStore(env, storeUrl)),
+        ];
         return answerJson(routes.doctor, {
           findings,
           ok: findings.every(({ level }) => level !== 'problem'),
