@@ -4,6 +4,7 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { createInPlaceCompute } from '../src/env/node/compute.ts';
+import { createSettle } from '../src/env/node/settle.ts';
 import { runSeed } from '../src/sim/run-seed.ts';
 import { Report } from '../src/sim/report.ts';
 
@@ -24,12 +25,7 @@ process.on('unhandledRejection', (error) => strays.push(error));
 
 const first = Number(values.seed ?? process.env['DST_SEED'] ?? 1);
 const compute = createInPlaceCompute();
-/** A turn of the event loop: every promise that can settle has settled then. */
-async function settle(): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  setImmediate(resolve);
-  await promise;
-}
+const settle = createSettle();
 const report = new Report();
 const startMs = performance.now();
 for (let seed = first; seed < first + Number(values.seeds); seed += 1) {

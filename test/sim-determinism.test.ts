@@ -8,17 +8,14 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { promisify } from 'node:util';
 import { createInPlaceCompute } from '../src/env/node/compute.ts';
+import { createSettle } from '../src/env/node/settle.ts';
 import { runSeed } from '../src/sim/run-seed.ts';
 import type { InPlaceCompute } from '../src/env/compute.ts';
 
 const run = promisify(execFile);
 const script = join(import.meta.dirname, '../scripts/sim.ts');
 
-async function settle(): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  setImmediate(resolve);
-  await promise;
-}
+const settle = createSettle();
 
 async function hashOf(compute: InPlaceCompute): Promise<string> {
   let hashes = '';

@@ -1,5 +1,6 @@
 /** The simulated world keeps the promises of `Env` as the real one does. */
 import { createInPlaceCompute } from '../src/env/node/compute.ts';
+import { createSettle } from '../src/env/node/settle.ts';
 import { Volume } from '../src/sim/disk/volume.ts';
 import { createSimEnv } from '../src/sim/env/sim-env.ts';
 import { Faults } from '../src/sim/faults.ts';
@@ -17,7 +18,7 @@ let seed = 0;
 async function createFixture(): Promise<EnvFixture> {
   seed += 1;
   const random = Prng.fromSeed(seed);
-  const settle = async (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
+  const settle = createSettle();
   const scheduler = new Scheduler(createStrategy(random.split('strategy')), settle);
   const machine = new Machine({
     name: 'host',

@@ -56,6 +56,8 @@ export class Machine {
 
   constructor(parts: MachineParts) {
     assert(parts.volumes.has('/'), 'a machine has a root');
+    const isShallow = [...parts.volumes.keys()].every((mount) => mount.lastIndexOf('/') === 0);
+    assert(isShallow, 'nothing is mounted deeper than one directory');
     this.name = parts.name;
     this.scheduler = parts.scheduler;
     this.random = parts.random;
@@ -110,13 +112,10 @@ export class Machine {
     this.#boots += 1;
   }
 
-  /** The volume of a path, and the path's rest on it. */
-  mountOf(path: string): { readonly volume: Volume; readonly rest: string } {
-    let best = '/';
-    for (const mount of this.volumes.keys()) {
-      if (mount.length > best.length && (path === mount || path.startsWith(`${mount}/`))) best = mount;
-    }
-    const volume = defined(this.volumes.get(best), 'the root volume');
-    return { volume, rest: best === '/' ? path : path.slice(best.length) };
+  /** The volume of a path that is given by its names, and how many of them lead to it. */
+  mountOf(names: readonly string[]): { readonly volume: Volume; readonly depth: number } {
+    const mounted = this.volumes.get(`/${names[0] ?? ''}`);
+    if (mounted !== undefined && names.length > 0) return { volume: mounted, depth: 1 };
+    return { volume: defined(this.volumes.get('/'), 'the root volume'), depth: 0 };
   }
 }

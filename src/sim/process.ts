@@ -50,8 +50,8 @@ export class SimProcess {
   }
 
   /**
-   * At some later step calls `begin`, which calls `done` then or at any time after: the call settles a step after that, with what the
-   * act that was given to `done` returns or throws.
+   * Begins at once, and goes on when `done` is called, then or at any time after: at some step after that the call settles with
+   * what the act returns or throws.
    */
   wait<T>(
     site: string,
@@ -62,42 +62,31 @@ export class SimProcess {
     if (signal?.aborted === true) return Promise.reject(asError(signal.reason));
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     let isPending = true;
+    const isWanted = (): boolean => isPending && this.isAlive;
     const onAbort = (): void => {
-      if (!isPending || !this.isAlive) return;
+      if (!isWanted()) return;
       isPending = false;
       reject(asError(signal?.reason));
     };
     signal?.addEventListener('abort', onAbort);
-    const isWanted = (): boolean => isPending && this.isAlive;
     const settle = (act: () => T): void => {
       isPending = false;
       signal?.removeEventListener('abort', onAbort);
       try {
-        resolve(act());
+        const value = act();
+        // The act itself may have ended the process: then nobody hears of it.
+        if (this.isAlive) resolve(value);
       } catch (error) {
-        reject(error);
+        if (this.isAlive) reject(error);
       }
     };
     let isDone = false;
-    const run = (): void => {
-      let isSynchronous = true;
-      begin((act) => {
-        assert(!isDone, 'a call is answered once');
-        isDone = true;
-        if (isSynchronous && isWanted()) settle(act);
-        else
-          this.machine.scheduler.park({
-            site: `${site} done`,
-            actor: this.label,
-            costMs: 0,
-            delayMs: 0,
-            isWanted,
-            run: () => settle(act),
-          });
-      });
-      isSynchronous = false;
-    };
-    this.machine.scheduler.park({ site, actor: this.label, costMs, delayMs, isWanted, run });
+    begin((act) => {
+      assert(!isDone, 'a call is answered once');
+      isDone = true;
+      const { scheduler } = this.machine;
+      scheduler.park({ site, actor: this.label, costMs, delayMs, isWanted, run: () => settle(act) });
+    });
     return promise;
   }
 

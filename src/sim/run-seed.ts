@@ -2,6 +2,7 @@
 import { fromUtf8Lossy } from '../base/bytes.ts';
 import { asError } from '../base/errors.ts';
 import type { InPlaceCompute } from '../env/compute.ts';
+import { volumeOf } from './disk/paths.ts';
 import type { FaultCounts } from './faults.ts';
 import { ConvergenceOracle } from './oracles/convergence-oracle.ts';
 import { OwnershipOracle } from './oracles/ownership-oracle.ts';
@@ -171,7 +172,7 @@ class Life {
 }
 
 function logOf({ home, machine }: Site): string {
-  const directory = directoryIn(machine.mountOf(home).volume.root, home, 'cached');
+  const directory = directoryIn(volumeOf(machine, home).root, home, 'cached');
   const bytes = bytesOf(directory?.entries.get('kelpied.log'), 'cached');
   return bytes === null ? '' : fromUtf8Lossy(bytes);
 }

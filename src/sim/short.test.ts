@@ -2,17 +2,14 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { createInPlaceCompute } from '../env/node/compute.ts';
+import { createSettle } from '../env/node/settle.ts';
 import { runSeed } from './run-seed.ts';
 import type { SeedResult } from './run-seed.ts';
 
 /** About ten seconds on a busy machine. */
 const SEEDS = 60;
 
-async function settle(): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  setImmediate(resolve);
-  await promise;
-}
+const settle = createSettle();
 
 async function run(seed: number): Promise<SeedResult> {
   return runSeed({ seed, compute: createInPlaceCompute(), settle });

@@ -25,7 +25,8 @@ export function createStrategy(random: Prng): Strategy {
 class PriorityStrategy implements Strategy {
   readonly name = 'priority';
   readonly #random: Prng;
-  readonly #priorities = new Map<string, number>();
+  /** By actor, then by site. */
+  readonly #priorities = new Map<string, Map<string, number>>();
   #lowest = 0;
 
   constructor(random: Prng) {
@@ -35,8 +36,8 @@ class PriorityStrategy implements Strategy {
   choose(due: readonly Task[]): number {
     let best = 0;
     let bestPriority = -Infinity;
-    for (const [index, task] of due.entries()) {
-      const priority = this.#priorityOf(task);
+    for (let index = 0; index < due.length; index += 1) {
+      const priority = this.#priorityOf(due[index]);
       if (priority <= bestPriority) continue;
       best = index;
       bestPriority = priority;
@@ -45,19 +46,29 @@ class PriorityStrategy implements Strategy {
     return best;
   }
 
-  #priorityOf({ actor, site }: Task): number {
-    const key = `${actor} ${site}`;
-    let priority = this.#priorities.get(key);
+  #priorityOf(task: Task | undefined): number {
+    if (task === undefined) return -Infinity;
+    const priorities = this.#prioritiesOf(task.actor);
+    let priority = priorities.get(task.site);
     if (priority === undefined) {
       priority = this.#random.fraction();
-      this.#priorities.set(key, priority);
+      priorities.set(task.site, priority);
     }
     return priority;
+  }
+
+  #prioritiesOf(actor: string): Map<string, number> {
+    let priorities = this.#priorities.get(actor);
+    if (priorities === undefined) {
+      priorities = new Map();
+      this.#priorities.set(actor, priorities);
+    }
+    return priorities;
   }
 
   #demote(task: Task | undefined): void {
     if (task === undefined) return;
     this.#lowest -= 1;
-    this.#priorities.set(`${task.actor} ${task.site}`, this.#lowest);
+    this.#prioritiesOf(task.actor).set(task.site, this.#lowest);
   }
 }

@@ -7,12 +7,17 @@ export class PageStore {
   /** Pages that nobody else holds: they may be written in place. */
   readonly #own = new Set<number>();
   #sizeBytes: number;
+  #version = 0;
 
   constructor(pages: ReadonlyMap<number, Bytes> = new Map(), sizeBytes = 0) {
     this.#pages = new Map(pages);
     this.#sizeBytes = sizeBytes;
   }
 
+  /** Grows with every change: what was made of the same version is the same. */
+  get version(): number {
+    return this.#version;
+  }
   get sizeBytes(): number {
     return this.#sizeBytes;
   }
@@ -60,6 +65,7 @@ export class PageStore {
   }
 
   write(from: Bytes, offset: number): void {
+    this.#version += 1;
     for (let done = 0; done < from.byteLength;) {
       const at = offset + done;
       const start = at % PAGE_BYTES;
@@ -72,12 +78,14 @@ export class PageStore {
 
   /** Puts a page as it is, or makes a hole. */
   putPage(index: number, page: Bytes | undefined): void {
+    this.#version += 1;
     this.#own.delete(index);
     if (page === undefined) this.#pages.delete(index);
     else this.#pages.set(index, page);
   }
 
   truncate(sizeBytes: number): void {
+    this.#version += 1;
     if (sizeBytes < this.#sizeBytes) {
       const kept = Math.ceil(sizeBytes / PAGE_BYTES);
       for (const page of [...this.#pages.keys()]) if (page >= kept) this.putPage(page, undefined);

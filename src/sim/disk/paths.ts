@@ -5,6 +5,8 @@ import type { DirectoryInode, Inode } from './inode.ts';
 import type { Volume } from './volume.ts';
 
 const SYMLINKS_MAX = 40;
+/** Parsed paths that are kept: programs ask for the same ones again and again. */
+const PARSED_PATHS_MAX = 20_000;
 
 /** Where a name is, whether or not something has it. */
 export interface Place {
@@ -18,29 +20,24 @@ export interface Place {
 /** @throws SystemError when a directory on the way is missing or none. `/` itself has the name ``. */
 export function locate(machine: Machine, path: string, act: string, links = 0): Place {
   if (links > SYMLINKS_MAX) throw new SystemError('ELOOP', act, path);
-  if (!path.startsWith('/') || path.includes('\0')) throw new SystemError('EINVAL', act, path);
-  const { volume, rest } = machine.mountOf(normalized(path));
-  const names = rest.split('/').filter((name) => name !== '');
+  const names = namesOf(path);
+  if (names === null) throw new SystemError('EINVAL', act, path);
+  const { volume, depth } = machine.mountOf(names);
   let directory = volume.root;
-  for (const [index, name] of names.slice(0, -1).entries()) {
-    const inode = directory.entries.get(name);
+  for (let index = depth; index < names.length - 1; index += 1) {
+    const inode = directory.entries.get(names[index] ?? '');
     if (inode === undefined) throw new SystemError('ENOENT', act, path);
     if (inode.kind === 'symlink') {
-      const mount = normalized(path).slice(0, normalized(path).length - rest.length);
-      const parent = `${mount}/${names.slice(0, index).join('/')}`;
+      const parent = `/${names.slice(0, index).join('/')}`;
       const target = inode.target.startsWith('/') ? inode.target : `${parent}/${inode.target}`;
       return locate(machine, `${target}/${names.slice(index + 1).join('/')}`, act, links + 1);
     }
     if (inode.kind !== 'directory') throw new SystemError('ENOTDIR', act, path);
     directory = inode;
   }
-  const name = names.at(-1) ?? '';
-  return {
-    volume,
-    directory,
-    name,
-    inode: name === '' ? volume.root : (directory.entries.get(name) ?? null),
-  };
+  const name = names.length === depth ? '' : (names.at(-1) ?? '');
+  const inode = name === '' ? volume.root : (directory.entries.get(name) ?? null);
+  return { volume, directory, name, inode };
 }
 
 /** What a path names, links followed. @throws SystemError `ENOENT` … */
@@ -74,13 +71,34 @@ export function directoryAt(machine: Machine, path: string, act: string): Direct
   return inode;
 }
 
-/** Without doubled and trailing slashes, `.` and `..`. */
-export function normalized(path: string): string {
+/** The volume that a path is on, whether or not anything has the path. */
+export function volumeOf(machine: Machine, path: string): Volume {
+  return machine.mountOf(namesOf(path) ?? []).volume;
+}
+
+const parsedPaths = new Map<string, readonly string[] | null>();
+
+/** The names that a path goes through, without `.` and `..`; null when it is no absolute path. */
+function namesOf(path: string): readonly string[] | null {
+  const known = parsedPaths.get(path);
+  if (known !== undefined) return known;
+  if (parsedPaths.size >= PARSED_PATHS_MAX) parsedPaths.clear();
+  const names = path.startsWith('/') && !path.includes('\0') ? parsePath(path) : null;
+  parsedPaths.set(path, names);
+  return names;
+}
+
+function parsePath(path: string): readonly string[] {
   const names: string[] = [];
   for (const name of path.split('/')) {
     if (name === '' || name === '.') continue;
     if (name === '..') names.pop();
     else names.push(name);
   }
-  return `/${names.join('/')}`;
+  return names;
+}
+
+/** Without doubled and trailing slashes, `.` and `..`. */
+export function normalized(path: string): string {
+  return `/${parsePath(path).join('/')}`;
 }

@@ -1,5 +1,6 @@
 /** What a disk does to those who use it. */
 import { SystemError } from '../../env/system-error.ts';
+import { volumeOf } from '../disk/paths.ts';
 import type { Machine } from '../machine.ts';
 
 const WRITING: ReadonlySet<string> = new Set([
@@ -51,7 +52,7 @@ export function fileTrouble(machine: Machine): FileTrouble {
       if (WRITING.has(site)) fail('storage_write_fail', site, path);
       if (READING.has(site)) fail('storage_read_fail', site, path);
       if (SYNCING.has(site)) fail('storage_fsync_fail', site, path);
-      if (!ALLOCATING.has(site) || machine.mountOf(path).volume.capacityBytes > 0) return;
+      if (!ALLOCATING.has(site) || volumeOf(machine, path).capacityBytes > 0) return;
       faults.tookEffect('disk_full');
       throw new SystemError('ENOSPC', site, path);
     },

@@ -4,12 +4,10 @@
  *
  *     u32 little-endian payload length | u8 kind | payload
  */
-import type { z } from 'zod';
-import { fromUtf8, utf8, viewOf } from '../../base/bytes.ts';
+import { concat, fromUtf8, utf8, viewOf } from '../../base/bytes.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import { KIB, MIB } from '../../base/units.ts';
 import type { Connection } from '../../env/sockets.ts';
-import { parseJson } from '../parse-json.ts';
 import { SystemError } from '../../env/system-error.ts';
 
 export type FrameKind = 'head' | 'data' | 'end';
@@ -23,7 +21,7 @@ const kinds: readonly FrameKind[] = ['head', 'data', 'end'];
 const HEADER_BYTES = 5;
 const PAYLOAD_BYTES_MAX: number = MIB;
 /** Bodies are cut to this. */
-export const DATA_BYTES_MAX: number = 64 * KIB;
+const DATA_BYTES_MAX: number = 64 * KIB;
 
 export function encodeFrame(kind: FrameKind, payload: Bytes): Bytes {
   const bytes = new Uint8Array(HEADER_BYTES + payload.byteLength);
@@ -33,22 +31,71 @@ export function encodeFrame(kind: FrameKind, payload: Bytes): Bytes {
   return bytes;
 }
 
-export function headFrame(head: unknown): Bytes {
-  return encodeFrame('head', utf8(JSON.stringify(head)));
+const END: Bytes = encodeFrame('end', new Uint8Array(0));
+
+/** The first words of a request or an answer: its line, then its headers. */
+export interface Head {
+  readonly line: string;
+  readonly headers: Readonly<Record<string, string>>;
 }
 
-export function headOf<T>(frame: Frame, schema: z.ZodType<T>): T {
-  return parseJson(schema, fromUtf8(frame.payload));
+export function headFrame({ line, headers }: Head): Bytes {
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  return encodeFrame('head', utf8([line, ...lines].join('\n')));
 }
 
-/** Sends a body in pieces. */
-export async function sendBody(connection: Connection, body: AsyncIterable<Bytes>): Promise<void> {
-  for await (const part of body) {
-    for (let start = 0; start < part.byteLength; start += DATA_BYTES_MAX) {
-      await connection.write(encodeFrame('data', part.subarray(start, start + DATA_BYTES_MAX)));
+export function headOf(frame: Frame): Head {
+  const [line = '', ...lines] = fromUtf8(frame.payload).split('\n');
+  const headers: Record<string, string> = {};
+  for (const header of lines) {
+    const at = header.indexOf(': ');
+    headers[header.slice(0, at)] = header.slice(at + 2);
+  }
+  return { line, headers };
+}
+
+function* dataFrames(bytes: Bytes): Generator<Bytes> {
+  for (let start = 0; start < bytes.byteLength; start += DATA_BYTES_MAX)
+    yield encodeFrame('data', bytes.subarray(start, start + DATA_BYTES_MAX));
+}
+
+/** A whole body, whose end is known. */
+export function bodyFrames(body: Bytes): readonly Bytes[] {
+  return [...dataFrames(body), END];
+}
+
+/**
+ * Sends frames: what is sent while a write is under way goes with the next one, as a system's own buffer does it, in pieces that a reader
+ * can hold up.
+ */
+export class FrameWriter {
+  readonly #connection: Connection;
+  readonly #waiting: Bytes[] = [];
+  #writing: Promise<void> | null = null;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  /** Resolves when all that was sent so far is taken. @throws SystemError as writing to the connection does. */
+  send(...frames: readonly Bytes[]): Promise<void> {
+    this.#waiting.push(...frames);
+    this.#writing ??= this.#flush();
+    return this.#writing;
+  }
+
+  async sendBody(body: AsyncIterable<Bytes>): Promise<void> {
+    for await (const part of body) for (const frame of dataFrames(part)) await this.send(frame);
+    await this.send(END);
+  }
+
+  async #flush(): Promise<void> {
+    try {
+      while (this.#waiting.length > 0) await this.#connection.write(concat(this.#waiting.splice(0)));
+    } finally {
+      this.#writing = null;
     }
   }
-  await connection.write(encodeFrame('end', new Uint8Array(0)));
 }
 
 /** Takes a connection's bytes apart. */
@@ -76,10 +123,7 @@ export class FrameReader {
     while (this.#rest.byteLength < length) {
       const more = await this.#connection.read();
       if (more === null) return false;
-      const joined = new Uint8Array(this.#rest.byteLength + more.byteLength);
-      joined.set(this.#rest);
-      joined.set(more, this.#rest.byteLength);
-      this.#rest = joined;
+      this.#rest = this.#rest.byteLength === 0 ? more : concat([this.#rest, more]);
     }
     return true;
   }

@@ -1,5 +1,6 @@
 /** One direction of a byte stream between two processes: bounded, so that a slow reader slows the writer. */
 import { assert } from '../../base/assert.ts';
+import { concat } from '../../base/bytes.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import { KIB } from '../../base/units.ts';
 import { SystemError } from '../../env/system-error.ts';
@@ -22,31 +23,31 @@ export class Pipe {
   #isEnded = false;
   /** Why neither side can go on; null while both can. */
   #broken: 'reader' | 'reset' | null = null;
-  #reading: Answer<Bytes | null> | null = null;
+  /** Of the read that waits for bytes, an end or a break. */
+  #wakeReader: (() => void) | null = null;
   #writing: WaitingWrite | null = null;
 
   /** The next bytes, in pieces of any size; null at the end. */
   read(process: SimProcess, site: string): Promise<Bytes | null> {
     return process.wait<Bytes | null>(site, (done) => {
-      assert(this.#reading === null, 'one read at a time');
-      this.#reading = done;
-      this.#pump(process);
+      assert(this.#wakeReader === null, 'one read at a time');
+      this.#wakeReader = () => done(() => this.#take(process));
+      this.#pump();
     });
   }
 
   write(process: SimProcess, site: string, bytes: Bytes): Promise<void> {
     return process.wait<void>(site, (done) => {
       assert(this.#writing === null, 'one write at a time');
-      if (this.#broken !== null || this.#isEnded) return done(() => this.#refuseWrite());
       this.#writing = { bytes, taken: 0, done };
-      this.#pump(process);
+      this.#pump();
     });
   }
 
   /** The writer sends no more; what was sent can still be read. */
   end(): void {
     this.#isEnded = true;
-    this.#pump(null);
+    this.#pump();
   }
 
   /** The reader is gone: nothing sent arrives any more. */
@@ -54,16 +55,17 @@ export class Pipe {
     this.#broken ??= 'reader';
     this.#chunks.length = 0;
     this.#bytes = 0;
-    this.#pump(null);
+    this.#pump();
   }
 
   /** The writer is gone without an end; the reader notices when it has read what there is. */
   reset(): void {
     this.#broken ??= 'reset';
-    this.#pump(null);
+    this.#pump();
   }
 
-  #pump(process: SimProcess | null): void {
+  /** Takes what is being written as far as it fits, and wakes whoever waits for what there is now. */
+  #pump(): void {
     const writing = this.#writing;
     if (writing !== null && this.#broken === null && !this.#isEnded) {
       const count = Math.min(writing.bytes.byteLength - writing.taken, CAPACITY_BYTES - this.#bytes);
@@ -72,35 +74,40 @@ export class Pipe {
       this.#bytes += count;
       if (writing.taken === writing.bytes.byteLength) this.#endWrite(() => undefined);
     } else if (writing !== null) this.#endWrite(() => this.#refuseWrite());
-    if (this.#reading === null) return;
-    const done = this.#reading;
-    if (this.#bytes > 0) {
-      this.#reading = null;
-      const chunk = this.#take(process);
-      done(() => chunk);
-      this.#pump(process);
-    } else if (this.#broken === 'reset') {
-      this.#reading = null;
-      done(() => {
-        throw new SystemError('ECONNRESET', 'read', 'connection');
-      });
-    } else if (this.#isEnded || this.#broken === 'reader') {
-      this.#reading = null;
-      done(() => null);
-    }
+    if (this.#bytes === 0 && this.#broken === null && !this.#isEnded) return;
+    const wake = this.#wakeReader;
+    this.#wakeReader = null;
+    wake?.();
   }
 
   /** Streams have no borders: what was sent in one piece may come in several, and the other way round. */
-  #take(process: SimProcess | null): Bytes {
-    const first = this.#chunks[0];
-    assert(first !== undefined, 'there are bytes');
-    const random = process?.machine.random;
-    const most = Math.min(first.byteLength, CHUNK_BYTES_MAX);
-    const count = random?.chance(0.1) === true ? random.between(1, most) : most;
-    if (count === first.byteLength) this.#chunks.shift();
-    else this.#chunks[0] = first.subarray(count);
-    this.#bytes -= count;
-    return first.subarray(0, count);
+  #take(process: SimProcess): Bytes | null {
+    if (this.#bytes === 0) {
+      if (this.#broken === 'reset') throw new SystemError('ECONNRESET', 'read', 'connection');
+      return null;
+    }
+    const { random } = process.machine;
+    const most = Math.min(this.#bytes, CHUNK_BYTES_MAX);
+    const chunk = this.#takeBytes(random.chance(0.1) ? random.between(1, most) : most);
+    this.#pump();
+    return chunk;
+  }
+
+  #takeBytes(length: number): Bytes {
+    const parts: Bytes[] = [];
+    let left = length;
+    while (left > 0) {
+      const first = this.#chunks[0];
+      assert(first !== undefined, 'there are bytes');
+      const part = first.subarray(0, left);
+      if (part.byteLength === first.byteLength) this.#chunks.shift();
+      else this.#chunks[0] = first.subarray(part.byteLength);
+      parts.push(part);
+      left -= part.byteLength;
+    }
+    this.#bytes -= length;
+    const [only] = parts;
+    return parts.length === 1 && only !== undefined ? only : concat(parts);
   }
 
   #endWrite(act: () => void): void {

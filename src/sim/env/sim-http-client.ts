@@ -1,20 +1,17 @@
-import { z } from 'zod';
 import type { Bytes } from '../../base/bytes.ts';
 import type { HttpRequest, HttpResponse } from '../../env/http.ts';
 import type { Connection, Sockets } from '../../env/sockets.ts';
 import { SystemError } from '../../env/system-error.ts';
 import type { Faults } from '../faults.ts';
-import { FrameReader, headFrame, headOf, sendBody } from './http-frames.ts';
+import { bodyFrames, FrameReader, FrameWriter, headFrame, headOf } from './http-frames.ts';
+import type { Head } from './http-frames.ts';
 
-export interface ResponseHead {
+interface ResponseHead {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
 }
 
-const responseHead: z.ZodType<ResponseHead> = z.object({
-  status: z.number(),
-  headers: z.record(z.string(), z.string()),
-});
+const NO_BYTES: Bytes = new Uint8Array(0);
 
 /** One request on a connection of its own. */
 export async function sendRequest(
@@ -51,7 +48,7 @@ class ClientExchange {
     const { method, path, headers, signal } = this.#request;
     signal?.addEventListener('abort', this.#onAbort);
     try {
-      const head = await this.#orFailure(this.#exchangeHeads({ method, path, headers }));
+      const head = await this.#orFailure(this.#exchangeHeads({ line: `${method} ${path}`, headers }));
       return { ...head, body: this.#body() };
     } catch (error) {
       this.#end();
@@ -59,13 +56,13 @@ class ClientExchange {
     }
   }
 
-  async #exchangeHeads(head: unknown): Promise<ResponseHead> {
-    await this.#connection.write(headFrame(head));
-    void this.#sendBody();
+  async #exchangeHeads(head: Head): Promise<ResponseHead> {
+    await this.#send(headFrame(head));
     const frame = await this.#next();
     if (frame?.kind !== 'head')
       throw new SystemError(frame === null ? 'ECONNRESET' : 'EPROTO', 'request', 'http');
-    return headOf(frame, responseHead);
+    const { line, headers } = headOf(frame);
+    return { status: Number(line), headers };
   }
 
   async *#body(): AsyncGenerator<Bytes, void> {
@@ -90,12 +87,18 @@ class ClientExchange {
     return this.#frames.next();
   }
 
-  async #sendBody(): Promise<void> {
-    const { body } = this.#request;
+  /** Resolves when the head is on its way; a body that is streamed follows. */
+  async #send(head: Bytes): Promise<void> {
+    const { body = NO_BYTES } = this.#request;
+    const writer = new FrameWriter(this.#connection);
+    if (body instanceof Uint8Array) return writer.send(head, ...bodyFrames(body));
+    await writer.send(head);
+    void this.#stream(writer, body);
+  }
+
+  async #stream(writer: FrameWriter, body: AsyncIterable<Bytes>): Promise<void> {
     try {
-      if (body === undefined) await sendBody(this.#connection, once(null));
-      else if (body instanceof Uint8Array) await sendBody(this.#connection, once(body));
-      else await sendBody(this.#connection, this.#owned(body));
+      await writer.sendBody(this.#owned(body));
     } catch (error) {
       // A server that answers without reading the request closes it: the answer says what happened.
       if (!(error instanceof SystemError)) this.#failure.reject(error);
@@ -132,8 +135,4 @@ class ClientExchange {
     this.#connection.close();
     void this.#bodyIterator?.return?.();
   }
-}
-
-async function* once(bytes: Bytes | null): AsyncGenerator<Bytes, void> {
-  if (bytes !== null) yield bytes;
 }

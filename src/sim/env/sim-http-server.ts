@@ -1,25 +1,12 @@
-import { z } from 'zod';
 import type { Bytes } from '../../base/bytes.ts';
 import { SECOND_MS } from '../../base/units.ts';
 import type { Clock } from '../../env/clock.ts';
 import type { Connection, Listener, SocketAddress, Sockets } from '../../env/sockets.ts';
-import { FrameReader, headFrame, headOf, sendBody } from './http-frames.ts';
-import type { Frame } from './http-frames.ts';
+import { FrameReader, FrameWriter, headFrame, headOf } from './http-frames.ts';
+import type { Frame, Head } from './http-frames.ts';
 
 const CLOSE_WAIT_MS: number = 5 * SECOND_MS;
 const QUEUED_FRAMES_MAX = 4;
-
-interface RequestHead {
-  readonly method: string;
-  readonly path: string;
-  readonly headers: Readonly<Record<string, string>>;
-}
-
-const requestHead: z.ZodType<RequestHead> = z.object({
-  method: z.string(),
-  path: z.string(),
-  headers: z.record(z.string(), z.string()),
-});
 
 type Handler = (request: Request) => Promise<Response>;
 
@@ -65,7 +52,7 @@ class ServerExchange {
       const first = await frames.next();
       if (first?.kind !== 'head') return;
       void this.#readBody(frames);
-      await this.#answer(await this.#respond(headOf(first, requestHead)));
+      await this.#answer(await this.#respond(headOf(first)));
     } catch {
       // The client is gone: nobody is left to be told.
     } finally {
@@ -74,7 +61,8 @@ class ServerExchange {
     }
   }
 
-  async #respond({ method, path, headers }: RequestHead): Promise<Response> {
+  async #respond({ line, headers }: Head): Promise<Response> {
+    const [method = '', path = ''] = line.split(' ');
     const hasBody = method !== 'GET' && method !== 'HEAD';
     const { signal } = this.#gone;
     try {
@@ -93,8 +81,9 @@ class ServerExchange {
     this.#gone.signal.addEventListener('abort', stop);
     if (this.#gone.signal.aborted) stop();
     try {
-      await this.#connection.write(headFrame({ status: response.status, headers: joined(response.headers) }));
-      await sendBody(this.#connection, partsOf(reader));
+      const writer = new FrameWriter(this.#connection);
+      const head = writer.send(headFrame({ line: `${response.status}`, headers: joined(response.headers) }));
+      await Promise.all([head, writer.sendBody(partsOf(reader))]);
       await this.#connection.end();
     } catch (error) {
       stop();

@@ -44,10 +44,7 @@ export class SimProcesses implements Processes {
       if (found === null) return null;
       return {
         identity,
-        wait: async () => {
-          while (found.isAlive)
-            await this.#process.call('processes.poll', () => undefined, { delayMs: ADOPTED_POLL_MS_MAX / 4 });
-        },
+        wait: () => this.#noticeEnd(found),
         kill: (signal) => found.machine.kill(found, signal),
       };
     });
@@ -60,6 +57,20 @@ export class SimProcesses implements Processes {
   async list(): ReturnType<Processes['list']> {
     return this.#process.call('processes.list', () =>
       this.#process.machine.processes.map(({ identity, args }) => ({ identity, args })),
+    );
+  }
+
+  /** Whoever polls notices late. */
+  #noticeEnd(found: SimProcess): Promise<void> {
+    const delayMs = this.#process.machine.random.fraction() * ADOPTED_POLL_MS_MAX;
+    return this.#process.wait<void>(
+      'processes.poll',
+      (done) => {
+        const notice = (): void => done(() => undefined);
+        if (found.isAlive) found.onExit(notice);
+        else notice();
+      },
+      { delayMs },
     );
   }
 

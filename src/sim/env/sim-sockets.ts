@@ -30,6 +30,7 @@ export class SimSockets implements Sockets {
     return this.#process.wait<Connection>(
       'sockets.connect',
       (done) => {
+        // Nobody answers there, not even with a refusal.
         if (address.kind === 'tcp' && !isLocal(address.host)) return;
         done(() => connectTo(this.#process, findListener(this.#process.machine, address)));
       },

@@ -6,6 +6,7 @@ import { isKelpieError } from '../../base/errors.ts';
 import type { DaemonClient } from '../../cli/daemon-client.ts';
 import { routes } from '../../daemon/api/routes.ts';
 import type { VmView } from '../../daemon/api/vms.ts';
+import { volumeOf } from '../disk/paths.ts';
 import type { VmModel } from '../workload/vm-model.ts';
 import { countOf } from '../workload/person.ts';
 import { STORE_PATH } from '../world/world.ts';
@@ -121,7 +122,7 @@ export class ConvergenceOracle {
   }
 
   async #checkNothingLeft({ site }: Place): Promise<void> {
-    const root = site.machine.mountOf(site.home).volume.root;
+    const root = volumeOf(site.machine, site.home).root;
     for (const name of ['vms', 'run', 'operations', 'blobs', 'tmp']) {
       const path = `${site.home}/${name}`;
       const left = (): readonly string[] => [...(directoryIn(root, path, 'cached')?.entries.keys() ?? [])];

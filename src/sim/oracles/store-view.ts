@@ -1,9 +1,9 @@
 /** What is in the store, read past every program: as running systems see it, or as it would be after a loss of power. */
-import { z } from 'zod';
 import { fromUtf8Lossy } from '../../base/bytes.ts';
 import type { Bytes } from '../../base/bytes.ts';
-import type { DirectoryInode, Inode } from '../disk/inode.ts';
-import { parseJson } from '../parse-json.ts';
+import { isJsonObject } from '../../base/json.ts';
+import type { DirectoryInode, FileInode, Inode } from '../disk/inode.ts';
+import type { PageStore } from '../disk/page-store.ts';
 import type { World } from '../world/world.ts';
 
 /** `cached`: what programs see. `durable`: what is promised to survive. */
@@ -49,41 +49,55 @@ export function newestRecords(world: World, view: View): readonly RecordSeen[] {
   if (ownership === null) return records;
   for (const [vmId, directory] of entriesOf(ownership, view)) {
     if (directory.kind !== 'directory') continue;
-    const newest = revisionsIn(directory, view).at(-1);
-    const record =
-      newest === undefined ? null : parseRecord(vmId, newest.revision, bytesOf(newest.inode, view));
-    if (record !== null) records.push(record);
+    const newest = newestRevision(directory, view);
+    if (newest?.inode.kind === 'file') records.push(recordIn(vmId, newest.revision, newest.inode, view));
   }
   return records;
 }
 
-function revisionsIn(
+function newestRevision(
   directory: DirectoryInode,
   view: View,
-): readonly { readonly revision: number; readonly inode: Inode }[] {
-  return [...entriesOf(directory, view)]
-    .flatMap(([name, inode]) =>
-      /^\d+\.json$/.test(name) ? [{ revision: Number.parseInt(name, 10), inode }] : [],
-    )
-    .toSorted((a, b) => a.revision - b.revision);
+): { readonly revision: number; readonly inode: Inode } | null {
+  let newest: { revision: number; inode: Inode } | null = null;
+  for (const [name, inode] of entriesOf(directory, view)) {
+    const revision = /^\d+\.json$/.test(name) ? Number.parseInt(name, 10) : -1;
+    if (revision > (newest?.revision ?? -1)) newest = { revision, inode };
+  }
+  return newest;
 }
 
-function parseRecord(vmId: string, revision: number, bytes: Bytes | null): RecordSeen | null {
-  if (bytes === null) return null;
-  const text = fromUtf8Lossy(bytes);
+/** Oracles look again and again at records that did not change. */
+const parsedRecords = new WeakMap<PageStore, { readonly version: number; readonly record: RecordSeen }>();
+
+function recordIn(vmId: string, revision: number, inode: FileInode, view: View): RecordSeen {
+  const contents = view === 'cached' ? inode.contents : inode.durable;
+  const known = parsedRecords.get(contents);
+  if (known?.version === contents.version) return known.record;
+  const bytes = new Uint8Array(contents.sizeBytes);
+  contents.read(bytes, 0);
+  const record = parseRecord(vmId, revision, fromUtf8Lossy(bytes));
+  parsedRecords.set(contents, { version: contents.version, record });
+  return record;
+}
+
+function parseRecord(vmId: string, revision: number, text: string): RecordSeen {
+  const damaged = { vmId, revision, epoch: -1, state: 'damaged', owner: null, packageId: null, text };
+  let record: unknown;
   try {
-    const record = parseJson(z.record(z.string(), z.unknown()), text);
-    const word = (name: string): string | null => (typeof record[name] === 'string' ? record[name] : null);
-    return {
-      vmId,
-      revision,
-      epoch: Number(record['epoch']),
-      state: word('state') ?? '',
-      owner: word('owner'),
-      packageId: word('packageId'),
-      text,
-    };
+    record = JSON.parse(text);
   } catch {
-    return { vmId, revision, epoch: -1, state: 'damaged', owner: null, packageId: null, text };
+    return damaged;
   }
+  if (!isJsonObject(record)) return damaged;
+  const word = (value: unknown): string | null => (typeof value === 'string' ? value : null);
+  return {
+    vmId,
+    revision,
+    epoch: Number(record['epoch']),
+    state: word(record['state']) ?? '',
+    owner: word(record['owner']),
+    packageId: word(record['packageId']),
+    text,
+  };
 }
