@@ -1,0 +1,208 @@
+/** The rules of `check.ts`, one function each: null when it holds, else why not and what would work instead. */
+import { portabilityTable } from './portability.ts';
+import type { BackendFacts, CpuFacts, HostFacts, SnapshotFacts } from './facts.ts';
+
+export type ReasonCode =
+  | 'backend'
+  | 'architecture'
+  | 'portability'
+  | 'cpu'
+  | 'cpu-model'
+  | 'accelerator'
+  | 'machine-type'
+  | 'device-layout'
+  | 'vmm-version'
+  | 'image'
+  | 'same-host';
+
+export interface Reason {
+  readonly code: ReasonCode;
+  /** A sentence: what differs. */
+  readonly text: string;
+  /** A sentence: what would work instead. */
+  readonly instead: string;
+}
+
+/** Both sides, and the backend of the host that would run the guest; null when it has none for it. */
+export interface Pair {
+  readonly snapshot: SnapshotFacts;
+  readonly host: HostFacts;
+  readonly backend: BackendFacts | null;
+}
+
+export type Rule = (pair: Pair) => Reason | null;
+
+const CHECKPOINT = 'A checkpoint of the application crosses everything: `kelpie checkpoint`.';
+const FLAGS_TOLD_MAX = 8;
+
+export const backendRule: Rule = ({ snapshot, host, backend }) => {
+  const { machine, architecture } = snapshot;
+  if (backend !== null) return null;
+  const isThere = host.backends.some(({ name }) => name === machine.backend);
+  return {
+    code: isThere ? 'architecture' : 'backend',
+    text: isThere
+      ? `this host's ${machine.backend} does not run ${architecture} guests.`
+      : `it was run by ${machine.backend}, which this host does not have.`,
+    instead: `Install ${machine.backend} for ${architecture} guests here, or restore it where that is. ${CHECKPOINT}`,
+  };
+};
+
+/** A snapshot that says of itself what no VM of its class can be was not written by Kelpie. */
+export const classRule: Rule = ({ snapshot }) => {
+  const { machine, portability } = snapshot;
+  if (machine.backend === 'sim') return null;
+  const { accelerators, why } = portabilityTable[machine.backend][portability];
+  if (machine.accelerator !== 'none' && accelerators.includes(machine.accelerator)) return null;
+  return {
+    code: 'portability',
+    text: `it says that it is of portability "${portability}" and ran on ${machine.backend} with ${machine.accelerator}, which cannot be: ${why}.`,
+    instead: 'Take the snapshot again.',
+  };
+};
+
+/** Apple's states stay on their Mac; whoever restores one there does it by `suspend`, not by a package. */
+export const sameHostRule: Rule = ({ snapshot }) => {
+  const { machine, portability } = snapshot;
+  if (machine.backend === 'sim' || portabilityTable[machine.backend][portability].reach !== 'same-host')
+    return null;
+  return {
+    code: 'same-host',
+    text: `a snapshot of ${machine.backend} only runs on the host and for the user that took it.`,
+    instead: CHECKPOINT,
+  };
+};
+
+export const architectureRule: Rule = ({ snapshot, host }) => {
+  const { portability, architecture, source, machine } = snapshot;
+  if (portability === 'any' || host.architecture === architecture) return null;
+  // Emulated on a host of another architecture from its beginning: a host like that one emulates it just the same.
+  if (machine.accelerator === 'tcg' && source?.architecture === host.architecture) return null;
+  return {
+    code: 'portability',
+    text: `it is a VM for ${architecture} of portability "${portability}", and this host is ${host.architecture}.`,
+    instead: `Restore it on a host of ${architecture}; VMs that are made with --portability any run on both. ${CHECKPOINT}`,
+  };
+};
+
+export const acceleratorRule: Rule = ({ snapshot, backend }) => {
+  const { accelerator } = snapshot.machine;
+  if (backend === null || accelerator === 'none' || backend.accelerators.includes(accelerator)) return null;
+  const has = backend.accelerators.length === 0 ? 'nothing' : backend.accelerators.join(', ');
+  return {
+    code: 'accelerator',
+    text: `it ran with ${accelerator}, and on this host ${backend.name} works with ${has}.`,
+    instead:
+      accelerator === 'tcg'
+        ? `Install a ${backend.name} that can emulate.`
+        : `Restore it where ${accelerator} works; VMs that are made with --portability any need none.`,
+  };
+};
+
+/** Passed-through CPUs must be equal. */
+export const cpuRule: Rule = ({ snapshot, host }) => {
+  if (snapshot.machine.cpuModel !== 'host') return null;
+  const instead = `Restore it on a host with the same CPU; VMs of portability "arch" run on any host of their architecture. ${CHECKPOINT}`;
+  const there = snapshot.source?.cpu ?? null;
+  if (there === null || host.cpu === null) {
+    const whose = there === null ? 'of the host that it comes from' : 'of this host';
+    return {
+      code: 'cpu',
+      text: `it was given its host's CPU as it is, and the CPU ${whose} is not known.`,
+      instead,
+    };
+  }
+  const differs = cpuDifference(there, host.cpu);
+  return differs === null
+    ? null
+    : {
+        code: 'cpu',
+        text: `it was given the CPU of its host as it is, ${there.modelName}; ${differs}.`,
+        instead,
+      };
+};
+
+function cpuDifference(there: CpuFacts, here: CpuFacts): string | null {
+  if (there.vendor !== here.vendor || there.family !== here.family || there.model !== here.model)
+    return `this host has ${here.modelName} (${here.vendor} family ${here.family} model ${here.model}, not ${there.vendor} family ${there.family} model ${there.model})`;
+  const have = new Set(here.flags);
+  const missing = there.flags.filter((flag) => !have.has(flag));
+  if (missing.length === 0) return null;
+  const more = missing.length > FLAGS_TOLD_MAX ? ` and ${missing.length - FLAGS_TOLD_MAX} more` : '';
+  return `this host's CPU lacks ${missing.slice(0, FLAGS_TOLD_MAX).join(', ')}${more}`;
+}
+
+export const cpuModelRule: Rule = ({ snapshot, backend }) => {
+  const { accelerator, cpuModel } = snapshot.machine;
+  if (backend === null || cpuModel === 'host' || accelerator === 'none') return null;
+  const models = backend.cpuModels?.[accelerator] ?? null;
+  if (models?.includes(cpuModel) === true) return null;
+  return {
+    code: 'cpu-model',
+    text:
+      models === null
+        ? `whether ${backend.name} here has the CPU model ${cpuModel} with ${accelerator} is not known.`
+        : `${backend.name} here does not have the CPU model ${cpuModel} with ${accelerator}.`,
+    instead: `Use a version of ${backend.name}, or a host, that has it.`,
+  };
+};
+
+export const machineTypeRule: Rule = ({ snapshot, backend }) => {
+  const { machineType } = snapshot.machine;
+  if (backend === null || backend.machineTypes?.includes(machineType) === true) return null;
+  return {
+    code: 'machine-type',
+    text:
+      backend.machineTypes === null
+        ? `whether ${backend.name} here has the machine type ${machineType} is not known.`
+        : `${backend.name} ${backend.version ?? ''} here does not have the machine type ${machineType}.`,
+    instead: `Use a version of ${backend.name} that has it.`,
+  };
+};
+
+export const deviceLayoutRule: Rule = ({ snapshot, backend }) => {
+  const { deviceLayout } = snapshot.machine;
+  if (backend === null || backend.deviceLayouts.includes(deviceLayout)) return null;
+  return {
+    code: 'device-layout',
+    text: `its devices are laid out as version ${deviceLayout}; this Kelpie knows ${backend.deviceLayouts.join(', ')}.`,
+    instead: 'Use the version of Kelpie that took the snapshot, or a newer one.',
+  };
+};
+
+/** State is read by the version that wrote it and by newer ones. */
+export const vmmVersionRule: Rule = ({ snapshot, backend }) => {
+  if (backend === null) return null;
+  const there = versionNumber(snapshot.machine.backendVersion);
+  const here = backend.version === null ? null : versionNumber(backend.version);
+  const instead = `Update ${backend.name} here, or restore it where that version is.`;
+  if (there === null || here === null)
+    return {
+      code: 'vmm-version',
+      text: `the version of ${backend.name} ${there === null ? 'that it ran on' : 'on this host'} is not known.`,
+      instead,
+    };
+  if (here >= there) return null;
+  return {
+    code: 'vmm-version',
+    text: `it ran on ${backend.name} ${snapshot.machine.backendVersion}, which is newer than this host's ${backend.version ?? ''}.`,
+    instead,
+  };
+};
+
+/** Major and minor as one number that can be compared; null for what is no version. */
+export function versionNumber(text: string): number | null {
+  const [, major, minor] = /^v?(\d{1,4})\.(\d{1,4})(?:[.\s(-]|$)/.exec(text) ?? [];
+  return major === undefined || minor === undefined ? null : Number(major) * 10_000 + Number(minor);
+}
+
+/** The root file system that the guest has mapped must be the very one. */
+export const imageRule: Rule = ({ snapshot, host }) => {
+  const { image, carriesImage } = snapshot;
+  if (carriesImage || host.images.some(({ digest }) => digest === image.digest)) return null;
+  return {
+    code: 'image',
+    text: `its image ${image.name} ${image.version} is not on this host, and the package does not bring it.`,
+    instead: `Publish it with its image, or build that version here: \`kelpie image build ${image.name}\`.`,
+  };
+};
