@@ -1,0 +1,142 @@
+/**
+ * Where packages live, over any object store. The doc comments are the contract, and one suite holds it over every store.
+ *
+ * A *package* is a published, immutable snapshot: a manifest, and in packs the pages of its memory and disk, its device state and
+ * the files of its image. What the store holds already is referred to, not sent. Its id is the SHA-256 of its manifest's bytes.
+ * Publishing is root-last: a reader sees a whole package or none. Everything read back is untrusted.
+ */
+import type { Bytes } from '../../base/bytes.ts';
+import type { FileHandle } from '../../env/files.ts';
+import type { Architecture, SnapshotMetadata } from '../../snapshot/metadata.ts';
+import type { PageMap } from '../../snapshot/page-map.ts';
+import type { PlaceBook } from './place-book.ts';
+import type { StoreMap } from './store-map.ts';
+
+/** A file of the VM's image, by content: the target fetches it when it has no image with this digest. */
+export interface BlobReference {
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly sha256: string;
+}
+
+/** What a package takes in its store. */
+export interface PackageSizes {
+  /** Pages that are not zero, in bytes. */
+  readonly memoryBytes: number;
+  readonly diskBytes: number;
+  /** Stored bytes of the packs that this package brought. */
+  readonly ownBytes: number;
+  /** Stored bytes of frames in packs that were there already. */
+  readonly sharedBytes: number;
+}
+
+export interface TeleportPackage {
+  /** SHA-256 of the manifest's bytes. */
+  readonly id: string;
+  readonly metadata: SnapshotMetadata;
+  /** The package that most of the shared pages came with; null for one that shares nothing. For people: nothing needs it. */
+  readonly parentId: string | null;
+  readonly sizes: PackageSizes;
+  /** The VM's image; empty when the publisher left it out. */
+  readonly imageFiles: readonly BlobReference[];
+  readonly isEncrypted: boolean;
+  /** Public key of whoever signed the manifest, when a valid signature is there. */
+  readonly signedBy: string | null;
+}
+
+/** A memory or a disk as it lies on this host: which page is in which immutable file, by UUID. Pages that the map does not name are zeros. */
+export interface LocalPages {
+  readonly map: PageMap;
+  /** Path of a page file or disk layer of the map. Bytes after the end of such a file are zeros. */
+  readonly pathOf: (file: string) => string;
+}
+
+/** Bytes that are read once, in order, and never held whole. A chunk belongs to whoever took it. */
+export interface ByteSource {
+  readonly sizeBytes: number;
+  readonly bytes: () => AsyncIterable<Bytes>;
+}
+
+/** What is published. */
+export interface PackageSource {
+  readonly metadata: SnapshotMetadata;
+  readonly deviceState: ByteSource;
+  readonly memory: LocalPages;
+  readonly disk: LocalPages;
+  /** Snapshot before this one, where it is still here: pages that did not change, though written, are found by comparing with it. */
+  readonly base: { readonly memory: LocalPages; readonly disk: LocalPages } | null;
+  /** Name, digest and contents; sent only when the store has no image of this digest. */
+  readonly imageFiles: readonly (BlobReference & ByteSource)[];
+  /** What of this host's files is in this store; published pages are added as their packs become durable. */
+  readonly places: PlaceBook;
+}
+
+export interface TransferProgress {
+  /** What is moving: `memory`, `disk`, `device-state`, or an image file's name. */
+  readonly item: string;
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+  /** Bytes that really went over the wire so far, all items together. */
+  readonly movedBytes?: number;
+}
+
+export interface TransferOptions {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: TransferProgress) => void;
+}
+
+/** What of a download is on the disk already; `fetchPages` leaves it out. */
+export interface FetchJournal {
+  /** Frames that are durable in the target, by their index in the map. */
+  readonly isDone: (frame: number) => boolean;
+  /** Called after the target was synced. */
+  readonly done: (frames: readonly number[]) => Promise<void>;
+}
+
+export interface OpenPackage {
+  readonly package: TeleportPackage;
+  /** Where each page lies in the store: checked against its digest. */
+  map(paged: 'memory' | 'disk'): Promise<StoreMap>;
+  /** @throws KelpieError `package_corrupt`. The digest is checked at the end, so nothing is used before it. */
+  deviceState(options?: TransferOptions): AsyncIterable<Bytes>;
+  /**
+   * Writes every page that is not zero to its place in `target`, which is all zeros but for what `journal` says. Each frame's digest is checked
+   * before its pages are written. Not synced at the end.
+   * @throws KelpieError `package_corrupt`, `store_unavailable`, `disk_full`, `canceled`; the next try may go on with the same target and journal.
+   */
+  fetchPages(
+    paged: 'memory' | 'disk',
+    target: FileHandle,
+    options?: TransferOptions & { readonly journal?: FetchJournal },
+  ): Promise<StoreMap>;
+  /** A file of the image, checked as `deviceState`. @throws KelpieError `not_found`. */
+  imageFile(name: string, options?: TransferOptions): AsyncIterable<Bytes>;
+}
+
+export interface TeleportStorage {
+  /** As the user wrote it, without secrets. */
+  readonly url: string;
+  /** What this host can run; packages of another architecture are refused by `downloadForRestore`. */
+  readonly hostArchitecture: Architecture;
+  /** Whether what is published is sealed for the store's recipients. */
+  readonly isEncrypted: boolean;
+  /**
+   * Publishes: packs durable, then the manifest durable. The same content may be published twice, also at the same time. After a failure or a crash no
+   * part of the package is visible, or, when only the answer was lost, all of it is; packs that nobody names are `collect`'s, and the next
+   * publish of the same pages refers to them.
+   * @throws KelpieError `disk_full`, `store_not_writable`, `store_unavailable`, `snapshot_corrupt` (a source has another length), `canceled`, and what a source throws.
+   */
+  upload(source: PackageSource, options?: TransferOptions): Promise<TeleportPackage>;
+  /** The package's manifest, checked. @throws KelpieError `package_not_found`, `package_corrupt`, `package_too_new`, `permission_denied` (sealed for others, or not signed by whom this host trusts). */
+  download(packageId: string): Promise<OpenPackage>;
+  /** As `download`, and refuses with `restore_incompatible` what this host's architecture cannot run. */
+  downloadForRestore(packageId: string): Promise<OpenPackage>;
+  /** The manifest goes; its packs are `collect`'s. No error when it is not there. */
+  delete(packageId: string): Promise<void>;
+  /** Every published package, newest first, at most `PACKAGES_LISTED_MAX`; a damaged one is listed with `damaged` and its reason. */
+  list(): Promise<readonly PackageListing[]>;
+}
+
+export type PackageListing =
+  | { readonly damaged: false; readonly package: TeleportPackage; readonly publishedAtUnixMs: number }
+  | { readonly damaged: true; readonly id: string; readonly reason: string };

@@ -1,0 +1,48 @@
+/** Bounds of packages; what is larger is refused before anything is allocated for it. */
+import { HOUR_MS, KIB, MIB, PAGE_BYTES, SECOND_MS } from '../../base/units.ts';
+import { FRAME_BYTES_MAX, PACKED_FRAME_BYTES_MAX } from '../../env/compute.ts';
+
+/** Pages that are compressed, sealed and checked together: measured best for what changes between two snapshots (`bench/store`). */
+export const FRAME_PAGES: number = FRAME_BYTES_MAX / PAGE_BYTES;
+/**
+ * Frames of one pack. The number of raw bytes, not of stored ones, ends a pack, so that a frame's place is known, and sealed with it,
+ * before it is compressed.
+ */
+export const PACK_FRAMES_MAX = 16;
+/** Longest pack: all frames stored as they are, sealed, and its header. */
+export const PACK_BYTES_MAX: number = PACK_FRAMES_MAX * PACKED_FRAME_BYTES_MAX + KIB;
+/** Packs that one package refers to. */
+export const PACKS_MAX = 65_536;
+/** Frames of one map. */
+export const FRAMES_MAX: number = PACKS_MAX * PACK_FRAMES_MAX;
+/** Runs of one map. */
+export const STORE_MAP_RUNS_MAX: number = 2 ** 24;
+/** Longest encoded map, before it is compressed. */
+export const STORE_MAP_BYTES_MAX: number = 512 * MIB;
+/** Frames of a byte stream that the manifest lists itself; the frames of a longer one are in a table of its own. */
+export const STREAM_FRAMES_INLINE_MAX = 64;
+/** Longest table of the frames of a stream: an image file of 64 GiB. */
+export const FRAME_TABLE_BYTES_MAX: number = 8 * MIB;
+/** Longest manifest: one that refers to `PACKS_MAX` packs, and what it says of the snapshot. */
+export const MANIFEST_BYTES_MAX: number = 8 * MIB;
+/** Longest `pins/SESSION`, which names at most as many packs. */
+export const PIN_BYTES_MAX: number = 4 * MIB;
+/** Longest `store.json`: recipients are a few hundred bytes each. */
+export const STORE_ROOT_BYTES_MAX: number = 256 * KIB;
+/** A pack of which a package would use less than this part is not referred to: its pages are sent again (the packs of a map stay dense). */
+export const PACK_USE_MIN = 0.25;
+/** Bytes of one range request for frames that lie side by side, and the gap that is read along rather than asked twice. */
+export const RANGE_BYTES_MAX: number = 8 * MIB;
+export const RANGE_GAP_BYTES_MAX: number = 64 * KIB;
+/** Stored bytes that are held at once while a package moves, in one direction. */
+export const TRANSFER_BYTES_MAX: number = 48 * MIB;
+/** A publish that takes longer gives up before its manifest: what it sent is found by the next one. */
+export const PUBLISH_MS_MAX: number = 24 * HOUR_MS;
+/** A pin, by the store's clock, after which its publisher is gone for good: longer than `PUBLISH_MS_MAX` by what a last request may take. */
+export const PIN_MS_MAX: number = 26 * HOUR_MS;
+/** Publishes under way at once, or cut; and sweeps. More are a store that somebody fills on purpose. */
+export const PINS_MAX = 1000;
+/** How long a pack stays that nothing refers to: an interrupted publish that is tried again finds it. */
+export const GRACE_MS_DEFAULT: number = 24 * HOUR_MS;
+/** How much of a download is lost at most when it is cut. */
+export const FETCH_CHECKPOINT_MS: number = 5 * SECOND_MS;
