@@ -48,7 +48,7 @@ export class CredentialSource {
     if (found !== null) return found;
     throw new StoreTrouble(
       'no_credentials',
-      'there are no keys for the store: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY and run `kelpie daemon restart`, or put them into a profile (for roles and single sign-on: aws configure export-credentials).',
+      'there are no keys for the store: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY and run kelpie daemon restart, or put them into a profile (for roles and single sign-on: aws configure export-credentials).',
     );
   }
 }

@@ -116,9 +116,9 @@ function sentenceOf(kind: TroubleKind, refusal: Refusal, settings: S3Settings): 
     case 'clock_skew':
       return `the clocks of this host and of ${url} differ too much${refusal.date === '' ? '' : ` (there it is ${refusal.date})`}: set this host's clock.`;
     case 'credentials_expired':
-      return `the keys for ${url} have expired: sign in again, or renew them in the profile (or in the variables, then `kelpie daemon restart`), and try again.`;
+      return `the keys for ${url} have expired: sign in again, or renew them in the profile (or in the variables, then kelpie daemon restart), and try again.`;
     case 'credentials_refused':
-      return `${url} does not accept the keys (${said}): check the profile, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, then `kelpie daemon restart`.`;
+      return `${url} does not accept the keys (${said}): check the profile, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, then kelpie daemon restart.`;
     case 'read_denied':
       return `the keys may not read ${url} (${said}): allow s3:GetObject and s3:ListBucket.`;
     case 'write_denied':
