@@ -1,5 +1,5 @@
 import type { Env } from '../../env/env.ts';
-import { pathOfStore } from '../open-store.ts';
+import { pathOfStore } from '../store-url.ts';
 import { REQUESTS_AT_ONCE_DEFAULT } from './limits.ts';
 import { LocalObjects } from './local/local-objects.ts';
 import type { ObjectStore } from './object-store.ts';

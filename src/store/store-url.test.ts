@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isKelpieError } from '../base/errors.ts';
-import { pathOfStore } from './open-store.ts';
+import { pathOfStore } from './store-url.ts';
 
 test('a store is an absolute path or a file URL', () => {
   assert.equal(pathOfStore('/mnt/team'), '/mnt/team');
@@ -11,7 +11,8 @@ test('a store is an absolute path or a file URL', () => {
 });
 
 const refused: Readonly<Record<string, RegExp>> = {
-  's3://bucket/team': /no S3 stores yet/,
+  's3://bucket/team': /absolute path/,
+  'S3://bucket/team': /s3:\/\/bucket/,
   store: /absolute path/,
   './store': /absolute path/,
   '': /absolute path/,
