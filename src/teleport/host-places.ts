@@ -29,15 +29,30 @@ export class HostPlaces {
   get cacheDirectory(): string {
     return `${this.home}/cache`;
   }
+  /** Packages on their way here (`download.ts`). */
+  get downloadsDirectory(): string {
+    return `${this.home}/downloads`;
+  }
   get temporaryDirectory(): string {
     return `${this.home}/tmp`;
   }
 
+  /** What of this host's files is in a store (`place-files.ts`). */
+  places(storeId: string): string {
+    return `${this.home}/places/${storeId}`;
+  }
+  download(packageId: string): string {
+    return `${this.downloadsDirectory}/${packageId}`;
+  }
   vmDirectory(vmId: string): string {
     return `${this.vmsDirectory}/${vmId}`;
   }
   vmRecord(vmId: string): string {
     return `${this.vmDirectory(vmId)}/vm.json`;
+  }
+  /** Which fuse of the VM's lease is in force (`lease-fuse.ts`). */
+  leaseFuse(vmId: string): string {
+    return `${this.vmDirectory(vmId)}/lease`;
   }
   snapshotsDirectory(vmId: string): string {
     return `${this.vmDirectory(vmId)}/snapshots`;

@@ -1,18 +1,14 @@
 /** A snapshot of this host as what a store publishes: three segments, each streamed from its files. */
-import { assert } from '../base/assert.ts';
 import { MIB, PAGE_BYTES } from '../base/units.ts';
-import { pageFilePath } from '../snapshot/local-snapshot.ts';
-import { PAGE_MAP_BYTES_MAX } from '../snapshot/page-map-codec.ts';
-import { PageMap } from '../snapshot/page-map.ts';
 import { readPages } from '../snapshot/page-reader.ts';
-import { PageRunsBuilder } from '../snapshot/page-runs.ts';
 import { encodeSparseSegment, sparseSegmentBytes } from '../snapshot/sparse-segment.ts';
 import type { Bytes } from '../base/bytes.ts';
 import type { Files } from '../env/files.ts';
 import type { LocalSnapshot } from '../snapshot/local-snapshots.ts';
 import type { SparseSource } from '../snapshot/sparse-segment.ts';
 import type { BlobReference, PackageSource } from '../store/teleport-storage.ts';
-import type { DiskExtent } from './disk-images.ts';
+import { snapshotPages } from './snapshot-pages.ts';
+import type { LocalPages } from '../store/packages/contract.ts';
 import type { TeleportHost } from './teleport-host.ts';
 
 /** How much is read at once; what is held of a package at any time is a few of these. */
@@ -38,47 +34,41 @@ export async function packageSource(
         length: snapshot.deviceStateBytes,
       }),
   };
-  const memory = sparse('memory', await memorySource(host, snapshot, signal));
-  const disk = sparse('disk', await diskSource(host, snapshot, signal));
-  return { metadata: snapshot.metadata, segments: [deviceState, memory, disk], imageFiles };
+  const { memory, disk } = await snapshotPages(host, snapshot, signal);
+  const segments = [
+    deviceState,
+    sparse('memory', memorySource(host, memory, signal)),
+    sparse('disk', diskSource(host, disk)),
+  ];
+  return { metadata: snapshot.metadata, segments, imageFiles };
 }
 
 function sparse(name: Segment['name'], source: SparseSource): Segment {
   return { name, sizeBytes: sparseSegmentBytes(source.runs), bytes: () => encodeSparseSegment(source) };
 }
 
-async function memorySource(
-  host: TeleportHost,
-  snapshot: LocalSnapshot,
-  signal: AbortSignal,
-): Promise<SparseSource> {
-  const { files, compute } = host.env;
-  const map = PageMap.decode(await files.readFile(snapshot.memory.mapPath, PAGE_MAP_BYTES_MAX), compute);
-  const resolvePath = (id: string): string => pageFilePath(host.places.blobDirectory, id);
+function memorySource(host: TeleportHost, { map, pathOf }: LocalPages, signal: AbortSignal): SparseSource {
   return {
     sizeBytes: map.pageCount * PAGE_BYTES,
     runs: map.nonZeroRuns(),
     async *pages() {
-      for await (const batch of readPages(files, map, resolvePath, signal)) yield batch.bytes;
+      for await (const batch of readPages(host.env.files, map, pathOf, signal)) yield batch.bytes;
     },
   };
 }
 
-async function diskSource(
-  host: TeleportHost,
-  snapshot: LocalSnapshot,
-  signal: AbortSignal,
-): Promise<SparseSource> {
-  const top = snapshot.disk.at(-1);
-  assert(top !== undefined, 'a snapshot has a disk');
-  const extents = await host.disks.readExtents(snapshot.disk, signal);
-  const runs = new PageRunsBuilder();
-  for (const { offset, length } of extents) runs.append(offset / PAGE_BYTES, length / PAGE_BYTES);
+function diskSource(host: TeleportHost, { map, pathOf }: LocalPages): SparseSource {
   return {
-    sizeBytes: top.sizeBytes,
-    runs: runs.finish(),
+    sizeBytes: map.pageCount * PAGE_BYTES,
+    runs: map.nonZeroRuns(),
     async *pages() {
-      for (const extent of extents) yield* readStretch(host.env.files, extent);
+      for (const { pageFile, sourcePage, count } of map.runs()) {
+        yield* readStretch(host.env.files, {
+          path: pathOf(pageFile),
+          sourceOffset: sourcePage * PAGE_BYTES,
+          length: count * PAGE_BYTES,
+        });
+      }
     },
   };
 }
@@ -86,7 +76,11 @@ async function diskSource(
 /** A stretch of a file in chunks; zeros after its end, since a raw file may be shorter than its disk. */
 async function* readStretch(
   files: Files,
-  { path, sourceOffset, length }: Pick<DiskExtent, 'path' | 'sourceOffset' | 'length'>,
+  {
+    path,
+    sourceOffset,
+    length,
+  }: { readonly path: string; readonly sourceOffset: number; readonly length: number },
 ): AsyncGenerator<Bytes> {
   const file = await files.open(path, 'r');
   try {

@@ -6,10 +6,12 @@ import { KelpieError } from '../base/errors.ts';
 import { MIB, PAGE_BYTES } from '../base/units.ts';
 import { isSystemError } from '../env/system-error.ts';
 import { diskLayerPath } from '../snapshot/local-snapshot.ts';
+import { PageMap } from '../snapshot/page-map.ts';
 import type { Bytes } from '../base/bytes.ts';
 import type { Env } from '../env/env.ts';
 import type { DiskLayer } from '../snapshot/local-snapshot.ts';
-import type { DiskExtent, DiskImages } from './disk-images.ts';
+import type { MappedRun } from '../snapshot/page-map.ts';
+import type { DiskImages } from './disk-images.ts';
 
 const PROGRAM = 'qemu-img';
 /** A disk of a million separate extents is fragmented beyond use. */
@@ -39,27 +41,31 @@ export class QemuDiskImages implements DiskImages {
     this.#blobDirectory = blobDirectory;
   }
 
-  async readExtents(layers: readonly DiskLayer[], signal?: AbortSignal): Promise<readonly DiskExtent[]> {
+  async pageMap(layers: readonly DiskLayer[], signal?: AbortSignal): Promise<PageMap> {
     const top = this.#top(layers);
     const text = await this.#run(['map', '--output=json', '-f', top.format, this.#path(top)], signal);
     const entries = mapSchema.parse(JSON.parse(text));
-    return entries.filter((entry) => entry.data && !entry.zero).map((entry) => this.#toExtent(entry, layers));
+    const runs = entries
+      .filter((entry) => entry.data && !entry.zero)
+      .map((entry) => this.#toRun(entry, layers));
+    const isWithin = runs.every(({ firstPage, count }) => (firstPage + count) * PAGE_BYTES <= top.sizeBytes);
+    if (!isWithin) throw this.#unreadable('it is larger than the snapshot says');
+    return PageMap.of(top.sizeBytes / PAGE_BYTES, runs);
   }
 
-  #toExtent(entry: MapEntry, layers: readonly DiskLayer[]): DiskExtent {
+  #toRun({ start, length, offset, depth }: MapEntry, layers: readonly DiskLayer[]): MappedRun {
     // Depth 0 is the top; what qemu-img says of file names is how it opened them, not ours to rely on.
-    const layer = layers.at(-1 - entry.depth);
-    if (layer === undefined || entry.offset === undefined)
+    const layer = layers.at(-1 - depth);
+    if (layer === undefined || offset === undefined)
       throw this.#unreadable('a layer is compressed or missing');
-    const extent = {
-      offset: entry.start,
-      length: entry.length,
-      path: this.#path(layer),
-      sourceOffset: entry.offset,
-    };
-    if (extent.offset % PAGE_BYTES !== 0 || extent.length % PAGE_BYTES !== 0)
+    if ([start, length, offset].some((bytes) => bytes % PAGE_BYTES !== 0))
       throw this.#unreadable('its extents are not of whole pages');
-    return extent;
+    return {
+      firstPage: start / PAGE_BYTES,
+      count: length / PAGE_BYTES,
+      pageFile: layer.id,
+      sourcePage: offset / PAGE_BYTES,
+    };
   }
 
   #top(layers: readonly DiskLayer[]): DiskLayer {

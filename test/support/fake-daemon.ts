@@ -37,7 +37,7 @@ export async function withFakeHosts(
     await act(async (name, options = {}, env = hosts.env) => {
       const home = hosts.home(name);
       const backends = [new FakeVmBackend(env, hosts.machines, options)];
-      const daemon = await startDaemon(env, { home, backends, disks: fakeDiskImages(`${home}/blobs`) });
+      const daemon = await startDaemon(env, { home, backends, disks: fakeDiskImages });
       started.push(daemon);
       await hosts.installImage(name);
       return connect(hosts.env, daemon);

@@ -79,7 +79,7 @@ export class FakeHosts {
       identity: { id: `host-${name}`, name },
       log,
       backends: [new FakeVmBackend(env, this.machines, options)],
-      disks: fakeDiskImages(places.blobDirectory),
+      disks: fakeDiskImages,
     });
     await supervisor.start();
     return supervisor;
