@@ -10,9 +10,14 @@ import { collect } from './collect.ts';
 import { patternBytes, sampleMetadata, streamOf } from './sample-package.ts';
 import type { Bytes } from '../../src/base/bytes.ts';
 import type { Compute } from '../../src/env/compute.ts';
-import type { BlobContents, BlobSink, BlobSource, BlobVersion } from '../../src/snapshot/blob/contents.ts';
+import type {
+  BlobContents,
+  BlobPages,
+  BlobSink,
+  BlobSource,
+  BlobVersion,
+} from '../../src/snapshot/blob/contents.ts';
 import type { PageBatch } from '../../src/snapshot/page-reader.ts';
-import type { SparseSource } from '../../src/snapshot/sparse-segment.ts';
 
 export const compute: Compute = createNodeEnv().compute;
 
@@ -42,7 +47,7 @@ export function sampleSource(parts: SampleParts = smallParts, step = 5000): Blob
   };
 }
 
-function sparse(pages: readonly number[], seed: number, step: number): SparseSource {
+function sparse(pages: readonly number[], seed: number, step: number): BlobPages {
   const runs = PageRuns.of(pages.map((firstPage) => ({ firstPage, count: 1 })));
   const bytes = patternBytes(runs.pages * PAGE_BYTES, seed);
   return { sizeBytes: MIB, runs, pages: () => streamOf(bytes, step) };
@@ -114,7 +119,7 @@ export async function skimSample(blob: Bytes): Promise<void> {
 }
 
 /** The whole of a memory or disk. */
-export async function inFull(volume: SparseSource): Promise<Bytes> {
+export async function inFull(volume: BlobPages): Promise<Bytes> {
   const full = new Uint8Array(volume.sizeBytes);
   const bytes = concat(await collect(volume.pages()));
   let taken = 0;

@@ -21,7 +21,7 @@ import { MIB, PAGE_BYTES } from '../../base/units.ts';
 import { encodeSnapshotMetadata } from '../metadata-codec.ts';
 import { PageRuns } from '../page-runs.ts';
 import { readBlob } from './read-blob.ts';
-import { encodeBlob } from './write-blob.ts';
+import { blobBytes, encodeBlob } from './write-blob.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import type { SampleParts } from '../../../test/support/sample-blob.ts';
 import type { BlobVersion } from './contents.ts';
@@ -43,7 +43,9 @@ test('what is read is what was written, cut anywhere', async () => {
   await fc.assert(
     fc.asyncProperty(anyParts, anyVersion, anyStep, anyStep, async (parts, version, given, taken) => {
       const source = sampleSource(parts, given);
-      const read = await readSample(await sampleBlob(version, source), taken);
+      const blob = await sampleBlob(version, source);
+      assert.equal(blob.byteLength, blobBytes(version, source));
+      const read = await readSample(blob, taken);
       assert.deepEqual(read.contents?.metadata, source.metadata);
       assert.equal(read.contents.version, version);
       assert.ok(equalBytes(read.deviceStateBytes, parts.deviceState));

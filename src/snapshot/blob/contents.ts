@@ -7,18 +7,28 @@ import { MIB } from '../../base/units.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import type { SnapshotMetadata } from '../metadata.ts';
 import type { PageBatch } from '../page-reader.ts';
-import type { SparseSource } from '../sparse-segment.ts';
+import type { PageRuns } from '../page-runs.ts';
 
 /** Version 1 has no disks and no digests, and carries memory in full; version 2 has both, and leaves zeros out. */
 export type BlobVersion = 1 | 2;
+
+/** A memory or a disk that becomes a part of a blob. */
+export interface BlobPages {
+  /** Of the whole memory or disk; whole pages. */
+  readonly sizeBytes: number;
+  /** The pages that are there; the others are zeros. */
+  readonly runs: PageRuns;
+  /** The bytes of `runs`, in order, cut anywhere. */
+  readonly pages: () => AsyncIterable<Bytes>;
+}
 
 /** A snapshot that becomes a blob. Everything is read once, in this order. */
 export interface BlobSource {
   readonly metadata: SnapshotMetadata;
   readonly deviceState: { readonly sizeBytes: number; readonly bytes: () => AsyncIterable<Bytes> };
-  readonly memory: SparseSource;
+  readonly memory: BlobPages;
   /** As many as the metadata has, of its sizes: one. */
-  readonly disks: readonly SparseSource[];
+  readonly disks: readonly BlobPages[];
 }
 
 export interface BlobVolume {

@@ -41,6 +41,14 @@ export function encodeFrameHead(frame: readonly PageRun[]): Bytes {
   return bytes;
 }
 
+/** How long all frames of the runs are together. */
+export function framedBytes(runs: PageRuns): number {
+  let length = 0;
+  for (const frame of framesOf(runs))
+    length += BLOB_FRAME_HEAD_BYTES + frame.length * BLOB_EXTENT_BYTES + pagesOf(frame) * PAGE_BYTES;
+  return length;
+}
+
 export function pagesOf(frame: readonly PageRun[]): number {
   return frame.reduce((sum, { count }) => sum + count, 0);
 }

@@ -7,13 +7,18 @@ import { PAGE_BYTES } from '../../base/units.ts';
 import { METADATA_BYTES_MAX } from '../limits.ts';
 import { encodeSnapshotMetadata } from '../metadata-codec.ts';
 import { describedSizes } from './contents.ts';
-import { encodeFrameHead, framesOf, pagesOf } from './frames.ts';
-import { encodeHeadV1, encodeHeadV2 } from './header.ts';
+import { encodeFrameHead, framedBytes, framesOf, pagesOf } from './frames.ts';
+import {
+  BLOB_DIGEST_BYTES,
+  BLOB_HEAD_BYTES,
+  BLOB_VOLUME_BYTES,
+  encodeHeadV1,
+  encodeHeadV2,
+} from './header.ts';
 import { BLOB_DEVICE_STATE_BYTES_MAX, BLOB_ZEROS_BYTES } from './limits.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import type { Compute, Hasher } from '../../env/compute.ts';
-import type { SparseSource } from '../sparse-segment.ts';
-import type { BlobSource } from './contents.ts';
+import type { BlobPages, BlobSource, BlobVersion } from './contents.ts';
 
 /** Any array of zeros; whoever is given it does not write to it. */
 const zeros = new Uint8Array(BLOB_ZEROS_BYTES);
@@ -56,6 +61,20 @@ export async function* encodeBlobWithoutDisks(
   yield* inFull(source.memory);
 }
 
+/** How long the blob will be. */
+export function blobBytes(
+  version: BlobVersion,
+  { metadata, deviceState, memory, disks }: BlobSource,
+): number {
+  const parts = encodeSnapshotMetadata(metadata).byteLength + deviceState.sizeBytes;
+  if (version === 1) return BLOB_HEAD_BYTES + parts + memory.sizeBytes;
+  const volumes = [memory, ...disks];
+  const frames = volumes.reduce((sum, { runs }) => sum + framedBytes(runs), 0);
+  // A digest behind the header, the metadata, the device state and each volume, and one of them all.
+  const digests = (4 + volumes.length) * BLOB_DIGEST_BYTES;
+  return BLOB_HEAD_BYTES + volumes.length * BLOB_VOLUME_BYTES + parts + frames + digests;
+}
+
 function checkedMetadata({ metadata, memory, deviceState }: Omit<BlobSource, 'disks'>): Bytes {
   if (memory.sizeBytes !== describedSizes(metadata).memoryBytes)
     throw damaged('its memory is not that of its metadata');
@@ -76,7 +95,7 @@ async function* deviceStateOf({ deviceState }: Pick<BlobSource, 'deviceState'>):
 }
 
 /** A memory or disk without its zeros: frames. */
-async function* framed(volume: SparseSource): AsyncGenerator<Bytes, void> {
+async function* framed(volume: BlobPages): AsyncGenerator<Bytes, void> {
   const reader = pagesReader(volume);
   try {
     for (const frame of framesOf(volume.runs)) {
@@ -90,7 +109,7 @@ async function* framed(volume: SparseSource): AsyncGenerator<Bytes, void> {
 }
 
 /** A memory with its zeros. */
-async function* inFull(volume: SparseSource): AsyncGenerator<Bytes, void> {
+async function* inFull(volume: BlobPages): AsyncGenerator<Bytes, void> {
   const reader = pagesReader(volume);
   try {
     let endPage = 0;
@@ -106,7 +125,7 @@ async function* inFull(volume: SparseSource): AsyncGenerator<Bytes, void> {
   }
 }
 
-function pagesReader({ sizeBytes, runs, pages }: SparseSource): ByteReader {
+function pagesReader({ sizeBytes, runs, pages }: BlobPages): ByteReader {
   assert(sizeBytes % PAGE_BYTES === 0, 'a memory or disk is of whole pages');
   assert(runs.endPage * PAGE_BYTES <= sizeBytes, 'the runs lie inside');
   return new ByteReader(pages(), isShort);
