@@ -5,14 +5,14 @@ import { FETCH_CHECKPOINT_MS } from './limits.ts';
 
 /** Makes durable what a download has written, every `FETCH_CHECKPOINT_MS`, and then tells the journal: a fast download never waits for a disk. */
 export class FetchCheckpoints {
-  readonly #clock: Clock;
+  readonly #clock: Pick<Clock, 'monotonicMs'>;
   readonly #target: FileHandle;
   readonly #journal: FetchJournal;
   #written: number[] = [];
   #lastMs: number;
   #isBusy = false;
 
-  constructor(clock: Clock, target: FileHandle, journal: FetchJournal) {
+  constructor(clock: Pick<Clock, 'monotonicMs'>, target: FileHandle, journal: FetchJournal) {
     this.#clock = clock;
     this.#target = target;
     this.#journal = journal;

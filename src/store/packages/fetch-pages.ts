@@ -10,7 +10,7 @@ import type { Bytes } from '../../base/bytes.ts';
 import { canceledError } from '../../base/cancel.ts';
 import { inParallel } from '../../base/in-parallel.ts';
 import { PAGE_BYTES } from '../../base/units.ts';
-import type { Env } from '../../env/env.ts';
+import type { Clock } from '../../env/clock.ts';
 import { BATCH_EXTENTS_MAX } from '../../env/files.ts';
 import type { Extent, FileHandle } from '../../env/files.ts';
 import { localFailure } from '../../snapshot/local-failure.ts';
@@ -31,7 +31,7 @@ export interface FetchPagesOptions extends TransferOptions {
  * @param item for progress: `memory`.
  */
 export async function fetchPages(
-  env: Pick<Env, 'clock'>,
+  { clock }: { readonly clock: Pick<Clock, 'monotonicMs'> },
   reader: FrameReader,
   map: StoreMap,
   target: FileHandle,
@@ -39,7 +39,7 @@ export async function fetchPages(
 ): Promise<void> {
   const runs = new RunsByFrame(map);
   const wanted = Array.from(map.frames.keys()).filter((frame) => journal?.isDone(frame) !== true);
-  const checkpoints = journal === undefined ? null : new FetchCheckpoints(env.clock, target, journal);
+  const checkpoints = journal === undefined ? null : new FetchCheckpoints(clock, target, journal);
   const totalBytes = runs.pages * PAGE_BYTES;
   let doneBytes = totalBytes - wanted.reduce((sum, frame) => sum + runs.pagesOf(frame), 0) * PAGE_BYTES;
   let movedBytes = 0;

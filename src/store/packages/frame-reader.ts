@@ -1,7 +1,9 @@
 /** Frames out of a store: checked against their digests, opened and decompressed. Everything else that reads packages stands on this. */
 import { defined } from '../../base/assert.ts';
+import { freeBytes } from '../../base/bytes.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import { KelpieError } from '../../base/errors.ts';
+import { Slots } from '../../base/slots.ts';
 import type { Env } from '../../env/env.ts';
 import { FrameDamaged } from '../../env/frame-damaged.ts';
 import type { ActOptions, ObjectStore } from '../objects/object-store.ts';
@@ -32,12 +34,14 @@ export class FrameReader {
   readonly #compute: Env['compute'];
   readonly #source: FrameSource;
   readonly #owner: string;
+  readonly #slots: Slots;
   readonly #packs: ReadonlySet<string>;
 
   constructor(env: Pick<Env, 'compute'>, source: FrameSource, { key, packs }: FrameOwner) {
     this.#compute = env.compute;
     this.#source = source;
     this.#owner = key;
+    this.#slots = new Slots(env.compute.framesAtOnce);
     this.#packs = new Set(packs.map(packText));
   }
 
@@ -69,11 +73,14 @@ export class FrameReader {
         const frame = defined(table[index], 'a frame of the range');
         const start = frame.offset - offset;
         const bytes = stored.subarray(start, Math.min(length, start + frame.storedBytes));
-        const raw = await this.#unpack(frame, bytes, options);
-        options.signal?.throwIfAborted();
-        await take(raw, index);
+        // One that waits holds no more than its part of the range; one that is unpacked is taken before the next.
+        await this.#slots.run(async () => {
+          options.signal?.throwIfAborted();
+          await take(await this.#unpack(frame, bytes, options), index);
+        });
       }),
     );
+    freeBytes(stored);
     for (const outcome of settled) if (outcome.status === 'rejected') throw outcome.reason;
   }
 

@@ -22,7 +22,7 @@ export type PackageEnv = Pick<Env, 'clock' | 'compute'>;
 
 /** Where packages are, and what opens them. */
 export interface PackageStore {
-  readonly objects: ObjectStore;
+  readonly objects: Pick<ObjectStore, 'get' | 'head' | 'url'>;
   readonly sealing: PackageSealing;
 }
 
@@ -117,11 +117,11 @@ export class StoredPackage implements OpenPackage {
     return map;
   }
 
-  imageFile(name: string, options: TransferOptions = {}): AsyncIterable<Bytes> {
+  async *imageFile(name: string, options: TransferOptions = {}): AsyncGenerator<Bytes> {
     const file = this.manifest.body.imageFiles.find((one) => one.name === name);
     if (file === undefined)
       throw new KelpieError('not_found', `the package has no file "${name}" of its VM's image.`);
-    return readStream(this.#env, this.reader, file.stream, { ...options, item: name });
+    yield* readStream(this.#env, this.reader, file.stream, { ...options, item: name });
   }
 
   /** A map of another size would be written over the end of the VM's memory. */
