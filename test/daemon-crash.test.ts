@@ -50,7 +50,7 @@ const claim = async (supervisor: Supervisor, { storeUrl }: FakeHosts): Promise<u
   return new TeleportIn(
     host,
     registry,
-    { storeUrl, vm: 'dev', packageId: null, name: null, publish: null },
+    { storeUrl, vm: 'dev', packageId: null, name: null, publish: null, leaseMs: null },
     guard,
     quiet,
   ).run();

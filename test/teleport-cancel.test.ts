@@ -43,7 +43,7 @@ async function claim(
       supervisor.operate(vmId, 'restore', act),
     admit: async () => undefined,
   };
-  const request = { storeUrl, vm: 'dev', packageId: null, name: null, publish: null };
+  const request = { storeUrl, vm: 'dev', packageId: null, name: null, publish: null, leaseMs: null };
   return new TeleportIn(host, registry, request, guard, options).run();
 }
 

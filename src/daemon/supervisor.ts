@@ -11,12 +11,16 @@ import { collectBlobs } from '../snapshot/collect-blobs.ts';
 import { localFailure } from '../snapshot/local-failure.ts';
 import { LocalSnapshots } from '../snapshot/local-snapshots.ts';
 import { Journal } from '../teleport/journal.ts';
+import { Leases } from '../teleport/leases.ts';
 import { findAgain, recover, settle } from '../teleport/recovery.ts';
+import { supersede } from '../teleport/supersede.ts';
 import { VmRegistry } from '../teleport/vm-registry.ts';
 import { VmFactory } from '../vm/factory.ts';
 import { BlobGate } from './blob-gate.ts';
 import { HOLD_RETRY_MS_MAX, HOLD_RETRY_MS_MIN, OPERATIONS_MAX, SHUTDOWN_WAIT_MS } from './limits.ts';
 import { VmLocks } from './vm-locks.ts';
+import type { OwnershipRecord } from '../store/ownership-records.ts';
+import type { Store } from '../store/open-store.ts';
 import type { Env } from '../env/env.ts';
 import type { DiskImages } from '../teleport/disk-images.ts';
 import type { HostPlaces } from '../teleport/host-places.ts';
@@ -46,6 +50,8 @@ export class Supervisor {
   readonly #ending = new AbortController();
 
   constructor({ env, places, identity, log, backends, disks }: SupervisorOptions) {
+    const openStoreHere = (url: string): Promise<Store> =>
+      openStore(env, url, { hostArchitecture: env.host.architecture });
     this.host = {
       env,
       places,
@@ -56,7 +62,14 @@ export class Supervisor {
       snapshots: new LocalSnapshots(env, places.home),
       factory: new VmFactory(backends),
       backends,
-      openStore: (url) => openStore(env, url, { hostArchitecture: env.host.architecture }),
+      openStore: openStoreHere,
+      leases: new Leases(
+        { env, places, identity, log, openStore: openStoreHere },
+        {
+          whileIdle: (vm, act) => this.#whileIdle(vm, act),
+          onLost: (vm, record) => this.#track(this.#supersedeLater(vm, record)),
+        },
+      ),
       hold: (operation, cause) => this.#hold(operation, cause),
       later: (vmId, task) => this.#later(vmId, task),
     };
@@ -69,6 +82,8 @@ export class Supervisor {
     await this.registry.load();
     const missing = await recover(this.host, this.registry);
     for (const vm of missing) if (!this.#held.has(vm.id)) this.#findLater(vm);
+    for (const vm of this.registry.all)
+      if (!this.#held.has(vm.id) && !missing.includes(vm)) this.host.leases.watch(vm);
     for (const { id, isUnread } of this.registry.damaged) if (isUnread) this.#track(this.#readLater(id));
     this.#gate.want();
   }
@@ -115,6 +130,7 @@ export class Supervisor {
   async end(reason: KelpieError): Promise<void> {
     this.#ending.abort(reason);
     await this.#quiet();
+    this.host.leases.end();
     for (const vm of this.registry.all) {
       await vm.release();
       await vm.idle();
@@ -177,8 +193,39 @@ export class Supervisor {
         kind: operation.kind,
         vmId,
       });
+      // Settling it may have begun another one, which is held in its place.
+      if (this.#held.get(vmId) !== operation) return;
       this.#held.delete(vmId);
       this.#locks.release(vmId);
+      this.#watch(vmId);
+    });
+  }
+
+  /** Its lease is renewed from here on, if it has one. */
+  #watch(vmId: string): void {
+    const vm = this.registry.byId(vmId);
+    if (vm !== undefined) this.host.leases.watch(vm);
+  }
+
+  async #whileIdle(vm: ManagedVm, act: () => Promise<void>): Promise<boolean> {
+    if (this.#locks.busy(vm.id) !== null || this.#ending.signal.aborted) return false;
+    await this.operate(vm.id, `resume "${vm.name}"`, act);
+    return true;
+  }
+
+  /** Another host has it: the copy here is ended as soon as nothing else is done with it. */
+  async #supersedeLater(vm: ManagedVm, record: OwnershipRecord): Promise<void> {
+    const { ownership } = vm.record;
+    if (ownership === null) return;
+    await this.#untilDone(vm.id, async () => {
+      if (this.#held.has(vm.id)) return;
+      this.#locks.acquire(vm.id, 'ending the copy that another host replaced');
+      try {
+        await supersede(this.host, vm, record, ownership.storeUrl);
+      } finally {
+        if (!this.#held.has(vm.id)) this.#locks.release(vm.id);
+        this.#gate.want();
+      }
     });
   }
 
@@ -202,8 +249,9 @@ export class Supervisor {
     this.#locks.acquire(vm.id, 'finding it again');
     this.#track(
       this.#untilDone(vm.id, async () => {
-        await findAgain(vm);
+        await findAgain(this.host, vm);
         this.#locks.release(vm.id);
+        this.host.leases.watch(vm);
       }),
     );
   }

@@ -47,7 +47,8 @@ export interface AdoptedProcess {
   readonly identity: ProcessIdentity;
   /** Resolves within `ADOPTED_POLL_MS_MAX` after the process has ended. */
   wait(): Promise<void>;
-  kill(signal: 'SIGTERM' | 'SIGKILL'): void;
+  /** `SIGCONT`: lets it go on when it was stopped. */
+  kill(signal: 'SIGTERM' | 'SIGKILL' | 'SIGCONT'): void;
 }
 
 /** How late the end of an adopted process may be noticed, in milliseconds. */

@@ -1,5 +1,5 @@
 /** Bounds of stores; what is larger is refused before anything is allocated for it. */
-import { KIB, MIB } from '../base/units.ts';
+import { HOUR_MS, KIB, MIB, SECOND_MS } from '../base/units.ts';
 
 /** What is read, hashed and written at once. */
 export const STREAM_CHUNK_BYTES: number = MIB;
@@ -11,3 +11,6 @@ export const STORE_URL_LENGTH_MAX = 4096;
 export const HOST_NAME_LENGTH_MAX = 255;
 export const PACKAGES_LISTED_MAX = 1000;
 export const OWNERSHIP_RECORDS_LISTED_MAX = 10_000;
+/** A shorter lease leaves no time to renew it over a slow network; a longer one helps nobody who waits for its end. */
+export const LEASE_MS_MIN: number = 20 * SECOND_MS;
+export const LEASE_MS_MAX: number = 24 * HOUR_MS;

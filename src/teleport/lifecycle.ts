@@ -53,6 +53,7 @@ export async function startVm(
   options: OperationOptions,
 ): Promise<Started> {
   requireNotLive(vm, 'start');
+  await host.leases.secure(vm);
   const operation = { ...newOperation(host, vm), kind: 'start', before: standingOf(vm.record) } as const;
   return journaled(host, registry, operation, () => boot(host, vm, options));
 }
@@ -96,6 +97,16 @@ class PhaseMarks {
       this.#times.set(`${this.#phase.name}Ms`, this.#host.env.clock.monotonicMs() - this.#phase.startedMs);
     this.#phase = null;
   }
+}
+
+/** A paused VM goes on, if this host may still run it. */
+export async function resumeVm(host: TeleportHost, vm: ManagedVm): Promise<void> {
+  const instance = vm.requireLive('resume');
+  await host.leases.secure(vm);
+  await instance.resume();
+  const { ownership } = vm.record;
+  if (ownership !== null && ownership.leasePause !== 'none')
+    await vm.update({ ownership: { ...ownership, leasePause: 'none' }, reason: null });
 }
 
 /** Powers a live VM off. Its disk and snapshots stay. */

@@ -66,13 +66,14 @@ export class ManagedVm {
   requireHere(act: string): void {
     const { departed } = this.#record;
     if (departed === null) return;
-    throw new KelpieError(
-      'vm_departed',
-      `cannot ${act} "${this.name}": it was teleported to ${departed.storeUrl}; restore it from there.`,
-      {
-        data: { storeUrl: departed.storeUrl, packageId: departed.packageId },
-      },
-    );
+    const { storeUrl, packageId, reclaimedBy } = departed;
+    const how =
+      reclaimedBy === null
+        ? `it was teleported to ${storeUrl}; restore it from there.`
+        : `${reclaimedBy} reclaimed it in ${storeUrl}, and this copy has ended; restore it from there.`;
+    throw new KelpieError('vm_departed', `cannot ${act} "${this.name}": ${how}`, {
+      data: { storeUrl, packageId },
+    });
   }
 
   /** Changes the record, durably. */

@@ -1,7 +1,7 @@
 /** The operations that take several lasting steps, as the journal holds them. What a crash means for each: `recovery.ts`. */
 import { z } from 'zod';
-import { standing } from './vm-record.ts';
-import type { Standing } from './vm-record.ts';
+import { departed, standing } from './vm-record.ts';
+import type { Departure, Standing } from './vm-record.ts';
 
 interface Common {
   readonly id: string;
@@ -67,6 +67,15 @@ export interface RemoveOperation extends Common {
   readonly kind: 'remove';
 }
 
+/** The store says that another host has the VM: the copy here is ended, and what it had is kept as a snapshot that nothing runs. */
+export interface SupersedeOperation extends Common {
+  readonly kind: 'supersede';
+  /** Of the snapshot that keeps it. */
+  readonly snapshotId: string;
+  /** What the tombstone will say. */
+  readonly departed: Departure;
+}
+
 export type Operation =
   | CreateOperation
   | StartOperation
@@ -75,7 +84,8 @@ export type Operation =
   | RestoreOperation
   | TeleportOperation
   | ClaimOperation
-  | RemoveOperation;
+  | RemoveOperation
+  | SupersedeOperation;
 
 const common = { id: z.uuid(), vmId: z.uuid(), vmName: z.string(), startedAtUnixMs: z.number() };
 
@@ -106,4 +116,5 @@ export const operation: z.ZodType<Operation> = z.discriminatedUnion('kind', [
     before: standing.nullable(),
   }),
   z.object({ ...common, kind: z.literal('remove') }),
+  z.object({ ...common, kind: z.literal('supersede'), snapshotId: z.uuid(), departed }),
 ]);

@@ -4,7 +4,7 @@
  */
 import { KelpieError, isKelpieError } from '../base/errors.ts';
 import { SECOND_MS } from '../base/units.ts';
-import type { OwnershipRecord, OwnershipRecords, OwnershipState } from '../store/ownership-records.ts';
+import type { Lease, OwnershipRecord, OwnershipRecords, OwnershipState } from '../store/ownership-records.ts';
 import type { TeleportHost } from './teleport-host.ts';
 
 /** How often an unanswered change is tried and read again before its outcome counts as unknown. */
@@ -33,6 +33,15 @@ export function nextRecord(
     changedAtUnixMs: Math.round(host.env.clock.wallMs()),
     hostName: host.identity.name,
   };
+}
+
+/** What the next record of a VM that stays with its owner keeps of this one. */
+export function heritageOf(record: OwnershipRecord | null): {
+  readonly packageId: string | null;
+  readonly lease: Lease | null;
+} {
+  if (record?.state !== 'running' && record?.state !== 'departing') return { packageId: null, lease: null };
+  return { packageId: record.packageId, lease: record.lease };
 }
 
 /** True when the record names this host as the one that runs it or is about to hand it over. */

@@ -6,6 +6,8 @@
  *     restore remove
  *     teleport                     settle-teleport.ts
  *     claim                        settle-claim.ts
+ *     supersede                    supersede.ts
+ *     none, frozen by its lease    asked of its store first, then adopted
  *     none, the record is live     adopted; when it is gone: crashed, restorable from its snapshots or disk
  *     none, a tombstone and a      ended: nothing of a departed VM runs here
  *     process
@@ -20,6 +22,7 @@ import { removeStray } from './managed-vm.ts';
 import { settleClaim } from './settle-claim.ts';
 import { settleLocal } from './settle-local.ts';
 import { settleTeleport } from './settle-teleport.ts';
+import { settleSupersede } from './supersede.ts';
 import type { ManagedVm } from './managed-vm.ts';
 import type { Operation } from './operations.ts';
 import type { TeleportHost } from './teleport-host.ts';
@@ -33,10 +36,12 @@ export async function settle(host: TeleportHost, registry: VmRegistry, operation
     await settleClaim(host, registry, operation);
     // One that was done runs here, and was not looked for before.
     const claimed = registry.byId(operation.vmId);
-    return claimed === undefined ? undefined : findAgain(claimed);
+    return claimed === undefined ? undefined : findAgain(host, claimed);
   }
   const vm = registry.byId(operation.vmId);
-  if (vm !== undefined && !endsProcess(operation)) await findAgain(vm);
+  if (operation.kind === 'supersede')
+    return vm === undefined ? host.journal.remove(operation) : settleSupersede(host, vm, operation);
+  if (vm !== undefined && !endsProcess(operation)) await findAgain(host, vm);
   if (operation.kind !== 'teleport') return settleLocal(host, registry, operation);
   // It was removed since, and its copy elsewhere is nobody's business here.
   if (vm === undefined) return host.journal.remove(operation);
@@ -60,14 +65,16 @@ export async function recover(host: TeleportHost, registry: VmRegistry): Promise
   return missing;
 }
 
-/** Operations whose settling ends whatever runs: adopting it first would be for nothing. */
+/** Operations whose settling ends whatever runs: adopting it first would be for nothing, or is part of it. */
 function endsProcess(operation: Operation): boolean {
   return operation.kind !== 'snapshot' && operation.kind !== 'teleport';
 }
 
 async function isFoundAgain(host: TeleportHost, vm: ManagedVm): Promise<boolean> {
   try {
-    await findAgain(vm);
+    // The store must be asked first, and nobody can be served while that takes.
+    if (await isFrozen(host, vm)) return false;
+    await findAgain(host, vm);
     return true;
   } catch (error) {
     host.log.error({ event: 'vm-not-adopted', vmId: vm.id, err: asError(error) });
@@ -75,17 +82,24 @@ async function isFoundAgain(host: TeleportHost, vm: ManagedVm): Promise<boolean>
   }
 }
 
+/** Its processes were stopped when its lease ran out. */
+async function isFrozen(host: TeleportHost, { id, record }: ManagedVm): Promise<boolean> {
+  if (record.runtime === null || record.departed !== null || !(await host.leases.isFrozen(id))) return false;
+  return await host.env.processes.isAlive(record.runtime.process);
+}
+
 /**
  * Adopts what runs of a VM; its record says so when nothing does. Nothing is done for a VM whose instance is known.
  * @throws what keeps us from knowing; the record is as before then.
  */
-export async function findAgain(vm: ManagedVm): Promise<void> {
+export async function findAgain(host: TeleportHost, vm: ManagedVm): Promise<void> {
   if (vm.instance !== null) return;
   if (vm.record.departed !== null) {
     if (vm.record.runtime === null) return;
     await vm.kill();
     await vm.markDead('stopped', null);
   } else if (vm.record.runtime !== null) {
+    if (await isFrozen(host, vm)) await host.leases.secure(vm);
     try {
       await vm.adopt();
     } catch (error) {

@@ -9,6 +9,7 @@
  */
 import { KelpieError } from '../base/errors.ts';
 import { nextRecord, swap } from './ownership.ts';
+import { recordVanished } from './right-to-run.ts';
 import type { OwnershipRecord } from '../store/ownership-records.ts';
 import type { ClaimOperation } from './operations.ts';
 import type { TeleportHost } from './teleport-host.ts';
@@ -32,6 +33,7 @@ export async function settleClaim(
       await vm.kill();
       await vm.markDead('stopped', null);
     }
+    await host.leases.drop(operation.vmId);
     if (operation.step !== 'fetching') await putToRest(host, operation);
     await forget(host, registry, operation);
   }
@@ -43,10 +45,11 @@ async function putToRest(host: TeleportHost, operation: ClaimOperation): Promise
   const { ownership } = await host.openStore(operation.storeUrl);
   for (let attempt = 0; attempt < REST_ATTEMPTS_MAX; attempt += 1) {
     const record = await ownership.read(operation.vmId);
-    if (record === null || !isAffected(record, host.identity.id, operation)) return;
+    if (record === null) throw recordVanished(operation.vmName, operation.storeUrl);
+    if (!isAffected(record, host.identity.id, operation)) return;
     const next = nextRecord(host, operation, record, {
       epoch: record.state === 'running' ? operation.claimEpoch + 1 : record.epoch,
-      state: { state: 'at-rest', packageId: operation.packageId },
+      state: { state: 'at-rest', packageId: operation.packageId, reclaimedFrom: null },
     });
     if ((await swap(host, ownership, record, next)).isWon) return;
   }

@@ -1,5 +1,6 @@
 /**
- * What becomes of an operation on this host alone that was cut, by an error or by a crash. Nothing here waits for a store.
+ * What becomes of an operation on this host alone that was cut, by an error or by a crash. Only a VM with a lease waits for its store, which must renew it
+ * before the VM goes on.
  *
  *     operation   found                                   so
  *     create      anything                                there never was a VM: what runs is ended, all is removed
@@ -75,8 +76,10 @@ async function settleSnapshot(
   vm: ManagedVm,
   operation: SnapshotOperation,
 ): Promise<void> {
-  if (operation.wasRunning && vm.record.state === 'paused' && vm.instance !== null)
+  if (operation.wasRunning && vm.record.state === 'paused' && vm.instance !== null) {
+    await host.leases.renew(vm);
     await vm.instance.resume();
+  }
   if (vm.record.snapshotId !== operation.snapshotId)
     await keepOrRemoveSnapshot(host, vm, operation.snapshotId);
 }

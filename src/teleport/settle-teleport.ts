@@ -7,13 +7,16 @@
  *     departing      (not asked: nothing was given)     stay; the record is put back when the store answers
  *     committing     ours still (running, departing)    fence the commit by a new revision, then stay
  *     committing     an epoch of the commit or later    gone
+ *     committing     as that, but of an older package   reclaimed meanwhile: the copy here is superseded
  *     committing     no answer                          neither: paused and held, asked again later
  *     committed      (not asked)                        gone
  */
 import { defined } from '../base/assert.ts';
-import { KelpieError, asError } from '../base/errors.ts';
+import { KelpieError, asError, isKelpieError } from '../base/errors.ts';
 import { keepOrRemoveSnapshot } from './settle-snapshot.ts';
-import { isOwnedBy, nextRecord, ownedElsewhere, swap } from './ownership.ts';
+import { heritageOf, isOwnedBy, nextRecord, ownedElsewhere, swap } from './ownership.ts';
+import { recordVanished } from './right-to-run.ts';
+import { supersede } from './supersede.ts';
 import type { OwnershipRecord } from '../store/ownership-records.ts';
 import type { ManagedVm } from './managed-vm.ts';
 import type { TeleportOperation } from './operations.ts';
@@ -31,53 +34,87 @@ export async function settleTeleport(
   vm: ManagedVm,
   operation: TeleportOperation,
 ): Promise<TeleportOutcome> {
-  const isGone =
-    operation.step === 'committed' ||
-    (operation.step === 'committing' && (await hasCommitted(host, operation)));
-  if (isGone) {
+  const fate = await fateOf(host, operation);
+  if (fate === 'departed') {
     await endDeparted(host, vm, operation);
     return 'departed';
   }
-  await resumeHere(vm, operation);
+  if (fate === 'stayed') await resumeHere(host, vm, operation);
+  else await supersede(host, vm, fate, operation.storeUrl);
   await keepOrRemoveSnapshot(host, vm, operation.snapshotId);
-  if (operation.step === 'departing') await tellStayed(host, operation);
+  if (fate === 'stayed' && operation.step !== 'preparing') await stayKnown(host, vm, operation);
   await host.journal.remove(operation);
   return 'stayed';
 }
 
+/** What became of the VM; a record: that of whoever reclaimed it. */
+type Fate = 'departed' | 'stayed' | OwnershipRecord;
+
+async function fateOf(host: TeleportHost, operation: TeleportOperation): Promise<Fate> {
+  if (operation.step === 'committed') return 'departed';
+  return operation.step === 'committing' ? await askFate(host, operation) : 'stayed';
+}
+
 /** Asks the store until its answer cannot change any more: the commit is there, or can never come. */
-async function hasCommitted(host: TeleportHost, operation: TeleportOperation): Promise<boolean> {
+async function askFate(host: TeleportHost, operation: TeleportOperation): Promise<Fate> {
   const { ownership } = await host.openStore(operation.storeUrl);
   for (let attempt = 0; attempt < FENCE_ATTEMPTS_MAX; attempt += 1) {
     const record = await ownership.read(operation.vmId);
-    if (record !== null && record.epoch >= operation.commitEpoch) return true;
-    if (record !== null && !isOwnedBy(record, host.identity.id))
-      throw ownedElsewhere(record, operation.vmName);
+    // It was announced there.
+    if (record === null) throw recordVanished(operation.vmName, operation.storeUrl);
+    if (record.epoch >= operation.commitEpoch) return isReclaim(record, operation) ? record : 'departed';
+    if (!isOwnedBy(record, host.identity.id)) throw ownedElsewhere(record, operation.vmName);
     // A commit that is still on its way expects the present revision: after this one it cannot be taken.
-    if ((await swap(host, ownership, record, runningHere(host, operation, record))).isWon) return false;
+    if ((await swap(host, ownership, record, runningHere(host, operation, record))).isWon) return 'stayed';
   }
   throw new KelpieError('store_conflict', `the store's record of "${operation.vmName}" keeps changing.`);
+}
+
+/**
+ * A reclaim takes the same epoch as our commit, but goes back to the package before ours, and the claim after it says so. Later changes tell no more which of the two it
+ * was; the copy here ends either way, and its snapshot stays.
+ */
+function isReclaim(record: OwnershipRecord, { commitEpoch, packageId }: TeleportOperation): boolean {
+  if (record.state !== 'at-rest' && record.state !== 'running') return false;
+  if (record.packageId === null || record.epoch > commitEpoch + 1) return false;
+  return record.packageId !== packageId;
 }
 
 function runningHere(
   host: TeleportHost,
   operation: TeleportOperation,
-  record: OwnershipRecord | null,
+  record: OwnershipRecord,
 ): OwnershipRecord {
   return nextRecord(host, operation, record, {
     epoch: operation.commitEpoch - 1,
-    state: { state: 'running', owner: host.identity.id },
+    state: { state: 'running', owner: host.identity.id, ...heritageOf(record) },
   });
 }
 
-async function resumeHere(vm: ManagedVm, operation: TeleportOperation): Promise<void> {
+async function resumeHere(host: TeleportHost, vm: ManagedVm, operation: TeleportOperation): Promise<void> {
   if (!operation.wasRunning || vm.record.state !== 'paused' || vm.instance === null) return;
+  try {
+    await host.leases.renew(vm);
+  } catch (error) {
+    // It stays paused, and is superseded next.
+    if (isKelpieError(error, 'vm_owned_elsewhere')) return;
+    throw error;
+  }
   try {
     await vm.instance.resume();
   } catch (error) {
     // Paused VMs die too; the snapshot that was just taken is then kept, and it is restorable.
     if (vm.isLive) throw error;
   }
+}
+
+/** The store knows this VM now: a reclaim there must be found out about. */
+async function stayKnown(host: TeleportHost, vm: ManagedVm, operation: TeleportOperation): Promise<void> {
+  if (vm.record.ownership === null) {
+    const { storeUrl, commitEpoch } = operation;
+    await vm.update({ ownership: { storeUrl, epoch: commitEpoch - 1, leaseMs: null, leasePause: 'none' } });
+  }
+  await tellStayed(host, operation);
 }
 
 /** For people: without it the record says "departing" until the next teleport. Nobody can claim it either way. */
@@ -102,11 +139,12 @@ async function endDeparted(host: TeleportHost, vm: ManagedVm, operation: Telepor
   const previousStore = vm.record.ownership;
   const packageId = defined(operation.packageId, 'the package of a committed teleport');
   await vm.update({
-    departed: { storeUrl: operation.storeUrl, packageId, epoch: operation.commitEpoch },
+    departed: { storeUrl: operation.storeUrl, packageId, epoch: operation.commitEpoch, reclaimedBy: null },
     ownership: null,
     snapshotId: operation.snapshotId,
   });
   await vm.kill();
+  await host.leases.drop(vm.id);
   await vm.update({ state: 'stopped', reason: null, runtime: null, startedAtUnixMs: null, disk: [] });
   if (previousStore !== null && previousStore.storeUrl !== operation.storeUrl) {
     await tellMoved(host, operation, previousStore.storeUrl);

@@ -14,7 +14,7 @@ import { throwIfCanceled } from '../base/cancel.ts';
 import { KelpieError } from '../base/errors.ts';
 import { publishImageFiles } from './image-transfer.ts';
 import { captureSnapshot } from './capture.ts';
-import { checkMayDepart, nextRecord, ownedElsewhere, swap } from './ownership.ts';
+import { checkMayDepart, heritageOf, nextRecord, ownedElsewhere, swap } from './ownership.ts';
 import { settleTeleport } from './settle-teleport.ts';
 import { packageSource } from './package-source.ts';
 import { Stopwatch } from './stopwatch.ts';
@@ -81,7 +81,7 @@ export class TeleportOut {
       const snapshot = await this.#phase('capture', () => this.#capture(operation));
       published = await this.#phase('publish', () => this.#publish(store, snapshot, imageFiles));
       await step({ step: 'departing', packageId: published.id });
-      const departing = await this.#phase('announce', () => this.#announce(store, operation, previous));
+      const departing = await this.#phase('announce', () => this.#announce(store, operation));
       await step({ step: 'committing' });
       await this.#phase('commit', () => this.#commit(store, operation, departing));
       operation = { ...operation, step: 'committed' };
@@ -143,16 +143,17 @@ export class TeleportOut {
     return snapshot;
   }
 
-  /** Tells others that the VM is leaving. It gives nothing away yet. */
-  async #announce(
-    store: Store,
-    operation: TeleportOperation,
-    previous: OwnershipRecord | null,
-  ): Promise<OwnershipRecord> {
+  /** Tells others that the VM is leaving. It gives nothing away yet. From here on no lease is renewed: the record changes under this hand only. */
+  async #announce(store: Store, operation: TeleportOperation): Promise<OwnershipRecord> {
+    await this.#host.leases.release(this.#vm.id);
+    const previous = await store.ownership.read(this.#vm.id);
+    checkMayDepart(previous, this.#host.identity.id, this.#vm.name);
+    const { lease } = heritageOf(previous);
     const next = nextRecord(this.#host, this.#owned(), previous, {
       epoch: operation.commitEpoch - 1,
-      state: { state: 'departing', owner: this.#host.identity.id, packageId: packageOf(operation) },
+      state: { state: 'departing', owner: this.#host.identity.id, packageId: packageOf(operation), lease },
     });
+    if ((previous?.epoch ?? 0) > next.epoch) throw this.#lostRace(previous);
     const outcome = await swap(this.#host, store.ownership, previous, next);
     if (outcome.isWon) return next;
     throw this.#lostRace(outcome.current);
@@ -173,7 +174,7 @@ export class TeleportOut {
   async #commit(store: Store, operation: TeleportOperation, departing: OwnershipRecord): Promise<void> {
     const next = nextRecord(this.#host, this.#owned(), departing, {
       epoch: operation.commitEpoch,
-      state: { state: 'at-rest', packageId: packageOf(operation) },
+      state: { state: 'at-rest', packageId: packageOf(operation), reclaimedFrom: null },
     });
     const outcome = await swap(this.#host, store.ownership, departing, next);
     if (!outcome.isWon) throw this.#lostRace(outcome.current);

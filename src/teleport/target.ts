@@ -21,6 +21,7 @@ import { standingOf } from './vm-record.ts';
 import type { LocalSnapshot } from '../snapshot/local-snapshots.ts';
 import type { PortForward, VmConfig } from '../snapshot/metadata.ts';
 import type { AtRest } from './find-at-rest.ts';
+import type { HeldRight } from './vm-record.ts';
 import type { ManagedVm } from './managed-vm.ts';
 import type { ClaimOperation } from './operations.ts';
 import type { OperationOptions } from './source.ts';
@@ -35,6 +36,8 @@ export interface ClaimRequest {
   readonly packageId: string | null;
   readonly name: string | null;
   readonly publish: readonly PortForward[] | null;
+  /** The right is taken as a lease of this length; null: until it is given away. */
+  readonly leaseMs: number | null;
 }
 
 export interface ClaimResult {
@@ -166,6 +169,7 @@ export class TeleportIn {
       storeUrl: this.#request.storeUrl,
       packageId: found.package.id,
       epoch: found.record.epoch,
+      reclaimedBy: null,
     };
     const local = this.#registry.byId(metadata.vmId);
     if (local !== undefined) {
@@ -190,9 +194,15 @@ export class TeleportIn {
   }
 
   async #claim(store: Store, found: AtRest, operation: ClaimOperation): Promise<void> {
+    const { leaseMs } = this.#request;
     const next = nextRecord(this.#host, operation, found.record, {
       epoch: operation.claimEpoch,
-      state: { state: 'running', owner: this.#host.identity.id },
+      state: {
+        state: 'running',
+        owner: this.#host.identity.id,
+        packageId: operation.packageId,
+        lease: leaseMs === null ? null : { durationMs: leaseMs },
+      },
     });
     const outcome = await swap(this.#host, store.ownership, found.record, next);
     if (outcome.isWon) return;
@@ -207,6 +217,9 @@ export class TeleportIn {
     snapshot: LocalSnapshot,
     operation: ClaimOperation,
   ): Promise<void> {
+    const right = this.#right(operation);
+    // Renewed from here on. Before anything runs, so that whatever becomes of this process, nothing outlives the lease.
+    if (right.leaseMs !== null) await this.#host.leases.secure(vm, right);
     await startFromSnapshot(this.#host, vm, snapshot, {
       ...this.#options,
       times: this.#times,
@@ -218,13 +231,19 @@ export class TeleportIn {
           record.epoch === operation.claimEpoch;
         if (record === null || !isOurs)
           throw new KelpieError('vm_owned_elsewhere', `"${vm.name}" was taken by another host meanwhile.`);
+        // Again, since loading may take longer than a lease.
+        if (right.leaseMs !== null) await this.#host.leases.secure(vm, right);
       },
     });
     await vm.update({
       snapshotId: snapshot.metadata.snapshotId,
       departed: null,
-      ownership: { storeUrl: operation.storeUrl, epoch: operation.claimEpoch },
+      ownership: right,
     });
+  }
+
+  #right({ storeUrl, claimEpoch }: ClaimOperation): HeldRight {
+    return { storeUrl, epoch: claimEpoch, leaseMs: this.#request.leaseMs, leasePause: 'none' };
   }
 
   async #settle(operation: ClaimOperation): Promise<void> {

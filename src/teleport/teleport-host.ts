@@ -7,6 +7,7 @@ import type { VmBackend } from '../vm/instance.ts';
 import type { DiskImages } from './disk-images.ts';
 import type { HostPlaces } from './host-places.ts';
 import type { Journal } from './journal.ts';
+import type { Leases } from './leases.ts';
 import type { Operation } from './operations.ts';
 
 /** Events with fields; `err` holds an error. */
@@ -29,6 +30,8 @@ export interface TeleportHost {
   readonly backends: readonly VmBackend[];
   /** @throws KelpieError `invalid_argument` for a URL that names no store, `store_unavailable`. */
   openStore(url: string): Promise<Store>;
+  /** What this host holds of the rights to run its VMs, and renews. */
+  readonly leases: Leases;
   /** An operation that could not be settled now: its VM is kept from other commands, and settling is tried again. */
   hold(operation: Operation, cause: unknown): void;
   /** Work on a VM that its user need not wait for. A failure is logged and costs speed only. */

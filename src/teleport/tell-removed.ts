@@ -20,6 +20,7 @@ export async function storeToTell(
 
 /** Nothing of the VM runs any more. Without an answer the record goes on to say that this host runs it, which nobody can claim either. */
 export async function tellRemoved(host: TeleportHost, vm: ManagedVm): Promise<void> {
+  await host.leases.release(vm.id);
   try {
     const found = await storeToTell(host, vm);
     if (found === null) return;

@@ -1,7 +1,7 @@
 /**
  * The record of a VM on this host, `vms/ID/vm.json`: everything that the daemon must know after a restart.
  *
- * `departed` is the tombstone of a teleport: while it is there, nothing of this VM may ever run on this host.
+ * `departed` is the tombstone of a teleport, or of a reclaim by another host: while it is there, nothing of this VM may ever run on this host.
  */
 import { z } from 'zod';
 import { diskLayer, machineFacts, memoryImage, vmConfig } from './record-schemas.ts';
@@ -28,14 +28,29 @@ export interface VmRecord {
   /** The disk as the VM has or left it, bottom first; empty before its first boot. */
   readonly disk: readonly DiskLayer[];
   /** The right to run it came from a store; null for a VM that was never in one. */
-  readonly ownership: { readonly storeUrl: string; readonly epoch: number } | null;
+  readonly ownership: HeldRight | null;
   readonly departed: Departure | null;
+}
+
+/** What this host holds of a store's ownership record. */
+export interface HeldRight {
+  readonly storeUrl: string;
+  readonly epoch: number;
+  /** The right must be renewed within this time (`leases.ts`); null: it holds until it is given away. */
+  readonly leaseMs: number | null;
+  /**
+   * `paused`: the lease could not be renewed in time, and the VM is surely paused. `ending`: it was renewed, and the VM is about to go on. In both it goes
+   * on by itself; a VM that a person paused has `none`.
+   */
+  readonly leasePause: 'none' | 'paused' | 'ending';
 }
 
 export interface Departure {
   readonly storeUrl: string;
   readonly packageId: string;
   readonly epoch: number;
+  /** The name of the host that took it from here; null when it left by a teleport. */
+  readonly reclaimedBy: string | null;
 }
 
 /** What of a record an operation puts back when it fails. */
@@ -50,8 +65,18 @@ export function standingOf(record: VmRecord): Standing {
 }
 
 const state: z.ZodType<VmState> = z.enum(['created', 'starting', 'running', 'paused', 'stopped', 'crashed']);
-const ownership = z.object({ storeUrl: z.string(), epoch: z.int().min(0) });
-const departed = z.object({ storeUrl: z.string(), packageId: z.string(), epoch: z.int().min(0) });
+const ownership = z.object({
+  storeUrl: z.string(),
+  epoch: z.int().min(0),
+  leaseMs: z.int().positive().nullable().default(null),
+  leasePause: z.enum(['none', 'paused', 'ending']).default('none'),
+});
+export const departed: z.ZodType<Departure> = z.object({
+  storeUrl: z.string(),
+  packageId: z.string(),
+  epoch: z.int().min(0),
+  reclaimedBy: z.string().nullable().default(null),
+});
 
 const runtime: z.ZodType<VmRuntime> = z.object({
   process: z.object({ pid: z.int().positive(), startedAt: z.string() }),

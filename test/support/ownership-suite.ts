@@ -19,11 +19,12 @@ export interface OwnershipFixture {
   close(): Promise<void>;
 }
 
+function runningBy(owner: string): OwnershipState {
+  return { state: 'running', owner, packageId: null, lease: null };
+}
+
 /** A record of the VM that these tests are about. */
-export function sampleRecord(
-  revision: number,
-  state: OwnershipState = { state: 'running', owner: 'host-a' },
-): OwnershipRecord {
+export function sampleRecord(revision: number, state: OwnershipState = runningBy('host-a')): OwnershipRecord {
   return {
     ...state,
     vmId,
@@ -67,9 +68,11 @@ function changesSuite(promise: Promised): void {
 
   promise('every state is read back as it was written, by every client', async (records, fixture) => {
     const states: readonly OwnershipState[] = [
-      { state: 'running', owner: 'host-a' },
-      { state: 'departing', owner: 'host-a', packageId },
-      { state: 'at-rest', packageId },
+      runningBy('host-a'),
+      { state: 'running', owner: 'host-a', packageId, lease: { durationMs: 60_000 } },
+      { state: 'departing', owner: 'host-a', packageId, lease: null },
+      { state: 'at-rest', packageId, reclaimedFrom: null },
+      { state: 'at-rest', packageId, reclaimedFrom: 'laptop' },
       { state: 'moved', storeUrl: '/mnt/other' },
       { state: 'removed' },
     ];
@@ -137,10 +140,7 @@ function racesSuite(promise: Promised): void {
       const outcomes = await Promise.allSettled(
         clients.map(
           async (client, index) =>
-            await client.compareAndSwap(
-              revision - 1,
-              sampleRecord(revision, { state: 'running', owner: `host-${index}` }),
-            ),
+            await client.compareAndSwap(revision - 1, sampleRecord(revision, runningBy(`host-${index}`))),
         ),
       );
       const winners = outcomes.flatMap((outcome, index) =>
@@ -152,7 +152,7 @@ function racesSuite(promise: Promised): void {
           assert.ok(isKelpieError(outcome.reason, 'store_conflict'), String(outcome.reason));
       }
       const record = await clients[0]?.read(vmId);
-      assert.deepEqual(record, sampleRecord(revision, { state: 'running', owner: winners[0] ?? '' }));
+      assert.deepEqual(record, sampleRecord(revision, runningBy(winners[0] ?? '')));
     }
   });
 

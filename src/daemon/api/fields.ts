@@ -1,7 +1,9 @@
 /** Fields that several requests share, each with the sentence that a person reads when it is wrong. */
 import { z } from 'zod';
+import { HOUR_MS, SECOND_MS } from '../../base/units.ts';
 import { isUuid, UUID_PATTERN } from '../../base/uuid.ts';
 import type { Architecture, ImageReference, PortForward } from '../../snapshot/metadata.ts';
+import { LEASE_MS_MAX, LEASE_MS_MIN } from '../../store/limits.ts';
 import { MESSAGE_LENGTH_MAX, STORE_URL_LENGTH_MAX, VM_NAME_LENGTH_MAX } from './limits.ts';
 
 export const uuid: z.ZodType<string> = z.string().regex(UUID_PATTERN, 'must be a lower-case UUID');
@@ -31,8 +33,17 @@ const port = z.int('must be a whole number').min(1, 'must be 1 … 65535').max(6
 
 export const portForward: z.ZodType<PortForward> = z.strictObject({ hostPort: port, guestPort: port });
 
+export const leaseMs: z.ZodType<number> = z
+  .int('must be whole milliseconds')
+  .min(LEASE_MS_MIN, `must be at least ${LEASE_MS_MIN / SECOND_MS} s`)
+  .max(LEASE_MS_MAX, `must be at most ${LEASE_MS_MAX / HOUR_MS} h`);
+
 export const imageReference: z.ZodType<ImageReference> = z.object({
   name: z.string(),
   version: z.string(),
   digest: z.string(),
 });
+
+export const snapshotReference: z.ZodType<string> = z
+  .string()
+  .regex(/^[0-9a-f-]{4,36}$/, 'must be the beginning of a snapshot’s id');

@@ -1,7 +1,17 @@
 /** Snapshots, restores and teleports over the API. */
 import { z } from 'zod';
 import type { PortForward } from '../../snapshot/metadata.ts';
-import { message, portForward, sha256, storeUrl, uuid, vmName, vmReference } from './fields.ts';
+import {
+  leaseMs,
+  message,
+  portForward,
+  sha256,
+  snapshotReference,
+  storeUrl,
+  uuid,
+  vmName,
+  vmReference,
+} from './fields.ts';
 import { VM_PORT_FORWARDS_MAX } from './limits.ts';
 import { timings, vmView } from './vms.ts';
 import type { Timings, VmView } from './vms.ts';
@@ -59,9 +69,7 @@ export interface RestoreLocal {
   readonly replace: boolean;
 }
 export const restoreLocal: z.ZodType<RestoreLocal> = z.strictObject({
-  snapshotId: z.exactOptional(
-    z.string().regex(/^[0-9a-f-]{4,36}$/, 'must be the beginning of a snapshot’s id'),
-  ),
+  snapshotId: z.exactOptional(snapshotReference),
   replace: z.boolean().default(false),
 });
 
@@ -74,6 +82,8 @@ export interface RestoreFromStore {
   readonly name?: string;
   /** Port forwards on this host, when its own are taken. */
   readonly publish?: readonly PortForward[];
+  /** Take the right to run it as a lease of this length: a host that cannot renew it pauses the VM. */
+  readonly leaseMs?: number;
 }
 export const restoreFromStore: z.ZodType<RestoreFromStore> = z
   .strictObject({
@@ -82,6 +92,7 @@ export const restoreFromStore: z.ZodType<RestoreFromStore> = z
     packageId: z.exactOptional(sha256),
     name: z.exactOptional(vmName),
     publish: z.exactOptional(z.array(portForward).max(VM_PORT_FORWARDS_MAX)),
+    leaseMs: z.exactOptional(leaseMs),
   })
   .refine(
     (request) => request.vm !== undefined || request.packageId !== undefined,

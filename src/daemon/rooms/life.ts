@@ -1,6 +1,6 @@
 import { routes } from '../api/routes.ts';
 import { vmStop } from '../api/vms.ts';
-import { startVm, stopVm } from '../../teleport/lifecycle.ts';
+import { resumeVm, startVm, stopVm } from '../../teleport/lifecycle.ts';
 import { answerBytes, answerJson } from '../answers.ts';
 import { answerEvents } from '../event-stream.ts';
 import { requirePorts } from '../ports.ts';
@@ -31,7 +31,7 @@ export const lifeRoom: Room<'vmStart' | 'vmPause' | 'vmResume' | 'vmStop' | 'vmL
 
     vmResume: async (_request, parameters) => {
       const vm = registry.require(parameter(parameters, 'vm'));
-      await supervisor.operate(vm.id, `resume "${vm.name}"`, () => vm.requireLive('resume').resume());
+      await supervisor.operate(vm.id, `resume "${vm.name}"`, () => resumeVm(host, vm));
       return answerJson(routes.vmResume, viewVm(supervisor, vm));
     },
 

@@ -20,6 +20,7 @@ export const movesRoom: Room<'restoreLocal' | 'teleport' | 'restoreFromStore'> =
       return answerEvents(supervisor, routes.restoreLocal, request, (options) =>
         supervisor.operate(vm.id, `restore "${vm.name}"`, async () => {
           if (!vm.isLive) await requirePorts(supervisor, vm.record.config.publish, vm.id);
+          await host.leases.secure(vm);
           const timings = await restoreFromHost(
             host,
             registry,
@@ -45,7 +46,7 @@ export const movesRoom: Room<'restoreLocal' | 'teleport' | 'restoreFromStore'> =
 
     restoreFromStore: async (request) => {
       const asked = await readBody(request, restoreFromStore);
-      const { storeUrl, vm = null, packageId = null, name = null, publish = null } = asked;
+      const { storeUrl, vm = null, packageId = null, name = null, publish = null, leaseMs = null } = asked;
       const guard = {
         whileLocked: <T>(vmId: string, act: () => Promise<T>): Promise<T> =>
           supervisor.operate(vmId, 'restore it', act),
@@ -55,7 +56,7 @@ export const movesRoom: Room<'restoreLocal' | 'teleport' | 'restoreFromStore'> =
         const claim = new TeleportIn(
           host,
           registry,
-          { storeUrl, vm, packageId, name, publish },
+          { storeUrl, vm, packageId, name, publish, leaseMs },
           guard,
           options,
         );

@@ -77,7 +77,7 @@ class NodeProcesses implements Processes {
   }
 
   /** Between the look and the signal a number could be recycled, but only if the whole range wraps in a microsecond. */
-  private kill(identity: ProcessIdentity, signal: 'SIGTERM' | 'SIGKILL'): void {
+  private kill(identity: ProcessIdentity, signal: 'SIGTERM' | 'SIGKILL' | 'SIGCONT'): void {
     if (!this.table.isRunning(identity)) return;
     try {
       process.kill(identity.pid, signal);

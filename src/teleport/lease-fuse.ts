@@ -1,0 +1,119 @@
+/**
+ * The end of a lease for a host whose daemon is dead or stuck: a small process of its own, which stops the VM's processes (`SIGSTOP`) when its time has
+ * come and no newer fuse is in force.
+ *
+ *     light ──▶ burning ──take──▶ in force ──newer one taken, disarmed──▶ ends
+ *                  └──put out          └──time is over──▶ blown: the mark is made, the VM's processes are stopped
+ *
+ * It is lit before a renewal is asked for and taken when it was granted, so it is never late: a crash in between leaves the one before in force. Which one is in
+ * force says a file; whoever can't read the file any more has nothing to guard. Time is counted by `/proc/uptime`, which goes on while the machine
+ * sleeps, or by the wall clock where there is no `/proc`.
+ */
+import { utf8 } from '../base/bytes.ts';
+import { replaceDurably } from '../env/durable-files.ts';
+import { SECOND_MS } from '../base/units.ts';
+import { isSystemError } from '../env/system-error.ts';
+import type { Env } from '../env/env.ts';
+import type { HostPlaces } from './host-places.ts';
+
+export type FuseEnv = Pick<Env, 'files' | 'processes' | 'random'>;
+
+/** The fuse looks at the clock and at its file once a second, and seconds are whole: so late it may be. */
+const FUSE_LATE_MS: number = 2 * SECOND_MS;
+
+/**
+ * Arguments: the file, the token, the folder of all run directories, the name of the VM's in it, seconds. Folder and name come apart so that this
+ * process is not found by the search for the VM's own.
+ */
+const SCRIPT = `
+now() { if read -r up rest 2>/dev/null </proc/uptime; then echo "\${up%%.*}"; else date +%s; fi; }
+end=$(($(now) + $5)) seen=
+while :; do
+  current= ; read -r current 2>/dev/null <"$1"
+  if [ "$current" = "$2" ]; then seen=1; elif [ -n "$seen" ]; then exit 0; fi
+  [ "$(now)" -lt "$end" ] || break
+  sleep 1
+done
+[ "$current" = "$2" ] || exit 0
+: >"$1.blown"
+if [ -d /proc/self ]; then
+  for path in $(grep -lsaF -- "$3/$4/" /proc/[0-9]*/cmdline); do path=\${path%/cmdline}; kill -STOP "\${path##*/}" 2>/dev/null; done
+else
+  kill -STOP $(pgrep -f -- "$3/$4/")
+fi
+exit 0
+`;
+
+/** One that burns; not yet in force. */
+export interface LitFuse {
+  readonly token: string;
+  /** Ends it. One that was taken must not be put out: another is taken, or it is disarmed. */
+  putOut(): void;
+}
+
+export class LeaseFuse {
+  readonly #env: FuseEnv;
+  readonly #places: HostPlaces;
+  readonly #vmId: string;
+
+  constructor(env: FuseEnv, places: HostPlaces, vmId: string) {
+    this.#env = env;
+    this.#places = places;
+    this.#vmId = vmId;
+  }
+
+  /** @throws SystemError when no process can be started. */
+  async light(durationMs: number): Promise<LitFuse> {
+    const token = this.#env.random.uuid();
+    const seconds = Math.max(0, Math.floor((durationMs - FUSE_LATE_MS) / SECOND_MS));
+    const run = this.#places.runDirectory(this.#vmId);
+    const [runs, name] = [this.#places.runsDirectory, run.slice(this.#places.runsDirectory.length + 1)];
+    const child = await this.#env.processes.spawn({
+      command: '/bin/sh',
+      args: ['-c', SCRIPT, 'kelpie-lease-fuse', this.#file, token, runs, name, String(seconds)],
+      output: 'ignore',
+      detached: true,
+    });
+    return { token, putOut: () => child.kill('SIGKILL') };
+  }
+
+  /** From here on this one guards, and no other. */
+  async take({ token }: LitFuse): Promise<void> {
+    await replaceDurably(this.#env.files, this.#file, utf8(`${token}\n`));
+  }
+
+  /** Nothing guards any more: what the VM does is in the hands of whoever calls this. */
+  async disarm(): Promise<void> {
+    await this.#env.files.removeTree(this.#file);
+  }
+
+  /** True when the VM's processes may be stopped. */
+  async isBlown(): Promise<boolean> {
+    try {
+      await this.#env.files.stat(this.#mark);
+      return true;
+    } catch (error) {
+      if (isSystemError(error, 'ENOENT')) return false;
+      throw error;
+    }
+  }
+
+  /** The VM's processes go on, if they were stopped. Whether its CPUs run is another matter. */
+  async thaw(): Promise<void> {
+    if (!(await this.isBlown())) return;
+    const directory = `${this.#places.runDirectory(this.#vmId)}/`;
+    for (const { identity, args } of await this.#env.processes.list()) {
+      if (!args.some((arg) => arg.includes(directory))) continue;
+      (await this.#env.processes.adopt(identity))?.kill('SIGCONT');
+    }
+    // Last: a crash before leaves the mark, and then it is done again.
+    await this.#env.files.removeTree(this.#mark);
+  }
+
+  get #file(): string {
+    return this.#places.leaseFuse(this.#vmId);
+  }
+  get #mark(): string {
+    return `${this.#file}.blown`;
+  }
+}
