@@ -12,6 +12,7 @@ function backendThat(name: VmBackend['name'], usable: boolean): VmBackend {
     findings: [`${name} is ${usable ? 'fine' : 'missing'}.`],
     accelerator: 'none',
     architectures: [],
+    guests: [],
   };
   return { name, probe: () => Promise.resolve(probe), create: unused, adopt: unused, removeOrphan: unused };
 }

@@ -6,7 +6,8 @@
  */
 import type { ProcessIdentity } from '../env/processes.ts';
 import type { GuestAgent } from '../guest/guest-agent.ts';
-import type { MachineFacts, VmConfig } from '../snapshot/metadata.ts';
+import type { BackendFacts } from '../snapshot/compatibility/facts.ts';
+import type { Architecture, MachineFacts, VmConfig } from '../snapshot/metadata.ts';
 import type { DiskLayer, MemoryImage } from '../snapshot/local-snapshot.ts';
 import type { VmState } from './state.ts';
 
@@ -148,5 +149,7 @@ export interface BackendProbe {
   /** One sentence each: what was found, and what to do about what is missing. */
   readonly findings: readonly string[];
   readonly accelerator: MachineFacts['accelerator'];
-  readonly architectures: readonly ('x86_64' | 'arm64')[];
+  readonly architectures: readonly Architecture[];
+  /** What it can do for guests of each of `architectures`. */
+  readonly guests: readonly BackendFacts[];
 }

@@ -35,7 +35,7 @@ import type { FakeMachine, FakeMachines } from './fake-machines.ts';
 
 const facts: MachineFacts = {
   backend: 'sim',
-  backendVersion: '1',
+  backendVersion: '1.0',
   machineType: 'fake-1',
   cpuModel: 'fake',
   accelerator: 'none',
@@ -63,10 +63,21 @@ export class FakeVmBackend implements VmBackend {
   async probe(): Promise<BackendProbe> {
     return {
       usable: true,
-      version: '1',
+      version: facts.backendVersion,
       findings: [],
       accelerator: 'none',
       architectures: ['x86_64'],
+      guests: [
+        {
+          name: 'sim',
+          architecture: 'x86_64',
+          version: facts.backendVersion,
+          accelerators: [],
+          machineTypes: [facts.machineType],
+          cpuModels: {},
+          deviceLayouts: [facts.deviceLayout],
+        },
+      ],
       ...this.options.probe,
     };
   }

@@ -6,6 +6,7 @@ import { MIB } from '../../base/units.ts';
 import { replaceDurably } from '../../env/durable-files.ts';
 import type { Env } from '../../env/env.ts';
 import { isSystemError } from '../../env/system-error.ts';
+import type { Accelerator } from '../../snapshot/compatibility/facts.ts';
 import type { Architecture } from '../../snapshot/metadata.ts';
 import { askProgram } from './ask-program.ts';
 import { qemuProgram } from './command-line.ts';
@@ -23,13 +24,19 @@ const NEEDED_COMMANDS = [
   'ringbuf-read',
 ];
 
+const QUERY_MODELS = 'query-cpu-definitions';
+
 const REMEMBERED_BYTES_MAX: number = MIB;
 
 const rememberedSchema = z.object({
   fingerprint: z.string(),
   version: z.string(),
   machineTypes: z.array(z.string()),
-  cpuModels: z.array(z.string()),
+  cpuModels: z.strictObject({
+    tcg: z.array(z.string()),
+    kvm: z.exactOptional(z.array(z.string())),
+    hvf: z.exactOptional(z.array(z.string())),
+  }),
   commands: z.array(z.string()),
   /** A broken accelerator is only known by waiting for it. */
   trial: z.object({ device: z.string(), failure: z.string().nullable() }),
@@ -37,6 +44,10 @@ const rememberedSchema = z.object({
 type Remembered = z.infer<typeof rememberedSchema>;
 
 const namesSchema = z.array(z.object({ name: z.string() }));
+/** Under an accelerator, a model that the host's processor cannot be says what it lacks. */
+const modelsSchema = z.array(
+  z.object({ name: z.string(), 'unavailable-features': z.array(z.string()).default([]) }),
+);
 
 export interface Discovered {
   readonly abilities: QemuAbilities;
@@ -90,23 +101,38 @@ async function recall(
   const fingerprint = `${program.path} ${program.fingerprint}`;
   const device = await accelerationDevice(env);
   if (remembered?.fingerprint === fingerprint && remembered.trial.device === device) return remembered;
-  const commands = ['query-machines', 'query-cpu-definitions', 'query-commands'];
-  const { version, answers } = await askProgram(env, program.path, commands);
-  const [machineTypes, cpuModels, names] = answers.map((answer) =>
-    namesSchema.parse(answer).map(({ name }) => name),
-  );
+  const commands = ['query-machines', 'query-commands', QUERY_MODELS];
+  const { version, answers } = await askProgram(env, program.path, commands, 'tcg');
+  const [machineTypes, names] = answers.map((answer) => namesSchema.parse(answer).map(({ name }) => name));
   const failure = await tryHardware(env, architecture, program.path, directory, device);
-  const trial = { device, failure };
+  const accelerated = failure === null ? await acceleratedModels(env, program.path) : {};
   const fresh = rememberedSchema.parse({
     fingerprint,
     version,
     machineTypes,
-    cpuModels,
+    cpuModels: { tcg: usableModels(answers.at(-1)), ...accelerated },
     commands: names,
-    trial,
+    trial: { device, failure },
   });
   await replaceDurably(env.files, path, utf8(JSON.stringify(fresh)));
   return fresh;
+}
+
+/** Models under the accelerator of this host, which was seen to work. */
+async function acceleratedModels(
+  env: Env,
+  program: string,
+): Promise<Partial<Record<Accelerator, readonly string[]>>> {
+  const accelerator = hardwareAccelerator(env);
+  const { answers } = await askProgram(env, program, [QUERY_MODELS], accelerator);
+  return { [accelerator]: usableModels(answers[0]) };
+}
+
+function usableModels(answer: unknown): readonly string[] {
+  return modelsSchema
+    .parse(answer)
+    .filter((model) => model['unavailable-features'].length === 0)
+    .map(({ name }) => name);
 }
 
 /** Null when there is nothing usable: it is only a memory. */

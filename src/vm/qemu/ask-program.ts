@@ -3,6 +3,7 @@ import { concat, utf8 } from '../../base/bytes.ts';
 import { KelpieError } from '../../base/errors.ts';
 import type { Env } from '../../env/env.ts';
 import type { Child } from '../../env/processes.ts';
+import type { Accelerator } from '../../snapshot/compatibility/facts.ts';
 import { isSettledWithin } from './bounded.ts';
 import { LAUNCH_TIMEOUT_MS, QMP_LINE_BYTES_MAX } from './limits.ts';
 import { QmpLineSplitter } from './qmp-line-splitter.ts';
@@ -17,16 +18,20 @@ export interface ProgramAnswers {
 
 /**
  * Starts a QEMU without a machine, asks it commands that take no arguments, and ends it.
+ * @param accelerator what the answers are about, where they depend on it.
  * @throws KelpieError `vm_backend_failed` when it does not answer; SystemError when it cannot be started.
  */
 export async function askProgram(
   env: Env,
   program: string,
   commands: readonly string[],
+  accelerator: Accelerator,
 ): Promise<ProgramAnswers> {
   const args = [
     '-machine',
     'none',
+    '-accel',
+    accelerator,
     '-nodefaults',
     '-no-user-config',
     '-display',

@@ -10,6 +10,7 @@ import { isSettledWithin } from './bounded.ts';
 import type { VmContext } from './context.ts';
 import { QemuInstance } from './instance.ts';
 import { BOOT_TIMEOUT_MS_DEFAULT, KILL_TIMEOUT_MS } from './limits.ts';
+import { factsOf } from './machine.ts';
 import { emptyRunDirectory } from './vm-process.ts';
 
 export interface QemuBackendOptions {
@@ -50,6 +51,7 @@ class QemuBackend implements VmBackend {
       findings: results.map(({ finding }) => finding),
       accelerator: native?.discovered.abilities.accelerator ?? (usable.length > 0 ? 'tcg' : 'none'),
       architectures: usable.map(({ architecture }) => architecture),
+      guests: usable.map(({ architecture, discovered }) => factsOf(discovered.abilities, architecture)),
     };
   }
 

@@ -10,7 +10,7 @@ const abilities: QemuAbilities = {
   program: '/usr/bin/qemu-system-x86_64',
   version: '7.2.22',
   machineTypes: ['none', 'q35', 'pc-q35-7.1', 'pc-q35-7.2', 'pc-i440fx-7.2'],
-  cpuModels: ['Nehalem-v1', 'Nehalem-v2'],
+  cpuModels: { tcg: ['Nehalem-v1', 'Nehalem-v2'], kvm: ['Nehalem-v1', 'host'] },
   commands: [],
   accelerator: 'kvm',
 };

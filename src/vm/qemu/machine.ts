@@ -1,7 +1,10 @@
 /** Which machine a VM gets, and whether this host's QEMU can run a recorded one. */
 import { KelpieError } from '../../base/errors.ts';
+import type { Accelerator, BackendFacts } from '../../snapshot/compatibility/facts.ts';
 import type { Architecture, MachineFacts, VmConfig } from '../../snapshot/metadata.ts';
 import { DEVICE_LAYOUT } from './command-line.ts';
+
+type CpuModels = Readonly<Partial<Record<Accelerator, readonly string[]>>>;
 
 /** What one QEMU program can do. */
 export interface QemuAbilities {
@@ -9,7 +12,8 @@ export interface QemuAbilities {
   /** `7.2.22 (Debian …)` */
   readonly version: string;
   readonly machineTypes: readonly string[];
-  readonly cpuModels: readonly string[];
+  /** Those that guests can be given, by accelerator. */
+  readonly cpuModels: CpuModels;
   readonly commands: readonly string[];
   /** A guest really ran under it; `tcg` otherwise. */
   readonly accelerator: MachineFacts['accelerator'];
@@ -43,6 +47,20 @@ export function chooseMachine(config: VmConfig, abilities: QemuAbilities): Machi
     cpuModel: isPassedThrough ? 'host' : baselineCpuModels[config.architecture],
     accelerator,
     deviceLayout: DEVICE_LAYOUT,
+  };
+}
+
+/** What it says of itself to the check of compatibility. */
+export function factsOf(abilities: QemuAbilities, architecture: Architecture): BackendFacts {
+  const { version, accelerator, machineTypes, cpuModels } = abilities;
+  return {
+    name: 'qemu',
+    architecture,
+    version,
+    accelerators: accelerator === 'tcg' || accelerator === 'none' ? ['tcg'] : ['tcg', accelerator],
+    machineTypes,
+    cpuModels,
+    deviceLayouts: [DEVICE_LAYOUT],
   };
 }
 
@@ -99,8 +117,9 @@ export function assertCanRun(
   if (accelerator !== 'tcg' && accelerator !== abilities.accelerator) {
     reasons.push(`it ran with ${accelerator}, which does not work on this host`);
   }
-  if (cpuModel === 'host' ? accelerator === 'tcg' : !abilities.cpuModels.includes(cpuModel)) {
-    reasons.push(`this QEMU does not have the CPU model ${cpuModel}`);
+  const models = accelerator === 'none' ? [] : (abilities.cpuModels[accelerator] ?? []);
+  if (!models.includes(cpuModel)) {
+    reasons.push(`this QEMU does not have the CPU model ${cpuModel} with ${accelerator}`);
   }
   if (reasons.length === 0) return;
   throw new KelpieError(
