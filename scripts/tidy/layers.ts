@@ -53,6 +53,7 @@ const pureNodeModules = new Set(['node:path', 'node:path/posix', 'node:util']);
 
 /** Packages that belong to some folders only. */
 const packageFolders: Readonly<Record<string, readonly string[]>> = {
+  'age-encryption': ['env/node'],
   commander: ['cli'],
   hono: ['daemon', 'web'],
   pino: ['daemon', 'env/node', 'bin'],

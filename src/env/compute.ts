@@ -13,6 +13,9 @@ export const PACKED_FRAME_BYTES_MAX: number = FRAME_BYTES_MAX + SEAL_BYTES;
 export const SEAL_KEY_BYTES = 32;
 export const SEAL_NONCE_BYTES = 12;
 export const ASSOCIATED_DATA_BYTES_MAX = 256;
+export const HKDF_INFO_BYTES_MAX = 1024;
+/** Of a private and of a public key. */
+export const ED25519_KEY_BYTES = 32;
 
 /** A running SHA-256. */
 export interface Hasher {
@@ -21,13 +24,13 @@ export interface Hasher {
   digest(): string;
 }
 
-/** How one frame is encrypted and bound to its place, by AES-256-GCM. */
+/** How bytes are encrypted and bound to their place, by AES-256-GCM. */
 export interface FrameSeal {
   /** `SEAL_KEY_BYTES`. */
   readonly key: Bytes;
   /** `SEAL_NONCE_BYTES`. A pair of key and nonce is used for one plaintext only: the caller sees to it. */
   readonly nonce: Bytes;
-  /** What must be the same when the frame is opened; at most `ASSOCIATED_DATA_BYTES_MAX`. */
+  /** What must be the same when they are opened; at most `ASSOCIATED_DATA_BYTES_MAX`. */
   readonly associatedData: Bytes;
 }
 
@@ -51,6 +54,17 @@ export interface PureCompute {
   isEqual(a: Bytes, b: Bytes): boolean;
   /** CRC-32 (IEEE 802.3) of bytes, continued from `seed`. */
   crc32(bytes: Bytes, seed?: number): number;
+  /** `SEAL_KEY_BYTES` derived from `key` by HKDF-SHA-256 (RFC 5869). @param info at most `HKDF_INFO_BYTES_MAX`. */
+  hkdfSha256(key: Bytes, salt: Bytes, info: Bytes): Bytes;
+  /** The bytes sealed, `SEAL_BYTES` longer. For documents: frames have `Compute.packFrame`. */
+  seal(plain: Bytes, seal: FrameSeal): Bytes;
+  /** Null when they were not sealed so. */
+  open(sealed: Bytes, seal: FrameSeal): Bytes | null;
+  /** Ed25519 (RFC 8032). @param seed the private key, `ED25519_KEY_BYTES`. */
+  ed25519PublicKey(seed: Bytes): Bytes;
+  ed25519Sign(seed: Bytes, message: Bytes): Bytes;
+  /** False for a key or a signature of another length, too. */
+  ed25519Verify(publicKey: Bytes, message: Bytes, signature: Bytes): boolean;
 }
 
 /**

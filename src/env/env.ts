@@ -7,6 +7,7 @@
  * - a call does not settle synchronously, and never settles after its `signal` has rejected it;
  * - nothing is buffered without a bound that its doc comment names.
  */
+import type { Age } from './age.ts';
 import type { Clock } from './clock.ts';
 import type { Compute } from './compute.ts';
 import type { Files } from './files.ts';
@@ -24,5 +25,6 @@ export interface Env {
   readonly processes: Processes;
   readonly http: Http;
   readonly compute: Compute;
+  readonly age: Age;
   readonly host: Host;
 }

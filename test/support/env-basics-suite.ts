@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { fromUtf8, utf8 } from '../../src/base/bytes.ts';
+import { fromHex, fromUtf8, hex, utf8 } from '../../src/base/bytes.ts';
 import { promises } from './with-fixture.ts';
 import type { CreateFixture } from './env-suite.ts';
 
@@ -107,5 +107,63 @@ export function computeSuite(name: string, createFixture: CreateFixture): void {
     assert.ok(!compute.isEqual(utf8('ab'), utf8('abc')));
     assert.ok(compute.isEqual(new Uint8Array(), new Uint8Array()));
     assert.equal(fromUtf8(utf8('ü')), 'ü');
+  });
+
+  promise('derives keys as RFC 5869 says', async ({ env: { compute } }) => {
+    // Test case 1, of which 32 of 42 bytes.
+    const key = compute.hkdfSha256(
+      new Uint8Array(22).fill(0x0b),
+      fromHex('000102030405060708090a0b0c'),
+      fromHex('f0f1f2f3f4f5f6f7f8f9'),
+    );
+    assert.equal(hex(key), '3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf');
+  });
+
+  promise('seals as AES-256-GCM does, and opens what was sealed so', async ({ env: { compute } }) => {
+    // Test case 16 of the specification by McGrew and Viega.
+    const seal = {
+      key: fromHex('feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308'),
+      nonce: fromHex('cafebabefacedbaddecaf888'),
+      associatedData: fromHex('feedfacedeadbeeffeedfacedeadbeefabaddad2'),
+    };
+    const plain = fromHex(
+      'd9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39',
+    );
+    const sealed = compute.seal(plain, seal);
+    assert.equal(
+      hex(sealed),
+      '522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f66276fc6ece0f4e1768cddf8853bb2d551b',
+    );
+    assert.deepEqual(compute.open(sealed, seal), plain);
+    assert.equal(compute.open(sealed, { ...seal, nonce: new Uint8Array(12) }), null);
+    for (let index = 0; index < sealed.byteLength; index += 1) {
+      assert.equal(compute.open(sealed.subarray(0, index), seal), null);
+      assert.equal(
+        compute.open(
+          sealed.map((byte, at) => (at === index ? byte ^ 1 : byte)),
+          seal,
+        ),
+        null,
+      );
+    }
+    assert.deepEqual(compute.open(compute.seal(new Uint8Array(0), seal), seal), new Uint8Array(0));
+  });
+
+  promise('signs as RFC 8032 says', async ({ env: { compute } }) => {
+    // Section 7.1, test 2.
+    const seed = fromHex('4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb');
+    const publicKey = compute.ed25519PublicKey(seed);
+    assert.equal(hex(publicKey), '3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c');
+    const message = fromHex('72');
+    const signature = compute.ed25519Sign(seed, message);
+    assert.equal(
+      hex(signature),
+      '92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00',
+    );
+    assert.ok(compute.ed25519Verify(publicKey, message, signature));
+    assert.ok(!compute.ed25519Verify(publicKey, fromHex('73'), signature));
+    assert.ok(!compute.ed25519Verify(publicKey, message, signature.subarray(1)));
+    assert.ok(!compute.ed25519Verify(publicKey.subarray(1), message, signature));
+    assert.ok(!compute.ed25519Verify(seed, message, signature));
   });
 }

@@ -2,6 +2,7 @@
  * The contract of `Env` as tests. Every implementation runs all of it: the simulated world is only worth as much as
  * it agrees with the real one.
  */
+import { ageSuite } from './env-age-suite.ts';
 import { clockSuite, computeSuite, randomSuite } from './env-basics-suite.ts';
 import { filesSuite } from './env-files-suite.ts';
 import { fileLockSuite } from './env-file-lock-suite.ts';
@@ -26,6 +27,7 @@ export function envSuite(name: string, createFixture: CreateFixture): void {
   randomSuite(name, createFixture);
   computeSuite(name, createFixture);
   framesSuite(name, createFixture);
+  ageSuite(name, createFixture);
   filesSuite(name, createFixture);
   fileLockSuite(name, createFixture);
   socketsSuite(name, createFixture);

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { frameWork } from './frame-work.ts';
 import { crypto, zlib } from './late-modules.ts';
+import * as sealing from './sealing.ts';
 import { takeOver } from '../../base/bytes.ts';
 import { KIB, PAGE_BYTES } from '../../base/units.ts';
 import type { Bytes } from '../../base/bytes.ts';
@@ -32,6 +33,12 @@ const pureCompute: PureCompute = {
   isZero,
   isEqual: (a, b) => a.byteLength === b.byteLength && Buffer.compare(a, b) === 0,
   crc32: (bytes, seed = 0) => zlib().crc32(bytes, seed),
+  hkdfSha256: sealing.hkdfSha256,
+  seal: (plain, seal) => sealing.seal(plain, seal),
+  open: (sealed, seal) => sealing.open(sealed, seal),
+  ed25519PublicKey: sealing.ed25519PublicKey,
+  ed25519Sign: sealing.ed25519Sign,
+  ed25519Verify: sealing.ed25519Verify,
 };
 
 /** What the simulator computes with. */

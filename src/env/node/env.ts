@@ -1,3 +1,4 @@
+import { createNodeAge } from './age.ts';
 import { createNodeClock } from './clock.ts';
 import { createNodeCompute } from './compute.ts';
 import { createNodeFiles } from './files.ts';
@@ -29,6 +30,7 @@ export function createNodeEnv(options: NodeEnvOptions = {}): Env {
     processes: createNodeProcesses(clock, variables),
     http: createNodeHttp(),
     compute: createNodeCompute(),
+    age: createNodeAge(),
     host: createNodeHost(variables),
   };
 }

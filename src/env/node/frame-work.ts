@@ -1,22 +1,15 @@
 /** Packs and unpacks one frame, on the thread that calls. */
 import { crypto, zlib } from './late-modules.ts';
+import { bare, open, seal as sealBytes } from './sealing.ts';
 import { assert } from '../../base/assert.ts';
-import { concat, freeBytes, viewOf } from '../../base/bytes.ts';
+import { freeBytes, viewOf } from '../../base/bytes.ts';
 import { isJsonObject } from '../../base/json.ts';
 import { KIB } from '../../base/units.ts';
-import {
-  ASSOCIATED_DATA_BYTES_MAX,
-  FRAME_BYTES_MAX,
-  PACKED_FRAME_BYTES_MAX,
-  SEAL_BYTES,
-  SEAL_KEY_BYTES,
-  SEAL_NONCE_BYTES,
-} from '../compute.ts';
+import { FRAME_BYTES_MAX, PACKED_FRAME_BYTES_MAX } from '../compute.ts';
 import { FrameDamaged } from '../frame-damaged.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import type { FrameCodec, FrameSeal, FrameWork, PackedFrame } from '../compute.ts';
 
-const CIPHER = 'aes-256-gcm';
 /** 3 saves 5 % more of memory for 40 % more time. */
 const ZSTD_LEVEL = 1;
 /** A frame that keeps more than this of its size is stored as it is, and costs its readers nothing. */
@@ -57,11 +50,6 @@ function unpack(packed: PackedFrame, rawBytes: number, seal: FrameSeal | null): 
 
 function digestOf(bytes: Bytes): string {
   return crypto().hash('sha256', bytes, 'hex');
-}
-
-/** Without Node's own methods, which mean other things than their names elsewhere. */
-function bare({ buffer, byteOffset, byteLength }: Bytes): Bytes {
-  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 function compress(raw: Bytes): Bytes {
@@ -117,34 +105,8 @@ function trailer(codec: FrameCodec, rawBytes: number): Bytes {
   return bytes;
 }
 
-function checkSeal({ key, nonce, associatedData }: FrameSeal): void {
-  assert(key.byteLength === SEAL_KEY_BYTES && nonce.byteLength === SEAL_NONCE_BYTES, 'a seal has its sizes');
-  assert(associatedData.byteLength <= ASSOCIATED_DATA_BYTES_MAX, 'associated data is bounded');
-}
-
-function sealBytes(plain: Bytes, seal: FrameSeal, bound: Bytes): Bytes {
-  checkSeal(seal);
-  const cipher = crypto().createCipheriv(CIPHER, seal.key, seal.nonce);
-  cipher.setAAD(concat([seal.associatedData, bound]));
-  const body = cipher.update(plain);
-  cipher.final();
-  const sealed = concat([body, cipher.getAuthTag()]);
-  freeBytes(body);
-  return sealed;
-}
-
 function openBytes(sealed: Bytes, seal: FrameSeal, bound: Bytes): Bytes {
-  checkSeal(seal);
-  const length = sealed.byteLength - SEAL_BYTES;
-  if (length < 0) throw new FrameDamaged('seal');
-  const decipher = crypto().createDecipheriv(CIPHER, seal.key, seal.nonce, { authTagLength: SEAL_BYTES });
-  decipher.setAAD(concat([seal.associatedData, bound]));
-  decipher.setAuthTag(sealed.subarray(length));
-  const body = decipher.update(sealed.subarray(0, length));
-  try {
-    decipher.final();
-  } catch (error) {
-    throw new FrameDamaged('seal', error);
-  }
-  return bare(body);
+  const plain = open(sealed, seal, bound);
+  if (plain === null) throw new FrameDamaged('seal');
+  return plain;
 }

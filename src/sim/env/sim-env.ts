@@ -1,5 +1,6 @@
 import type { Env } from '../../env/env.ts';
 import type { SimProcess } from '../process.ts';
+import { createSimAge } from './sim-age.ts';
 import { createSimClock } from './sim-clock.ts';
 import { createSimCompute } from './sim-compute.ts';
 import { SimFiles } from './sim-files.ts';
@@ -16,18 +17,20 @@ export type MakeEnv = (process: SimProcess) => Env;
 export function createSimEnv(process: SimProcess): Env {
   const { machine } = process;
   const clock = createSimClock(process);
+  const random = createSimRandom(machine.random.split(process.label));
   const sockets = new SimSockets(process);
   return {
     clock,
-    random: createSimRandom(machine.random.split(process.label)),
+    random,
     files: new SimFiles(process),
     sockets,
     processes: new SimProcesses(process, createSimEnv),
     http: {
-      request: (request) => sendRequest(sockets, machine.faults, request),
+      request: (request) => sendRequest(sockets, process, request),
       serve: (address, handler) => serveHttp({ sockets, clock }, address, handler),
     },
     compute: createSimCompute(process),
+    age: createSimAge(process, random),
     host: createSimHost(process),
   };
 }
