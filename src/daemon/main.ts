@@ -107,6 +107,8 @@ async function makeHome(env: Env, places: HostPlaces): Promise<void> {
       places.runsDirectory,
       places.operationsDirectory,
       places.cacheDirectory,
+      places.downloadsDirectory,
+      places.placesDirectory,
     ]) {
       await env.files.makeDirectory(directory);
     }

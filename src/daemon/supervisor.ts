@@ -14,6 +14,7 @@ import { Journal } from '../teleport/journal.ts';
 import { Leases } from '../teleport/leases.ts';
 import { findAgain, recover, settle } from '../teleport/recovery.ts';
 import { supersede } from '../teleport/supersede.ts';
+import { sweepDownloads } from '../teleport/sweep-downloads.ts';
 import { VmRegistry } from '../teleport/vm-registry.ts';
 import { VmFactory } from '../vm/factory.ts';
 import { BlobGate } from './blob-gate.ts';
@@ -290,6 +291,8 @@ export class Supervisor {
     try {
       const { removed, removedBytes } = await collectBlobs(this.host.env, this.host.places.home, roots);
       if (removed > 0) this.host.log.info({ event: 'blobs-collected', removed, removedBytes });
+      const downloads = await sweepDownloads(this.host.env, this.host.places.downloadsDirectory);
+      if (downloads > 0) this.host.log.info({ event: 'downloads-swept', removed: downloads });
     } catch (error) {
       this.host.log.error({ event: 'blobs-not-collected', err: asError(error) });
     }

@@ -43,7 +43,9 @@ export async function collectBlobs(
     for (const store of (await listIfThere(env.files, `${home}/places`)).filter(isUuid)) {
       const directory = `${home}/places/${store}`;
       const places = await listIfThere(env.files, directory);
-      await removeUnused(env, directory, selectUnused(places, placesPattern, used), total);
+      const unused = selectUnused(places, placesPattern, used);
+      if (unused.length < places.length) await removeUnused(env, directory, unused, total);
+      else await removeUnused(env, `${home}/places`, [store], total);
     }
     return total;
   });

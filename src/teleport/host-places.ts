@@ -33,13 +33,16 @@ export class HostPlaces {
   get downloadsDirectory(): string {
     return `${this.home}/downloads`;
   }
+  /** What of this host's files is in which store, by the store's id (`place-files.ts`). */
+  get placesDirectory(): string {
+    return `${this.home}/places`;
+  }
   get temporaryDirectory(): string {
     return `${this.home}/tmp`;
   }
 
-  /** What of this host's files is in a store (`place-files.ts`). */
   places(storeId: string): string {
-    return `${this.home}/places/${storeId}`;
+    return `${this.placesDirectory}/${storeId}`;
   }
   download(packageId: string): string {
     return `${this.downloadsDirectory}/${packageId}`;

@@ -200,16 +200,18 @@ export class CliHost {
       async () => JSON.stringify(await processesOf(this.home)),
       DAEMON_END_TIMEOUT_MS,
     );
-    for (const folder of ['run', 'vms', 'operations', 'tmp', 'blobs'])
+    for (const folder of ['run', 'vms', 'operations', 'tmp', 'blobs', 'places'])
       assert.deepEqual(await readdir(join(this.home, folder)), [], `${folder} of ${this.name} is empty`);
     const known = [
       'blobs',
       'cache',
+      'downloads',
       'host.json',
       'images',
       'kelpied.lock',
       'kelpied.log',
       'operations',
+      'places',
       'run',
       'tmp',
       'vms',
