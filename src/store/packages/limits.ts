@@ -46,3 +46,13 @@ export const PINS_MAX = 1000;
 export const GRACE_MS_DEFAULT: number = 24 * HOUR_MS;
 /** How much of a download is lost at most when it is cut. */
 export const FETCH_CHECKPOINT_MS: number = 5 * SECOND_MS;
+/** A sweep that takes longer ends before its next removal; what it had condemned is left to the next sweep, after `SWEEP_STALE_MS`. */
+export const SWEEP_MS_MAX: number = HOUR_MS;
+/** Age, by the store's clock, of a condemnation whose sweep is gone for good. */
+export const SWEEP_STALE_MS: number = 2 * HOUR_MS;
+/** Packages of one store that a sweep looks at. */
+export const PACKAGES_MAX = 100_000;
+/** Small requests that one act has under way at once; the store has its own bound below. */
+export const REQUESTS_AT_ONCE = 8;
+/** Older packs that a package refers to beyond what its size alone asks for; each costs a restore one request more. */
+export const PACKS_SPARE_MAX = 64;

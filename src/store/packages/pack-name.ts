@@ -16,9 +16,11 @@ export function packText({ session, number }: PackName): string {
   return `${session}/${number}`;
 }
 
+export const PACKS_PREFIX = 'packs/';
+
 /** Key of the pack in the object store. */
 export function packKey(name: PackName): string {
-  return `packs/${packText(name)}`;
+  return `${PACKS_PREFIX}${packText(name)}`;
 }
 
 const PACK_NUMBER_PATTERN = /^(?:0|[1-9]\d{0,8})$/;
