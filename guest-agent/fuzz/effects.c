@@ -112,6 +112,13 @@ int job_start(struct agent *agent, job_work *work, const void *argument, job_don
     return EAGAIN;
 }
 
+void job_kill(const struct agent *agent, job_done *done, uint64_t token)
+{
+    (void)agent;
+    (void)done;
+    (void)token;
+}
+
 void effects_end_jobs(struct agent *agent, int error)
 {
     for (size_t i = 0; i < JOBS_MAX; i++) {

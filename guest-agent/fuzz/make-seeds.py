@@ -34,7 +34,7 @@ SEEDS = {
     "write": request("file.write", channel=CHANNEL, path="/file", mode=420, uid=0, gid=0) + channel(DATA, CHANNEL, 0, 0, b"abc")
     + channel(END, CHANNEL, 0, 3) + request("file.commit", channel=CHANNEL) + step(REAP),
     "fail": request("file.write", channel=CHANNEL, path="/file") + channel(DATA, CHANNEL, 0, 0, b"Fbc") + request("file.commit", channel=CHANNEL),
-    "system": request("system.health") + request("system.repair", unixNs="2", seed=SEED, generation=1, hostname="h", machineId="a" * 32)
+    "system": request("system.health") + request("system.repair", unixNs="2", seed=SEED, generation=1, hostname="h", machineId="a" * 32, rehearse=True)
     + request("system.setClock", unixNs="2") + request("system.reseed", seed=SEED) + request("system.sync") + request("file.stat", path="/"),
     "power": request("system.powerOff") + step(RAW, bytes(100)) + step(RAW, b"K\x10"),
 }

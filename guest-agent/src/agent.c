@@ -92,6 +92,7 @@ bool agent_step(struct agent *agent)
     has_moved |= requests_pump(agent);
     port_run_timer(agent);
     has_moved |= power_run(agent);
+    rehearsal_run(agent);
     return has_moved || connection_has_work(agent);
 }
 

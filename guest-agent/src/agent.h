@@ -10,6 +10,7 @@
 #include "machine.h"
 #include "port.h"
 #include "power.h"
+#include "rehearsal.h"
 #include "requests.h"
 #include "session.h"
 #include "system.h"
@@ -28,6 +29,7 @@ struct agent {
     struct sessions sessions;
     struct transfer transfers[TRANSFERS_MAX];
     struct job jobs[JOBS_MAX];
+    enum rehearsal rehearsal;
     struct machine machine;
     struct power power;
 };

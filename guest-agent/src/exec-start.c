@@ -103,6 +103,7 @@ static enum rpc_outcome start(struct agent *agent, struct rpc_call *call, const 
     struct request_ref ref;
     if (!requests_hold(agent, call->id, &ref))
         return rpc_fail(call, RPC_BUSY, "too many requests are in flight");
+    rehearsal_cancel(agent);
     int error = session_start(agent, session, request);
     if (error != 0) {
         requests_release(agent, ref);

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -42,6 +43,15 @@ static void set_limits(void)
     struct rlimit files = {.rlim_cur = OPEN_FILES_SOFT, .rlim_max = OPEN_FILES_HARD};
     if (setrlimit(RLIMIT_NOFILE, &files) < 0)
         log_line("the limit of open files could not be set (errno %d)", errno);
+}
+
+/* Repairing the machine and ending what runs wild must not wait for what runs in it: after a restore all of that wakes up at
+ * once. What we start has the usual priority again. */
+static void set_priority(void)
+{
+    const struct sched_param none = {0};
+    if (sched_setscheduler(0, SCHED_OTHER | SCHED_RESET_ON_FORK, &none) < 0 || setpriority(PRIO_PROCESS, 0, AGENT_NICE) < 0)
+        log_line("the priority could not be set (errno %d)", errno);
 }
 
 static void set_hostname(void)
@@ -89,6 +99,7 @@ int init_boot(void)
     int data_fd = boot_switch_root();
     boot_mount_rest();
     set_limits();
+    set_priority();
     boot_network();
     set_hostname();
     make_machine_id();

@@ -50,6 +50,8 @@
 #define FILE_WINDOW_BYTES (256u * 1024)
 #define READ_BYTES_MAX (64u * 1024)
 
+/* How long a rehearsed command may take to show a sign of life. */
+#define REHEARSAL_WAIT_MS 2000
 #define TIMEOUT_KILL_MS 2000
 #define STREAM_LINGER_MS 200
 /* After a connection was lost, output is held back this long as if the host were still attached, so that a teleport
@@ -64,6 +66,8 @@
 #define POWER_OFF_ANSWER_MS 200
 #define POWER_OFF_TERM_MS 3000
 #define POWER_OFF_KILL_MS 500
+/* Before everything else, but not a real-time process, which could lock out the rest. */
+#define AGENT_NICE (-20)
 #define REAPED_PER_STEP_MAX 256
 #define EVENTS_PER_STEP_MAX 64
 

@@ -97,6 +97,7 @@ enum rpc_outcome system_repair(struct agent *agent, struct rpc_call *call)
     uint64_t generation = params_uint(params, "generation", (uint64_t)agent->machine.generation + 1, UINT32_MAX);
     const char *hostname = read_hostname(params);
     const char *machine_id = read_machine_id(params);
+    bool rehearses = params_bool_or(params, "rehearse", false);
     if (!params_are_valid(params))
         return rpc_fail_params(call);
     /* The generation comes last: who sees it advance may trust all the rest, and a repair that failed can be repeated. */
@@ -115,6 +116,8 @@ enum rpc_outcome system_repair(struct agent *agent, struct rpc_call *call)
     error = machine_set_generation(&agent->machine, (uint32_t)generation);
     if (error != 0)
         return rpc_fail_os(call, error, "the generation could not be written");
+    if (rehearses)
+        rehearsal_ask(agent);
     json_open_object(&call->result);
     json_member_int(&call->result, "clockStepMs", step_ms);
     json_member_uint(&call->result, "generation", generation);

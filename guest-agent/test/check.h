@@ -18,5 +18,6 @@ void test_json(void);
 void test_ring(void);
 void test_text(void);
 void test_out_queue(void);
+void test_rehearsal(void);
 
 #endif

@@ -116,7 +116,8 @@ class Requests(AgentTest):
             "system.repair": [{}, {"unixNs": "1", "seed": "AAAA", "generation": 1}, {"unixNs": "1", "seed": "A" * 64, "generation": 0},
                               {"unixNs": "-1", "seed": "A" * 64, "generation": 1},
                               {"unixNs": "1", "seed": "A" * 64, "generation": 1, "hostname": "a b"},
-                              {"unixNs": "1", "seed": "A" * 64, "generation": 1, "machineId": "A" * 32}],
+                              {"unixNs": "1", "seed": "A" * 64, "generation": 1, "machineId": "A" * 32},
+                              {"unixNs": "1", "seed": "A" * 64, "generation": 1, "rehearse": 1}],
             "system.setClock": [{}, {"unixNs": 5}, {"unixNs": ""}, {"unixNs": "9" * 19}, {"unixNs": "1x"}],
             "system.reseed": [{}, {"seed": ""}, {"seed": "A" * 40}, {"seed": "A" * 688}, {"seed": "*" * 64}],
         }

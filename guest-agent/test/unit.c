@@ -8,6 +8,7 @@ int main(void)
     test_ring();
     test_frame();
     test_out_queue();
+    test_rehearsal();
     puts("unit tests passed");
     return 0;
 }

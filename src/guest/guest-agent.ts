@@ -121,6 +121,8 @@ export interface IdentityRepair {
   readonly seed: Bytes;
   /** Larger than the guest's present generation. */
   readonly generation: number;
+  /** Practise starting a command once all is answered: for a CPU that starts without translated code. */
+  readonly rehearse?: boolean;
   readonly hostname?: string;
   readonly machineId?: string;
 }

@@ -67,6 +67,19 @@ export function vmSuite(name: string, createWorld: () => Promise<VmWorld>): void
       await copy.vm.stop({ force: true });
     });
 
+    test('answers before everything else in it, runs commands as usual, and shows none that nobody asked for', async () => {
+      const copy = await world.restore(snapshot);
+      const asked = await (await booted.vm.agent()).listSessions();
+      const shown = await (await copy.vm.agent()).listSessions();
+      assert.deepEqual(
+        shown.map(({ session }) => session),
+        asked.map(({ session }) => session).slice(0, shown.length),
+      );
+      assert.equal(await world.run(copy, 'cut -d" " -f19 /proc/1/stat'), '-20');
+      assert.equal(await world.run(copy, 'nice'), '0');
+      await copy.vm.stop({ force: true });
+    });
+
     test('two copies of one snapshot run side by side and disturb neither each other nor the source', async () => {
       const copies = [await world.restore(snapshot), await world.restore(snapshot)];
       for (const [index, copy] of copies.entries())
