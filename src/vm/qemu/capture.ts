@@ -1,11 +1,11 @@
 /**
  * A snapshot, phase by phase. Only what is between the bars holds the guest up.
  *
- *   prepare: new disk layer, files opened, the running layer synced, questions to the agent held back
- *   ║ stop ──▶ device state ─┬─▶ disk switches to the new layer        ║
- *   ║          dirty pages ──┴─▶ copied                                ║
+ *   prepare: new disk layer, files opened, memory for the copy, the running layer synced, questions to the agent held back
+ *   ║ stop ─┬─▶ device state ──▶ disk switches to the new layer        ║
+ *   ║       └─▶ dirty pages ──▶ read                                   ║
  *   ║ cont                                                             ║
- *   persist: page map over the base's, everything synced
+ *   persist: what was read is written, page map over the base's, everything synced
  *
  * Memory, devices and disk are from one instant. When a phase fails, the VM goes on if it ran, and what was made is removed, but
  * for a layer that the disk has switched to: that one is the VM's now.
@@ -21,8 +21,7 @@ import { PageMap } from '../../snapshot/page-map.ts';
 import type { CapturedSnapshot, SnapshotRequest, SnapshotTimings } from '../instance.ts';
 import { both } from './bounded.ts';
 import type { LiveVm, VmContext } from './context.ts';
-import type { CopiedPages } from './copy-pages.ts';
-import { copyPages } from './copy-pages.ts';
+import { PageCopy } from './copy-pages.ts';
 import { createOverlay, layerNode, topLayer } from './disk-chain.ts';
 import { CLOCK_CORRECTION_TIMEOUT_MS, QUIESCE_TIMEOUT_MS } from './limits.ts';
 import { openMemoryView } from './memory-view.ts';
@@ -57,8 +56,14 @@ export async function capture(
 
 /** What the pause left behind, not yet durable. */
 interface Captured extends Omit<SnapshotTimings, 'syncMs' | 'dirtyBytes'> {
-  readonly pages: CopiedPages;
   readonly frozen: readonly DiskLayer[];
+}
+
+/** What was made of it. */
+interface Persisted {
+  readonly memory: MemoryImage;
+  /** Of pages that are not zero. */
+  readonly dirtyBytes: number;
 }
 
 /** What QEMU reads from a character device at once (`CHR_READ_BUF_LEN`). */
@@ -82,28 +87,29 @@ class Capture {
   async run(): Promise<CapturedSnapshot> {
     const base = await this.#readBaseMap();
     const overlay = await this.#prepareDisk();
-    const captured = await this.#whileHeld(overlay);
-    const startMs = this.#now();
-    const { isRunning, resume } = this.#request;
-    const [memory] = await both(
-      this.#persist(base, overlay, captured),
-      isRunning && resume ? this.#vm.link.correctClock(CLOCK_CORRECTION_TIMEOUT_MS) : Promise.resolve(),
-    );
+    return this.#withPageFile(async (target) => {
+      const { captured, copy } = await this.#hold(overlay, target);
+      const startMs = this.#now();
+      const { isRunning, resume } = this.#request;
+      const [persisted] = await both(
+        this.#persist(base, overlay, copy),
+        isRunning && resume ? this.#vm.link.correctClock(CLOCK_CORRECTION_TIMEOUT_MS) : Promise.resolve(),
+      );
+      return this.#result(captured, persisted, this.#now() - startMs);
+    });
+  }
+
+  async #result(captured: Captured, persisted: Persisted, syncMs: number): Promise<CapturedSnapshot> {
+    const { frozen, ...timings } = captured;
+    const { memory, dirtyBytes } = persisted;
     const { sizeBytes } = await this.#context.env.files.stat(this.#deviceStatePath);
     return {
       machine: this.#vm.machine,
       guest: this.#vm.guest,
       deviceStateBytes: sizeBytes,
       memory,
-      disk: captured.frozen,
-      timings: {
-        pauseMs: captured.pauseMs,
-        deviceStateMs: captured.deviceStateMs,
-        scanMs: captured.scanMs,
-        copyMs: captured.copyMs,
-        syncMs: this.#now() - startMs,
-        dirtyBytes: captured.pages.runs.pages * PAGE_BYTES,
-      },
+      disk: frozen,
+      timings: { ...timings, syncMs, dirtyBytes },
     };
   }
 
@@ -136,27 +142,40 @@ class Capture {
     return overlay;
   }
 
-  async #whileHeld(overlay: DiskLayer): Promise<Captured> {
+  async #withPageFile(work: (target: FileHandle) => Promise<CapturedSnapshot>): Promise<CapturedSnapshot> {
     const { env, places } = this.#context;
+    const path = pageFilePath(places.blobDirectory, this.#pageFile);
+    const target = await env.files.open(path, 'wx');
+    this.#undo.onFailure(() => env.files.removeTree(path));
+    try {
+      return await work(target);
+    } finally {
+      await target.close();
+    }
+  }
+
+  async #hold(
+    overlay: DiskLayer,
+    target: FileHandle,
+  ): Promise<{ readonly captured: Captured; readonly copy: PageCopy }> {
     const view = await openMemoryView(this.#context, this.#vm);
     try {
-      const pagePath = pageFilePath(places.blobDirectory, this.#pageFile);
-      const target = await env.files.open(pagePath, 'wx');
-      this.#undo.onFailure(() => env.files.removeTree(pagePath));
-      try {
-        return await this.#pause(overlay, view, target);
-      } finally {
-        await target.close();
-      }
+      // Looked at once before: what is dirty now will be a moment later, and a second look is faster than a first.
+      const { pages } = await view.dirtyPages();
+      const copy = new PageCopy(this.#context.env.compute, target, pages);
+      return { captured: await this.#pause(overlay, view, copy), copy };
     } finally {
       await view.close();
     }
   }
 
   /** The pause itself. Whatever goes wrong in it, a VM that ran goes on. */
-  async #pause(overlay: DiskLayer, view: MemoryView, target: FileHandle): Promise<Captured> {
+  async #pause(overlay: DiskLayer, view: MemoryView, copy: PageCopy): Promise<Captured> {
     const { isRunning, resume, signal } = this.#request;
-    if (!isRunning) return { ...(await this.#take(overlay, view, target)), pauseMs: 0 };
+    if (!isRunning) {
+      await this.#letArrive();
+      return { ...(await this.#take(overlay, view, copy)), pauseMs: 0 };
+    }
     const { qmp } = this.#vm.process;
     let isStopped = false;
     let goesOn = true;
@@ -165,8 +184,8 @@ class Capture {
       throwIfCanceled(signal, 'taking the snapshot');
       const stoppedMs = this.#now();
       isStopped = true;
-      await stopCpus(qmp);
-      const taken = await this.#take(overlay, view, target);
+      await both(stopCpus(qmp), this.#letArrive());
+      const taken = await this.#take(overlay, view, copy);
       goesOn = resume;
       if (resume) await continueCpus(qmp);
       else this.#undo.onFailure(() => this.#goOn());
@@ -185,8 +204,9 @@ class Capture {
   }
 
   /**
-   * Bytes for the guest that were on their way reach its buffers while it is stopped: one piece of at most 4 KiB per turn of
-   * QEMU's main loop, and each of our questions is answered in a turn of its own.
+   * For a VM that is stopped, or has been told to stop. Bytes for the guest that were on their way reach its buffers while
+   * it is stopped: one piece of at most 4 KiB per turn of QEMU's main loop, and each of our questions is answered in a turn
+   * of its own.
    */
   async #letArrive(): Promise<void> {
     const turns = 2 + Math.ceil(this.#vm.link.pendingBytesMax() / CHARDEV_READ_BYTES);
@@ -194,53 +214,59 @@ class Capture {
   }
 
   /** Devices, disk and memory of a stopped VM. */
-  async #take(overlay: DiskLayer, view: MemoryView, target: FileHandle): Promise<Omit<Captured, 'pauseMs'>> {
-    await this.#letArrive();
+  async #take(overlay: DiskLayer, view: MemoryView, copy: PageCopy): Promise<Omit<Captured, 'pauseMs'>> {
     const [deviceStateMs, memory] = await both(
       this.#takeDevicesAndDisk(overlay),
-      this.#takeMemory(view, target),
+      this.#takeMemory(view, copy),
     );
     return { ...memory, deviceStateMs, frozen: this.#vm.disk.slice(0, -1) };
   }
 
+  /** Both commands are sent at once, since QEMU executes them in order and need not wait for our turn between them. */
   async #takeDevicesAndDisk(overlay: DiskLayer): Promise<number> {
     const { qmp } = this.#vm.process;
     const startMs = this.#now();
     this.#undo.onFailure(() => this.#context.env.files.removeTree(this.#deviceStatePath));
-    await saveDeviceState(qmp, this.#deviceStatePath);
-    await switchToOverlay(qmp, layerNode(topLayer(this.#vm.disk)), layerNode(overlay));
-    this.#vm.disk = [...this.#vm.disk, overlay];
-    this.#request.onDiskSwitched();
+    const saving = saveDeviceState(qmp, this.#deviceStatePath);
+    const switching = switchToOverlay(qmp, layerNode(topLayer(this.#vm.disk)), layerNode(overlay));
+    await both(
+      saving,
+      switching.then(() => {
+        this.#vm.disk = [...this.#vm.disk, overlay];
+        this.#request.onDiskSwitched();
+      }),
+    );
     return this.#now() - startMs;
   }
 
   async #takeMemory(
     view: MemoryView,
-    target: FileHandle,
-  ): Promise<{ readonly pages: CopiedPages; readonly scanMs: number; readonly copyMs: number }> {
+    copy: PageCopy,
+  ): Promise<{ readonly scanMs: number; readonly copyMs: number }> {
     const startMs = this.#now();
     const dirty = await view.dirtyPages();
     const scannedMs = this.#now();
-    const pages = await copyPages(this.#context.env.compute, dirty, view.ram, target);
-    return { pages, scanMs: scannedMs - startMs, copyMs: this.#now() - scannedMs };
+    await copy.read(dirty, view.ram);
+    return { scanMs: scannedMs - startMs, copyMs: this.#now() - scannedMs };
   }
 
   /** The snapshot's map, and everything that it and its disk need, on the disk for good. */
-  async #persist(base: PageMap, overlay: DiskLayer, captured: Captured): Promise<MemoryImage> {
+  async #persist(base: PageMap, overlay: DiskLayer, copy: PageCopy): Promise<Persisted> {
     const { env, places } = this.#context;
-    const { pages, frozen } = captured;
+    const pages = await copy.finish();
     const map = base.overlay({ pageFile: this.#pageFile, runs: pages.runs, zeroRuns: pages.zeroRuns });
     const mapPath = `${this.#request.directory}/memory.map`;
     const pagePath = pageFilePath(places.blobDirectory, this.#pageFile);
     this.#undo.onFailure(() => env.files.removeTree(mapPath));
     if (pages.runs.pages === 0) await env.files.removeTree(pagePath);
     else await makeDurable(env.files, pagePath);
-    await makeDurable(env.files, diskLayerPath(places.blobDirectory, topLayer(frozen)));
+    await makeDurable(env.files, diskLayerPath(places.blobDirectory, topLayer(this.#vm.disk.slice(0, -1))));
     await makeDurable(env.files, diskLayerPath(places.blobDirectory, overlay));
     await makeDurable(env.files, this.#deviceStatePath);
     await createSynced(env.files, mapPath, map.encode(env.compute));
     await env.files.syncDirectory(this.#request.directory);
-    return { mapPath, pageFiles: map.pageFiles, mappable: null };
+    const memory = { mapPath, pageFiles: map.pageFiles, mappable: null };
+    return { memory, dirtyBytes: pages.runs.pages * PAGE_BYTES };
   }
 
   get #deviceStatePath(): string {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
+import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { Bytes } from '../../base/bytes.ts';
 import { concat } from '../../base/bytes.ts';
@@ -9,8 +9,10 @@ import { BATCH_BYTES_MAX, BATCH_EXTENTS_MAX } from '../../env/files.ts';
 import { createNodeCompute } from '../../env/node/compute.ts';
 import { SystemError } from '../../env/system-error.ts';
 import { PageRuns } from '../../snapshot/page-runs.ts';
-import { copyPages } from './copy-pages.ts';
+import type { CopiedPages } from './copy-pages.ts';
+import { PageCopy } from './copy-pages.ts';
 import type { GuestRam } from './guest-ram.ts';
+import { HELD_BATCHES_MAX } from './limits.ts';
 
 const compute = createNodeCompute();
 
@@ -70,7 +72,8 @@ test('what is not zero is in the file, in order; what is zero is only named', as
     fc.asyncProperty(
       fc.array(fc.tuple(gap, length), { maxLength: 6 }),
       fc.integer({ min: 1, max: 5 }),
-      async (shape, zeroEvery) => {
+      fc.integer({ min: 0, max: 9000 }),
+      async (shape, zeroEvery, expected) => {
         let next = 0;
         const dirty = PageRuns.of(
           shape.map(([skipped, count]) => {
@@ -83,29 +86,59 @@ test('what is not zero is in the file, in order; what is zero is only named', as
           Array.from({ length: count }, (_, index) => firstPage + index),
         );
         const file = new LateFile();
-        const { runs, zeroRuns } = await copyPages(compute, dirty, ramOf(zeroEvery), file.asHandle());
+        const { runs, zeroRuns } = await copyAll(dirty, ramOf(zeroEvery), file.asHandle(), expected);
         const kept = pages.filter((page) => page % zeroEvery !== 0);
         assert.deepEqual(pagesOf(runs), kept);
         assert.deepEqual(
           pagesOf(zeroRuns),
           pages.filter((page) => page % zeroEvery === 0),
         );
-        const expected = concat(kept.map((page) => pageOf(page, zeroEvery)));
-        assert.ok(compute.isEqual(concat(file.parts), expected));
+        const bytes = concat(kept.map((page) => pageOf(page, zeroEvery)));
+        assert.ok(compute.isEqual(concat(file.parts), bytes));
       },
     ),
     { numRuns: 30 },
   );
 });
 
-test('a write that fails while the next batch is read fails the copy', async () => {
+test('what memory can hold is not written before the guest goes on', async () => {
+  const file = new LateFile();
+  const copy = new PageCopy(compute, file.asHandle(), 0);
+  const pages = HELD_BATCHES_MAX * (BATCH_BYTES_MAX / PAGE_BYTES);
+  await copy.read(PageRuns.of([{ firstPage: 0, count: pages }]), ramOf(3));
+  assert.equal(file.endOffset, 0);
+  await copy.finish();
+  assert.equal(file.endOffset, Math.floor((pages * 2) / 3) * PAGE_BYTES);
+});
+
+describe('a write that fails', () => {
   const handle: FileHandle = {
     ...new LateFile().asHandle(),
     write: () => Promise.reject(new SystemError('ENOSPC', 'write', 'pages')),
   };
-  const dirty = PageRuns.of([{ firstPage: 0, count: 3000 }]);
-  await assert.rejects(copyPages(compute, dirty, ramOf(7), handle), { errno: 'ENOSPC' });
+
+  test('fails the reading when there is more than memory holds', async () => {
+    const copy = new PageCopy(compute, handle, 0);
+    const dirty = PageRuns.of([{ firstPage: 0, count: 9000 }]);
+    await assert.rejects(copy.read(dirty, ramOf(7)), { errno: 'ENOSPC' });
+  });
+
+  test('fails the end otherwise', async () => {
+    const dirty = PageRuns.of([{ firstPage: 0, count: 3000 }]);
+    await assert.rejects(copyAll(dirty, ramOf(7), handle, 3000), { errno: 'ENOSPC' });
+  });
 });
+
+async function copyAll(
+  dirty: PageRuns,
+  ram: GuestRam,
+  target: FileHandle,
+  pagesExpected: number,
+): Promise<CopiedPages> {
+  const copy = new PageCopy(compute, target, pagesExpected);
+  await copy.read(dirty, ram);
+  return copy.finish();
+}
 
 function pagesOf(runs: PageRuns): readonly number[] {
   return [...runs].flatMap(({ firstPage, count }) =>

@@ -1,3 +1,4 @@
+import { defined } from '../../base/assert.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import { PAGE_BYTES } from '../../base/units.ts';
 import type { Compute } from '../../env/compute.ts';
@@ -6,6 +7,7 @@ import type { FileHandle } from '../../env/files.ts';
 import type { PageRun, PageRuns } from '../../snapshot/page-runs.ts';
 import { PageRunsBuilder } from '../../snapshot/page-runs.ts';
 import type { GuestRam } from './guest-ram.ts';
+import { HELD_BATCHES_MAX } from './limits.ts';
 
 export interface CopiedPages {
   /** Pages that were written to the target, in its order, back to back from its start. */
@@ -14,40 +16,90 @@ export interface CopiedPages {
   readonly zeroRuns: PageRuns;
 }
 
-/** Copies pages of a stopped guest to a page file, without those that are zero. One batch is read while another is written. */
-export async function copyPages(
-  compute: Compute,
-  pages: PageRuns,
-  ram: GuestRam,
-  target: FileHandle,
-): Promise<CopiedPages> {
-  const runs = new PageRunsBuilder();
-  const zeroRuns = new PageRunsBuilder();
-  // Two in turn, made when they are needed: a small snapshot takes one, and no more than it copies.
-  const sizeBytes = Math.min(BATCH_BYTES_MAX, pages.pages * PAGE_BYTES);
-  const buffers: [Bytes?, Bytes?] = [];
-  let turn: 0 | 1 = 0;
-  let writing: Promise<void> = Promise.resolve();
-  let offset = 0;
-  try {
-    for (const batch of batches(pages)) {
-      const buffer = (buffers[turn] ??= new Uint8Array(sizeBytes));
-      await ram.read(
-        batch.map(({ firstPage, count }) => ({ offset: firstPage * PAGE_BYTES, length: count * PAGE_BYTES })),
-        buffer,
-      );
-      const keptBytes = dropZeroPages(compute, batch, buffer, runs, zeroRuns);
-      await writing;
-      writing = target.write(buffer.subarray(0, keptBytes), offset);
-      // It is awaited before the next one; until then a failure must not count as unseen.
-      writing.catch(() => undefined);
-      offset += keptBytes;
-      turn = turn === 0 ? 1 : 0;
-    }
-  } finally {
-    await writing;
+interface HeldBatch {
+  readonly batch: readonly PageRun[];
+  readonly buffer: Bytes;
+}
+
+/**
+ * Copies pages of a stopped guest to a page file, without those that are zero, in two acts:
+ *
+ *   read     the guest stands still: pages come into memory; what `HELD_BATCHES_MAX` cannot hold is written meanwhile
+ *   finish   the guest goes on: zero pages are left out, the rest is written
+ *
+ * After a failure of either nothing is under way any more.
+ */
+export class PageCopy {
+  readonly #compute: Compute;
+  readonly #target: FileHandle;
+  readonly #runs = new PageRunsBuilder();
+  readonly #zeroRuns = new PageRunsBuilder();
+  readonly #spare: Bytes[] = [];
+  /** Read and not yet written, in order. */
+  readonly #held: HeldBatch[] = [];
+  #buffers = 0;
+  /** The batch before those that are held, on its way to the file; gives its buffer back. */
+  #writing: Promise<Bytes> | null = null;
+  #offset = 0;
+
+  /** @param pagesExpected room for about so many is made now: memory that is touched first costs as much as the copy. */
+  constructor(compute: Compute, target: FileHandle, pagesExpected: number) {
+    this.#compute = compute;
+    this.#target = target;
+    const buffers = Math.min(HELD_BATCHES_MAX, Math.ceil((pagesExpected * PAGE_BYTES) / BATCH_BYTES_MAX));
+    while (this.#buffers < buffers) this.#spare.push(this.#newBuffer().fill(0));
   }
-  return { runs: runs.finish(), zeroRuns: zeroRuns.finish() };
+
+  async read(pages: PageRuns, ram: GuestRam): Promise<void> {
+    try {
+      for (const batch of batches(pages)) {
+        const buffer = await this.#nextBuffer();
+        await ram.read(
+          batch.map(({ firstPage, count }) => ({
+            offset: firstPage * PAGE_BYTES,
+            length: count * PAGE_BYTES,
+          })),
+          buffer,
+        );
+        this.#held.push({ batch, buffer });
+      }
+    } catch (error) {
+      await this.#writing?.catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async finish(): Promise<CopiedPages> {
+    await this.#writing;
+    while (this.#held.length > 0) await this.#writeOldest();
+    return { runs: this.#runs.finish(), zeroRuns: this.#zeroRuns.finish() };
+  }
+
+  #newBuffer(): Bytes {
+    this.#buffers += 1;
+    return new Uint8Array(BATCH_BYTES_MAX);
+  }
+
+  /** Beyond what may be held, one batch is written while the next is read. */
+  async #nextBuffer(): Promise<Bytes> {
+    const spare = this.#spare.pop();
+    if (spare !== undefined) return spare;
+    if (this.#buffers < HELD_BATCHES_MAX) return this.#newBuffer();
+    const buffer = await (this.#writing ?? this.#writeOldest());
+    this.#writing = this.#writeOldest();
+    // It is awaited before the next one; until then a failure must not count as unseen.
+    this.#writing.catch(() => undefined);
+    return buffer;
+  }
+
+  async #writeOldest(): Promise<Bytes> {
+    const { batch, buffer } = defined(this.#held.shift(), 'a batch that is held');
+    const keptBytes = dropZeroPages(this.#compute, batch, buffer, this.#runs, this.#zeroRuns);
+    const offset = this.#offset;
+    this.#offset += keptBytes;
+    await this.#target.write(buffer.subarray(0, keptBytes), offset);
+    return buffer;
+  }
 }
 
 /** Cuts runs into batches that `FileHandle.readBatch` takes. */

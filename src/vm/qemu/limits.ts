@@ -55,5 +55,7 @@ export const DISK_LAYERS_MAX = 32;
 export const PROCESS_MAPS_BYTES_MAX: number = 4 * MIB;
 /** Piece in which the page map of the kernel is read: 512 MiB of guest memory. */
 export const PAGEMAP_CHUNK_BYTES: number = MIB;
+/** Batches of dirty pages (`BATCH_BYTES_MAX` each) that wait in memory until the guest goes on: 16 MiB. */
+export const HELD_BATCHES_MAX = 4;
 /** Longest stretch of guest memory that QEMU is asked to write to a file at once, where `/proc/PID/mem` is refused. */
 export const PHYSICAL_SPAN_BYTES_MAX: number = 64 * MIB;
