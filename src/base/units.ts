@@ -5,6 +5,7 @@ export const GIB: number = 1024 * MIB;
 export const SECOND_MS = 1000;
 export const MINUTE_MS: number = 60 * SECOND_MS;
 export const HOUR_MS: number = 60 * MINUTE_MS;
+export const DAY_MS: number = 24 * HOUR_MS;
 
 /** The unit of difference of memory and disks, in bytes (measured: larger units move several times as much). */
 export const PAGE_BYTES = 4096;
