@@ -20,11 +20,15 @@ await test('every command line has a command and options that exist', async () =
   assert.ok(lines.length >= 6, 'the README shows how it is used');
   for (const line of lines) {
     const words: readonly string[] = (line.split(/\s{3,}/u)[0] ?? '').match(/"[^"]*"|\S+/gu) ?? [];
-    const own = words.slice(0, words.includes('--') ? words.indexOf('--') : undefined);
+    const end = words.findIndex((word) => word === '--' || word === '|');
+    const own = words.slice(0, end === -1 ? undefined : end);
     const { terminal, output } = memoryTerminal();
-    const command = own[0] ?? '';
+    const [command = '', member = ''] = own;
     assert.equal(await main(createNodeEnv(), terminal, [command, '--help']), 0, line);
-    for (const option of own.filter((word) => word.startsWith('-'))) {
+    // The options of a group's command are in its own help.
+    if (output().includes('Commands:'))
+      assert.equal(await main(createNodeEnv(), terminal, [command, member, '--help']), 0, line);
+    for (const option of own.filter((word) => /^-./u.test(word))) {
       assert.match(output(), new RegExp(`(^|[\\s,])${option}[\\s,]`, 'mu'), `${line}: ${option}`);
     }
   }

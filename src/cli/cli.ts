@@ -55,19 +55,29 @@ export class Cli {
   ): Promise<Result> {
     const daemon = await this.daemon();
     const progress = new Progress(this.terminal, this.env.clock, { isJson: this.#options.json });
-    const controller = new AbortController();
-    const stopListening = this.terminal.onInterrupt(() => {
-      controller.abort(new KelpieError('canceled', 'interrupted; `kelpie ps` tells what became of the VM.'));
-    });
     try {
-      return await daemon.operate(
-        route,
-        { ...options, signal: controller.signal },
-        { onProgress: async (step) => progress.show(step), onNotice: async (text) => progress.note(text) },
+      return await this.interruptible('interrupted; `kelpie ps` tells what became of the VM.', (signal) =>
+        daemon.operate(
+          route,
+          { ...options, signal },
+          { onProgress: async (step) => progress.show(step), onNotice: async (text) => progress.note(text) },
+        ),
       );
     } finally {
-      stopListening();
       await progress.finish();
+    }
+  }
+
+  /** Runs `act` with a signal that the first Ctrl-C aborts. @param sentence what the person is told then. */
+  async interruptible<T>(sentence: string, act: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const controller = new AbortController();
+    const stopListening = this.terminal.onInterrupt(() =>
+      controller.abort(new KelpieError('canceled', sentence)),
+    );
+    try {
+      return await act(controller.signal);
+    } finally {
+      stopListening();
     }
   }
 }

@@ -86,7 +86,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'package',
-    summary: 'list, show and remove the packages of a store',
+    summary: 'list, show and remove the packages of a store; packages as files',
     load: async () => (await import('./commands/package.ts')).packages,
   },
   {

@@ -5,10 +5,10 @@ import { chunksOf } from '../env/file-chunks.ts';
 import { fromUtf8Lossy } from '../base/bytes.ts';
 import { guestFileInfo, FILE_INFO_HEADER } from '../daemon/api/files.ts';
 import { runPiped } from './exec-client.ts';
-import { withHostFiles } from './host-files.ts';
-import { Progress } from './progress.ts';
+import { replaceFile, withHostFiles } from './host-files.ts';
+import { Meter } from './meter.ts';
 import type { Bytes } from '../base/bytes.ts';
-import type { FileHandle, FileStat } from '../env/files.ts';
+import type { FileStat } from '../env/files.ts';
 import type { Child } from '../env/processes.ts';
 import type { GuestFileInfo } from '../guest/guest-agent.ts';
 import type { PipedOutcome } from './exec-client.ts';
@@ -25,7 +25,7 @@ export async function copyFileToVm(
   path: string,
 ): Promise<number> {
   const daemon = await cli.daemon();
-  const meter = new Meter(cli, source, stat.sizeBytes);
+  const meter = new Meter(cli, 'copy', source, stat.sizeBytes);
   const query = { path, mode: stat.mode & 0o7777, parents: true };
   const written = await daemon.upload(
     routes.fileWrite,
@@ -48,9 +48,9 @@ export async function copyFileFromVm(
   const response = await daemon.download(routes.fileRead, { parameters: { vm }, query: { path } });
   const header = response.headers[FILE_INFO_HEADER];
   const told = header === undefined ? info : guestFileInfo.parse(JSON.parse(header));
-  const meter = new Meter(cli, path, told.sizeBytes);
+  const meter = new Meter(cli, 'copy', path, told.sizeBytes);
   await withHostFiles(`write ${target}`, () =>
-    replaceFile(cli, target, told.mode & 0o777, async (handle) => {
+    replaceFile(cli.env, target, told.mode & 0o777, async (handle) => {
       for await (const bytes of meter.count(response.body))
         await handle.write(bytes, meter.doneBytes - bytes.byteLength);
       if (meter.doneBytes < told.sizeBytes)
@@ -61,27 +61,6 @@ export async function copyFileFromVm(
   return meter.doneBytes;
 }
 
-/** The file is there with all that `write` writes, or as it was before. */
-async function replaceFile(
-  cli: Cli,
-  target: string,
-  mode: number,
-  write: (handle: FileHandle) => Promise<void>,
-): Promise<void> {
-  const temporary = `${target}.kelpie-${cli.env.random.uuid()}`;
-  const handle = await cli.env.files.open(temporary, 'wx', mode);
-  try {
-    await write(handle);
-    await handle.sync();
-    await handle.close();
-    await cli.env.files.rename(temporary, target);
-  } catch (error) {
-    await handle.close();
-    await cli.env.files.removeTree(temporary);
-    throw error;
-  }
-}
-
 export async function copyFolderToVm(cli: Cli, source: string, vm: string, path: string): Promise<number> {
   const tar = await cli.env.processes.spawn({
     command: 'tar',
@@ -89,7 +68,7 @@ export async function copyFolderToVm(cli: Cli, source: string, vm: string, path:
     output: 'capture',
   });
   const complaint = drain(tar.stderr);
-  const meter = new Meter(cli, source, null);
+  const meter = new Meter(cli, 'copy', source, null);
   const unpack = ['sh', '-c', 'mkdir -p -- "$1" && exec tar --no-same-owner -xf - -C "$1"', 'sh', path];
   const outcome = await runPiped(cli, vm, unpack, meter.count(tar.stdout), async () => Promise.resolve());
   await ended(tar, complaint, source);
@@ -106,7 +85,7 @@ export async function copyFolderFromVm(cli: Cli, vm: string, path: string, targe
   const complaint = drain(tar.stderr);
   const { stdin } = tar;
   if (stdin === null) throw new KelpieError('internal', 'tar was started without an input.');
-  const meter = new Meter(cli, path, null);
+  const meter = new Meter(cli, 'copy', path, null);
   const outcome = await runPiped(cli, vm, ['tar', '-C', path, '-cf', '-', '.'], null, async (bytes) => {
     await meter.add(bytes.byteLength);
     await stdin.write(bytes);
@@ -116,41 +95,6 @@ export async function copyFolderFromVm(cli: Cli, vm: string, path: string, targe
   await ended(tar, complaint, target);
   await meter.finish();
   return meter.doneBytes;
-}
-
-/** Counts bytes on their way and shows them. */
-class Meter {
-  readonly #progress: Progress;
-  readonly #item: string;
-  readonly #totalBytes: number | null;
-  doneBytes = 0;
-
-  constructor(cli: Cli, path: string, totalBytes: number | null) {
-    this.#progress = new Progress(cli.terminal, cli.env.clock, { isJson: cli.output.isJson });
-    this.#item = path.split('/').at(-1) ?? path;
-    this.#totalBytes = totalBytes;
-  }
-
-  async add(bytes: number): Promise<void> {
-    this.doneBytes += bytes;
-    await this.#progress.show({
-      phase: 'copy',
-      item: this.#item,
-      doneBytes: this.doneBytes,
-      totalBytes: this.#totalBytes,
-    });
-  }
-
-  async *count(source: AsyncIterable<Bytes>): AsyncGenerator<Bytes, void> {
-    for await (const bytes of source) {
-      await this.add(bytes.byteLength);
-      yield bytes;
-    }
-  }
-
-  async finish(): Promise<void> {
-    await this.#progress.finish();
-  }
 }
 
 async function* readChunks(cli: Cli, path: string): AsyncGenerator<Bytes, void> {

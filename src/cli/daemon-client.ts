@@ -11,6 +11,8 @@ import { API_VERSION, API_VERSION_HEADER } from '../daemon/api/version.ts';
 import { isSystemError } from '../env/system-error.ts';
 import type { z } from 'zod';
 import type { Bytes } from '../base/bytes.ts';
+import type { BlobDownload } from '../daemon/api/blob-frames.ts';
+import type { BlobExportQuery, BlobOpened } from '../daemon/api/blobs.ts';
 import type { ExecFrame } from '../daemon/api/exec-frames.ts';
 import type { Progress as ApiProgress } from '../daemon/api/events.ts';
 import type { Route } from '../daemon/api/routes.ts';
@@ -24,6 +26,8 @@ export interface CallOptions<Body = unknown> {
   readonly parameters?: Readonly<Record<string, string | number>>;
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
   readonly body?: Partial<Body>;
+  /** For a route whose body is raw. */
+  readonly bytes?: AsyncIterable<Bytes>;
   readonly signal?: AbortSignal;
 }
 
@@ -57,7 +61,9 @@ export class DaemonClient {
     options: CallOptions<Body>,
     listener: OperationListener,
   ): Promise<Result> {
-    const response = await this.#send(route, options, jsonBody(options.body));
+    const { bytes } = options;
+    const body = bytes === undefined ? jsonBody(options.body) : rawBody(bytes);
+    const response = await this.#send(route, options, body);
     const schema = await resultSchema(route);
     for await (const event of decodeEvents(response.body)) {
       if (event.event === 'progress') await listener.onProgress(event);
@@ -87,13 +93,23 @@ export class DaemonClient {
     return this.#send(route, options, null);
   }
 
+  /** An export: what comes is told first. The bytes must be read to their end, or left by `return()`. */
+  async export(
+    route: Route<BlobOpened, undefined, BlobExportQuery>,
+    options: CallOptions<undefined>,
+  ): Promise<BlobDownload> {
+    const response = await this.#send(route, options, null);
+    const { readBlobFrames } = await import('../daemon/api/blob-frames.ts');
+    return readBlobFrames(response.body, await resultSchema(route));
+  }
+
   /** Raw bytes to the daemon. */
   async upload<Result, Body, Query>(
     route: Route<Result, Body, Query>,
     options: CallOptions<Body>,
     bytes: AsyncIterable<Bytes>,
   ): Promise<Result> {
-    const response = await this.#send(route, options, { bytes, type: 'application/octet-stream' });
+    const response = await this.#send(route, options, rawBody(bytes));
     const schema = await resultSchema(route);
     return parseResult(schema, JSON.parse(fromUtf8(await readAll(response.body))));
   }
@@ -156,6 +172,10 @@ interface RequestBody {
 
 function jsonBody(body: unknown): RequestBody | null {
   return body === undefined ? null : { bytes: utf8(JSON.stringify(body)), type: 'application/json' };
+}
+
+function rawBody(bytes: AsyncIterable<Bytes>): RequestBody {
+  return { bytes, type: 'application/octet-stream' };
 }
 
 /** The schema of what a route answers. Loaded once the daemon has begun to answer: it works on while we load. */

@@ -1,6 +1,9 @@
 /** Refusals of this host's own files, told to the person whose files they are. */
 import { KelpieError } from '../base/errors.ts';
+import { parentDirectory } from '../env/durable-files.ts';
 import { SystemError } from '../env/system-error.ts';
+import type { Env } from '../env/env.ts';
+import type { FileHandle } from '../env/files.ts';
 
 /** Runs `work`; what the system refuses becomes a sentence about `act`, like `write ./results`. */
 export async function withHostFiles<T>(act: string, work: () => Promise<T>): Promise<T> {
@@ -8,6 +11,29 @@ export async function withHostFiles<T>(act: string, work: () => Promise<T>): Pro
     return await work();
   } catch (error) {
     throw error instanceof SystemError ? told(error, act) : error;
+  }
+}
+
+/** The file is there with all that `write` writes, durably, or as it was before. A kill leaves at most a `.part` beside it. */
+export async function replaceFile(
+  env: Pick<Env, 'files' | 'random'>,
+  target: string,
+  mode: number,
+  write: (handle: FileHandle) => Promise<void>,
+): Promise<void> {
+  // Of a name of its own: two who write the same file must not write into each other's.
+  const part = `${target}.${env.random.uuid()}.part`;
+  const handle = await env.files.open(part, 'wx', mode);
+  try {
+    await write(handle);
+    await handle.sync();
+    await handle.close();
+    await env.files.rename(part, target);
+    await env.files.syncDirectory(parentDirectory(target));
+  } catch (error) {
+    await handle.close();
+    await env.files.removeTree(part);
+    throw error;
   }
 }
 

@@ -4,6 +4,7 @@ import { asError, KelpieError } from '../base/errors.ts';
 import { routes } from './api/routes.ts';
 import { API_VERSION, API_VERSION_HEADER } from './api/version.ts';
 import { answerProblem } from './answers.ts';
+import { blobsRoom } from './rooms/blobs.ts';
 import { filesRoom } from './rooms/files.ts';
 import { imagesRoom } from './rooms/images.ts';
 import { lifeRoom } from './rooms/life.ts';
@@ -34,6 +35,7 @@ export function createApp(
     ...snapshotsRoom(supervisor),
     ...movesRoom(supervisor),
     ...packagesRoom(supervisor),
+    ...blobsRoom(supervisor),
     ...imagesRoom(supervisor),
   };
   const app = new Hono();

@@ -21,7 +21,7 @@ const vmCommands = [
 ];
 const members: Readonly<Record<string, string>> = {
   image: 'build ls rm',
-  package: 'ls show rm',
+  package: 'ls show rm export import',
   daemon: 'status stop restart',
   completion: 'bash zsh fish',
 };

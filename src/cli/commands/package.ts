@@ -3,6 +3,8 @@ import { KelpieError } from '../../base/errors.ts';
 import { formatBytes } from '../../base/units.ts';
 import { isSet, textOption } from '../command.ts';
 import { absolutePath, ageText, shortId } from '../views.ts';
+import { packageExport } from './package-export.ts';
+import { packageImport } from './package-import.ts';
 import type { Cli } from '../cli.ts';
 import type { CommandGroup, Options } from '../command.ts';
 import type { PackageView } from '../../daemon/api/packages.ts';
@@ -63,6 +65,8 @@ export const packages: CommandGroup = {
         return 0;
       },
     },
+    export: packageExport,
+    import: packageImport,
   },
 };
 

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { KELPIE_VERSION } from '../../base/version.ts';
 import { EVENTS_CONTENT_TYPE } from './events.ts';
+import { BLOB_CONTENT_TYPE } from './blob-frames.ts';
 import { EXEC_CONTENT_TYPE } from './exec-frames.ts';
 import { isErrorCode } from '../../base/error-codes.ts';
 import { PROBLEM_CONTENT_TYPE } from './problem.ts';
@@ -87,6 +88,7 @@ const answerText: Readonly<Record<Route['answer'], string>> = {
     'One JSON object per line: progress and notices, then one result (of the schema in x-result) or error',
   bytes: 'Raw bytes',
   frames: 'Frames of an attached session, as src/daemon/api/exec-frames.ts describes them',
+  blob: 'Frames of an export, as src/daemon/api/blob-frames.ts describes them; the first is of the schema in x-opened',
 };
 
 async function answerContent(route: Route): Promise<Json> {
@@ -105,6 +107,8 @@ async function answerContent(route: Route): Promise<Json> {
       return { 'application/octet-stream': {} };
     case 'frames':
       return { [EXEC_CONTENT_TYPE]: {} };
+    case 'blob':
+      return { [BLOB_CONTENT_TYPE]: { 'x-opened': result } };
     default:
       return route.answer satisfies never;
   }

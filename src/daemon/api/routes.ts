@@ -2,9 +2,11 @@
  * Every route of the API: the one table that the daemon serves, the client calls and `docs/openapi.json` describes.
  *
  * `answer`: `json` is one document of `result`; `events` is an event stream whose last line holds `result`; `bytes` is raw; `frames` is an
- * attached session. `body` likewise. Errors are problem details everywhere.
+ * attached session; `blob` is an export. `body` likewise. Errors are problem details everywhere.
  */
 import type { z } from 'zod';
+import { blobRoutes } from './blob-routes.ts';
+import type { BlobExportQuery, BlobImportQuery, BlobImported, BlobOpened } from './blobs.ts';
 import type { ExecStart, SessionList, SessionStarted, SignalRequest } from './exec.ts';
 import type { FileQuery, FileWriteQuery, FileWritten } from './files.ts';
 import type { ImageBuild, ImageBuilt, ImageList } from './images.ts';
@@ -33,7 +35,7 @@ export interface Route<Result = unknown, Body = unknown, Query = unknown> {
   readonly query?: Schema<Query>;
   /** A schema: JSON of it. */
   readonly body?: Schema<Body> | 'bytes' | 'frames';
-  readonly answer: 'json' | 'events' | 'bytes' | 'frames';
+  readonly answer: 'json' | 'events' | 'bytes' | 'frames' | 'blob';
   readonly result?: Schema<Result>;
 }
 
@@ -72,6 +74,8 @@ export interface Routes {
   readonly packageList: Route<PackageList, undefined, StoreQuery>;
   readonly packageInspect: Route<PackageDetail, undefined, StoreQuery>;
   readonly packageRemove: Route<Done, undefined, PackageRemoveQuery>;
+  readonly blobExport: Route<BlobOpened, undefined, BlobExportQuery>;
+  readonly blobImport: Route<BlobImported, undefined, BlobImportQuery>;
   readonly imageList: Route<ImageList, undefined, undefined>;
   readonly imageBuild: Route<ImageBuilt, ImageBuild, undefined>;
   readonly imageRemove: Route<Done, undefined, undefined>;
@@ -322,6 +326,8 @@ export const routes: Routes = {
     answer: 'json',
     result: async () => (await load.system()).done,
   },
+
+  ...blobRoutes,
 
   imageList: {
     method: 'GET',

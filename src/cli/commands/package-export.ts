@@ -1,0 +1,130 @@
+import { routes } from '../../daemon/api/routes.ts';
+import { KelpieError } from '../../base/errors.ts';
+import { isSystemError } from '../../env/system-error.ts';
+import { formatBytes } from '../../base/units.ts';
+import { isSet, textOption } from '../command.ts';
+import { replaceFile, withHostFiles } from '../host-files.ts';
+import { Meter } from '../meter.ts';
+import { localPath, shortId } from '../views.ts';
+import type { BlobDownload } from '../../daemon/api/blob-frames.ts';
+import type { BlobExportQuery } from '../../daemon/api/blobs.ts';
+import type { Cli } from '../cli.ts';
+import type { LeafCommand, Options } from '../command.ts';
+
+/** What a VM has in memory is its owner's alone. */
+const FILE_MODE = 0o600;
+
+export const packageExport: LeafCommand & { readonly summary: string } = {
+  summary: 'write a snapshot of a VM to a file or a pipe',
+  declare: (command) => {
+    command
+      .argument('<file>', 'PATH, or - for standard output')
+      .requiredOption('--vm <vm[/snapshot]>', 'which VM, and which of its snapshots (default: the last)')
+      .option('--version <version>', 'of the format: 2, or 1 for programs that know no other', '2')
+      .option('--without-disk', 'needed with --version 1, which has no disk: what is on the disk is left out')
+      .addHelpText(
+        'after',
+        `
+Memory, disk and device state of one snapshot, in one piece. The VM's image is not in it. The file appears when it is whole;
+the VM may run on meanwhile. What is imported from it is another VM.
+
+Examples:
+  kelpie package export dev.klp --vm dev
+  kelpie package export - --vm dev/3f2a91 | ssh cloud kelpie package import -`,
+      );
+  },
+  run: async (cli, [file = ''], options) => {
+    const asked = await parseExport(cli, file, options);
+    return cli.interruptible('interrupted; nothing was written.', async (signal) => {
+      const daemon = await cli.daemon();
+      const { vm, query } = asked;
+      const download = await daemon.export(routes.blobExport, {
+        parameters: { vm },
+        query: { ...query },
+        signal,
+      });
+      await (asked.path === null ? toOutput(cli, download) : toFile(cli, download, asked.path));
+      const { opened } = download;
+      const text = `${opened.vmName} (snapshot ${shortId(opened.snapshotId)}) → ${file} (${formatBytes(opened.sizeBytes)})`;
+      if (asked.path === null) await cli.output.notice(text);
+      else await cli.output.result({ ...opened, file: asked.path }, text);
+      return 0;
+    });
+  },
+};
+
+interface Asked {
+  readonly vm: string;
+  readonly query: BlobExportQuery;
+  /** Null: standard output. */
+  readonly path: string | null;
+}
+
+async function parseExport(cli: Cli, file: string, options: Options): Promise<Asked> {
+  const [vm = '', snapshot, ...more] = (textOption(options, 'vm') ?? '').split('/');
+  if (vm === '' || snapshot === '' || more.length > 0)
+    throw new KelpieError('usage', '--vm must be VM or VM/SNAPSHOT, like dev or dev/3f2a91.');
+  const query = {
+    version: parseVersion(textOption(options, 'version') ?? ''),
+    withoutDisk: isSet(options, 'withoutDisk'),
+    ...(snapshot === undefined ? {} : { snapshot }),
+  };
+  if (query.version === 1 && !query.withoutDisk) {
+    throw new KelpieError(
+      'usage',
+      'version 1 has no disk: use version 2, or give --without-disk and lose what is on the VM’s disk.',
+    );
+  }
+  if (query.version === 2 && query.withoutDisk)
+    throw new KelpieError('usage', '--without-disk is for --version 1; version 2 carries the disk.');
+  if (file !== '-') return { vm, query, path: await writablePath(cli, localPath(cli.env, file)) };
+  if (cli.terminal.isOutputTty)
+    throw new KelpieError('usage', 'a terminal cannot take a package: give a file, or pipe it somewhere.');
+  if (cli.output.isJson)
+    throw new KelpieError('usage', '--json needs standard output, where the package would go: give a file.');
+  return { vm, query, path: null };
+}
+
+function parseVersion(text: string): 1 | 2 {
+  if (text === '1') return 1;
+  if (text === '2') return 2;
+  throw new KelpieError('usage', `--version must be 1 or 2, not "${text}".`);
+}
+
+/** A device or a pipe must not be replaced by a file. */
+async function writablePath(cli: Cli, path: string): Promise<string> {
+  const kind = await withHostFiles(`write ${path}`, async () => {
+    try {
+      return (await cli.env.files.stat(path)).kind;
+    } catch (error) {
+      if (isSystemError(error, 'ENOENT')) return 'file';
+      throw error;
+    }
+  });
+  if (kind === 'file') return path;
+  const what = kind === 'directory' ? 'a folder' : 'not a file';
+  throw new KelpieError('invalid_argument', `${path} is ${what}: give a file, or - and a pipe.`);
+}
+
+async function toFile(cli: Cli, { opened, bytes }: BlobDownload, path: string): Promise<void> {
+  const meter = new Meter(cli, 'export', path, opened.sizeBytes);
+  try {
+    await withHostFiles(`write ${path}`, () =>
+      replaceFile(cli.env, path, FILE_MODE, async (handle) => {
+        for await (const chunk of meter.count(bytes))
+          await handle.write(chunk, meter.doneBytes - chunk.byteLength);
+      }),
+    );
+  } finally {
+    await meter.finish();
+  }
+}
+
+async function toOutput(cli: Cli, { opened, bytes }: BlobDownload): Promise<void> {
+  const meter = new Meter(cli, 'export', opened.vmName, opened.sizeBytes);
+  try {
+    for await (const chunk of meter.count(bytes)) await cli.terminal.writeOutput(chunk);
+  } finally {
+    await meter.finish();
+  }
+}

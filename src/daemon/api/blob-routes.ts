@@ -1,0 +1,23 @@
+import type { Routes } from './routes.ts';
+
+const load = { blobs: () => import('./blobs.ts') } as const;
+
+export const blobRoutes: Pick<Routes, 'blobExport' | 'blobImport'> = {
+  blobExport: {
+    method: 'POST',
+    path: '/v1/vms/:vm/export',
+    summary: 'A snapshot of a VM as one stream of bytes',
+    query: async () => (await load.blobs()).blobExportQuery,
+    answer: 'blob',
+    result: async () => (await load.blobs()).blobOpened,
+  },
+  blobImport: {
+    method: 'POST',
+    path: '/v1/imports',
+    summary: 'A new VM from such a stream',
+    query: async () => (await load.blobs()).blobImportQuery,
+    body: 'bytes',
+    answer: 'events',
+    result: async () => (await load.blobs()).blobImported,
+  },
+};

@@ -1,0 +1,79 @@
+/** Packages as single files over the API: a snapshot of this host goes out, a new VM comes in. */
+import { z } from 'zod';
+import type { PortForward } from '../../snapshot/metadata.ts';
+import { parseForwards } from './forwards.ts';
+import { portForward, snapshotReference, vmName } from './fields.ts';
+import { VM_PORT_FORWARDS_MAX } from './limits.ts';
+import { snapshotView } from './snapshots.ts';
+import { vmView } from './vms.ts';
+import type { SnapshotView } from './snapshots.ts';
+import type { VmView } from './vms.ts';
+
+export interface BlobExportQuery {
+  /** Absent: the one that the VM took last. A unique beginning of an id will do. */
+  readonly snapshot?: string;
+  readonly version: 1 | 2;
+  /** Leave the disk out: what version 1 does, and must be told to do. */
+  readonly withoutDisk: boolean;
+}
+export const blobExportQuery: z.ZodType<BlobExportQuery> = z
+  .strictObject({
+    snapshot: z.exactOptional(snapshotReference),
+    version: z.coerce
+      .number()
+      .pipe(z.literal([1, 2], 'must be 1 or 2'))
+      .default(2),
+    withoutDisk: z.stringbool().default(false),
+  })
+  .refine(({ version, withoutDisk }) => version === 2 || withoutDisk, {
+    message: 'must be true for version 1, which has no disk: what is on the VM’s disk will be missing',
+    path: ['withoutDisk'],
+  })
+  .refine(({ version, withoutDisk }) => version === 1 || !withoutDisk, {
+    message: 'is for version 1; version 2 carries the disk',
+    path: ['withoutDisk'],
+  });
+
+/** What comes, told before it comes. */
+export interface BlobOpened {
+  readonly vmId: string;
+  readonly vmName: string;
+  readonly snapshotId: string;
+  readonly version: 1 | 2;
+  /** Of the whole stream. */
+  readonly sizeBytes: number;
+}
+export const blobOpened: z.ZodType<BlobOpened> = z.object({
+  vmId: z.string(),
+  vmName: z.string(),
+  snapshotId: z.string(),
+  version: z.literal([1, 2]),
+  sizeBytes: z.int().nonnegative(),
+});
+
+export interface BlobImportQuery {
+  /** Absent: the name that the VM had. */
+  readonly name?: string;
+  /** Absent: those that the VM had. */
+  readonly publish?: readonly PortForward[];
+  /** Take a package of version 1, which has no disk: the VM gets an empty one. */
+  readonly withoutDisk: boolean;
+}
+export const blobImportQuery: z.ZodType<BlobImportQuery> = z.strictObject({
+  name: z.exactOptional(vmName),
+  /** `8080:80,8443:443`; empty for none. */
+  publish: z.exactOptional(
+    z
+      .string()
+      .transform((text): unknown => parseForwards(text))
+      .pipe(z.array(portForward).max(VM_PORT_FORWARDS_MAX)),
+  ),
+  withoutDisk: z.stringbool().default(false),
+});
+
+/** Phases: `import`. */
+export interface BlobImported {
+  readonly vm: VmView;
+  readonly snapshot: SnapshotView;
+}
+export const blobImported: z.ZodType<BlobImported> = z.object({ vm: vmView, snapshot: snapshotView });

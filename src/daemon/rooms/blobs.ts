@@ -1,0 +1,47 @@
+import { blobExportQuery, blobImportQuery } from '../api/blobs.ts';
+import { BLOB_CONTENT_TYPE } from '../api/blob-frames.ts';
+import { routes } from '../api/routes.ts';
+import { KelpieError } from '../../base/errors.ts';
+import { importBlob } from '../../teleport/blob-import.ts';
+import { requireCompatible } from '../admit-claim.ts';
+import { answerBytes } from '../answers.ts';
+import { openExport } from '../blob-export.ts';
+import { answerEvents } from '../event-stream.ts';
+import { VMS_MAX } from '../limits.ts';
+import { bodyBytes, readQuery } from '../requests.ts';
+import { parameter } from '../room.ts';
+import { viewSnapshot, viewVm } from '../views.ts';
+import type { SnapshotMetadata } from '../../snapshot/metadata.ts';
+import type { Room } from '../room.ts';
+
+export const blobsRoom: Room<'blobExport' | 'blobImport'> = (supervisor) => {
+  const { host, registry } = supervisor;
+  const guard = {
+    admit: async (metadata: SnapshotMetadata): Promise<void> => {
+      if (registry.all.length >= VMS_MAX)
+        throw new KelpieError('limit_exceeded', `this host has ${VMS_MAX} VMs: remove some.`);
+      await requireCompatible(supervisor, metadata, metadata.config.name);
+    },
+    whileNamed: <T>(name: string, act: () => Promise<T>): Promise<T> =>
+      supervisor.operate(`name:${name}`, `import "${name}"`, act),
+  };
+  return {
+    blobExport: async (request, parameters) => {
+      const query = readQuery(request, blobExportQuery);
+      const vm = registry.require(parameter(parameters, 'vm'));
+      return answerBytes(BLOB_CONTENT_TYPE, await openExport(supervisor, vm, query, request.signal));
+    },
+
+    blobImport: async (request) => {
+      const { name = null, publish = null, withoutDisk } = readQuery(request, blobImportQuery);
+      const asked = { name, publish, withoutDisk };
+      return answerEvents(supervisor, routes.blobImport, request, (options) =>
+        supervisor.operate(`import:${host.env.random.uuid()}`, 'import a package', async () => {
+          const bytes = bodyBytes(request);
+          const { vm, snapshot } = await importBlob(host, registry, bytes, asked, { ...options, guard });
+          return { vm: viewVm(supervisor, vm), snapshot: viewSnapshot(snapshot) };
+        }),
+      );
+    },
+  };
+};
