@@ -85,6 +85,16 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/teleport.ts')).teleport,
   },
   {
+    name: 'who',
+    summary: 'who may run a VM, and why',
+    load: async () => (await import('./commands/who.ts')).who,
+  },
+  {
+    name: 'reclaim',
+    summary: 'put a VM to rest in its store whose host is gone',
+    load: async () => (await import('./commands/reclaim.ts')).reclaim,
+  },
+  {
     name: 'package',
     summary: 'list, show and remove the packages of a store; packages as files',
     load: async () => (await import('./commands/package.ts')).packages,
@@ -93,6 +103,11 @@ export const commands: readonly CommandEntry[] = [
     name: 'image',
     summary: 'build, list and remove base images',
     load: async () => (await import('./commands/image.ts')).image,
+  },
+  {
+    name: 'sim',
+    summary: 'run this program in simulated worlds full of faults',
+    load: async () => (await import('./commands/sim.ts')).sim,
   },
   {
     name: 'doctor',

@@ -28,7 +28,11 @@ export function ageText(atUnixMs: number, nowUnixMs: number): string {
 /** The state, and beside it what needs to be known: `running (teleport under way)`, `crashed: …`, `departed to …`. */
 export function stateText(vm: VmView): string {
   if (vm.busy !== null) return `${vm.state} (${vm.busy} under way)`;
-  if (vm.departed !== null) return `departed to ${vm.departed.storeUrl}`;
+  if (vm.departed !== null) {
+    const { storeUrl, reclaimedBy } = vm.departed;
+    return reclaimedBy === null ? `departed to ${storeUrl}` : `reclaimed by ${reclaimedBy} in ${storeUrl}`;
+  }
+  if (vm.lease?.isPaused === true) return `paused until ${vm.lease.storeUrl} renews its lease`;
   return vm.state;
 }
 

@@ -9,6 +9,7 @@ import { filesRoom } from './rooms/files.ts';
 import { imagesRoom } from './rooms/images.ts';
 import { lifeRoom } from './rooms/life.ts';
 import { movesRoom } from './rooms/moves.ts';
+import { ownershipRoom } from './rooms/ownership.ts';
 import { packagesRoom } from './rooms/packages.ts';
 import { sessionsRoom } from './rooms/sessions.ts';
 import { snapshotsRoom } from './rooms/snapshots.ts';
@@ -34,6 +35,7 @@ export function createApp(
     ...filesRoom(supervisor),
     ...snapshotsRoom(supervisor),
     ...movesRoom(supervisor),
+    ...ownershipRoom(supervisor),
     ...packagesRoom(supervisor),
     ...blobsRoom(supervisor),
     ...imagesRoom(supervisor),

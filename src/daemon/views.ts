@@ -2,6 +2,7 @@
 import { diskLayerPath, pageFilePath } from '../snapshot/local-snapshot.ts';
 import type { LocalSnapshot, SnapshotListing } from '../snapshot/local-snapshots.ts';
 import type { ManagedVm } from '../teleport/managed-vm.ts';
+import type { Departure, VmRecord } from '../teleport/vm-record.ts';
 import type { DamagedVm } from '../teleport/vm-registry.ts';
 import type { SnapshotView } from './api/snapshots.ts';
 import type { VmDetail, VmView } from './api/vms.ts';
@@ -27,9 +28,20 @@ export function viewVm(supervisor: Supervisor, vm: ManagedVm): VmView {
     startedAtUnixMs: record.startedAtUnixMs,
     generation: record.generation,
     snapshotId: record.snapshotId,
-    departed: departed === null ? null : { storeUrl: departed.storeUrl, packageId: departed.packageId },
+    departed: departed === null ? null : departedView(departed),
+    lease: leaseView(record),
     machine: record.runtime?.machine ?? null,
   };
+}
+
+function departedView({ storeUrl, packageId, reclaimedBy }: Departure): VmView['departed'] {
+  return { storeUrl, packageId, reclaimedBy };
+}
+
+function leaseView({ ownership }: VmRecord): VmView['lease'] {
+  if (ownership === null || ownership.leaseMs === null) return null;
+  const { storeUrl, leaseMs, leasePause } = ownership;
+  return { storeUrl, durationMs: leaseMs, isPaused: leasePause !== 'none' };
 }
 
 /** A VM whose record cannot be read: all that is known is that it is there. */
@@ -52,6 +64,7 @@ export function viewDamaged(supervisor: Supervisor, { id, reason }: DamagedVm): 
     generation: 0,
     snapshotId: null,
     departed: null,
+    lease: null,
     machine: null,
   };
 }
@@ -63,7 +76,7 @@ export function viewDetail(supervisor: Supervisor, vm: ManagedVm): VmDetail {
   return {
     ...viewVm(supervisor, vm),
     pid: runtime?.process.pid ?? null,
-    ownership,
+    ownership: ownership === null ? null : { storeUrl: ownership.storeUrl, epoch: ownership.epoch },
     files: {
       record: places.vmRecord(vm.id),
       runDirectory: places.runDirectory(vm.id),

@@ -1,5 +1,6 @@
 /** Which package of a store is a VM that may be claimed now. */
 import { KelpieError } from '../base/errors.ts';
+import { findRecord } from './find-record.ts';
 import { ownedElsewhere } from './ownership.ts';
 import type { OwnershipRecord } from '../store/ownership-records.ts';
 import type { OpenPackage, TeleportPackage } from '../store/teleport-storage.ts';
@@ -20,7 +21,7 @@ export interface AtRestQuery {
 /** @throws KelpieError `vm_not_found`, `package_not_found`, `package_corrupt`, `vm_owned_elsewhere`, `invalid_argument`. */
 export async function findAtRest(store: Store, hostId: string, query: AtRestQuery): Promise<AtRest> {
   if (query.packageId !== null) return byPackage(store, hostId, query.packageId);
-  const record = await byVm(store, query.vm ?? '');
+  const record = await findRecord(store, query.vm ?? '', ['at-rest']);
   const packageId = atRestPackage(record, hostId);
   const open = await store.storage.downloadForRestore(packageId);
   checkBelongs(open, record);
@@ -42,25 +43,6 @@ async function byPackage(store: Store, hostId: string, packageId: string): Promi
   throw new KelpieError(
     'vm_owned_elsewhere',
     `package ${packageId} is an older state of "${record.vmName}", which is at rest in ${current}.`,
-  );
-}
-
-async function byVm(store: Store, reference: string): Promise<OwnershipRecord> {
-  const records = await store.ownership.list();
-  const matches = records.filter((record) => record.vmId === reference || record.vmName === reference);
-  const atRest = matches.filter((record) => record.state === 'at-rest');
-  const [record, other] = atRest.length > 0 ? atRest : matches;
-  if (record === undefined)
-    throw new KelpieError(
-      'vm_not_found',
-      `there is no VM "${reference}" in ${store.storage.url}; \`kelpie package ls\` lists its packages.`,
-    );
-  if (other === undefined) return record;
-  const ids = matches.map((match) => match.vmId);
-  throw new KelpieError(
-    'invalid_argument',
-    `several VMs in this store are named "${reference}": name one by its id (${ids.join(', ')}).`,
-    { data: { ids } },
   );
 }
 

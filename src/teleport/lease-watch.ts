@@ -13,7 +13,10 @@ import { asError, isKelpieError } from '../base/errors.ts';
 import { elapsedAtMostMs, leaseTimes, momentOf } from './lease-times.ts';
 import { nextRecord, swap } from './ownership.ts';
 import { ownRecord, recordVanished } from './right-to-run.ts';
+import type { Env } from '../env/env.ts';
 import type { OwnershipRecord } from '../store/ownership-records.ts';
+import type { Store } from '../store/open-store.ts';
+import type { VmInstance } from '../vm/instance.ts';
 import type { LeaseFuse, LitFuse } from './lease-fuse.ts';
 import type { LeaseTimes, Moment } from './lease-times.ts';
 import type { ManagedVm } from './managed-vm.ts';
@@ -40,20 +43,28 @@ export type Renewal =
   | { readonly kind: 'lost'; readonly record: OwnershipRecord }
   | { readonly kind: 'unknown'; readonly cause: unknown };
 
-export type LeaseHost = Pick<TeleportHost, 'env' | 'identity' | 'log' | 'openStore' | 'places'>;
+export type LeaseHost = Pick<TeleportHost, 'identity' | 'log'> & {
+  readonly env: Pick<Env, 'clock'>;
+  openStore(url: string): Promise<Pick<Store, 'ownership'>>;
+};
 
 export interface LeaseWatchOptions {
-  readonly fuse: LeaseFuse;
+  readonly fuse: Pick<LeaseFuse, 'light' | 'take' | 'disarm' | 'thaw'>;
   /** Runs `act` when nothing else is done with the VM; false when something is. */
-  readonly whileIdle: (vm: ManagedVm, act: () => Promise<void>) => Promise<boolean>;
+  readonly whileIdle: (act: () => Promise<void>) => Promise<boolean>;
   /** The VM is another's. It is paused, if that was possible. */
-  readonly onLost: (vm: ManagedVm, record: OwnershipRecord) => void;
+  readonly onLost: (record: OwnershipRecord) => void;
 }
+
+/** What of a VM a lease is about. */
+export type LeasedVm = Pick<ManagedVm, 'id' | 'name' | 'record' | 'update'> & {
+  readonly instance: Pick<VmInstance, 'pause' | 'resume'> | null;
+};
 
 export class LeaseWatch {
   readonly right: LeaseRight;
   readonly #host: LeaseHost;
-  readonly #vm: ManagedVm;
+  readonly #vm: LeasedVm;
   readonly #options: LeaseWatchOptions;
   readonly #times: LeaseTimes;
   readonly #ending = new AbortController();
@@ -62,7 +73,7 @@ export class LeaseWatch {
   #trouble: string | null = null;
   #renewing: Promise<Renewal> | null = null;
 
-  constructor(host: LeaseHost, vm: ManagedVm, right: LeaseRight, options: LeaseWatchOptions) {
+  constructor(host: LeaseHost, vm: LeasedVm, right: LeaseRight, options: LeaseWatchOptions) {
     this.right = right;
     this.#host = host;
     this.#vm = vm;
@@ -168,7 +179,7 @@ export class LeaseWatch {
       if (renewal.kind === 'lost') {
         await this.#pause();
         this.abandon();
-        this.#options.onLost(this.#vm, renewal.record);
+        this.#options.onLost(renewal.record);
         return;
       }
       if (renewal.kind === 'held') await this.#goOn();
@@ -211,7 +222,7 @@ export class LeaseWatch {
   async #goOn(): Promise<void> {
     if (this.#vm.record.ownership?.leasePause === 'none' || this.#vm.record.ownership === null) return;
     try {
-      await this.#options.whileIdle(this.#vm, () => this.#resume());
+      await this.#options.whileIdle(() => this.#resume());
     } catch (error) {
       this.#host.log.error({ event: 'lease-resume-failed', vmId: this.#vm.id, err: asError(error) });
     }

@@ -9,14 +9,22 @@ import { LeaseWatch } from './lease-watch.ts';
 import { ownedElsewhere } from './ownership.ts';
 import { ownRecord, recordVanished } from './right-to-run.ts';
 import type { OwnershipRecord } from '../store/ownership-records.ts';
-import type { LeaseHost, LeaseRight, LeaseWatchOptions } from './lease-watch.ts';
+import type { LeaseRight } from './lease-watch.ts';
 import type { ManagedVm } from './managed-vm.ts';
+import type { TeleportHost } from './teleport-host.ts';
 import type { HeldRight } from './vm-record.ts';
 
 /** How long a store may take to say who may run a VM that has no lease. */
 const ANSWER_MS_MAX: number = 5 * SECOND_MS;
 
-export type LeasesOptions = Omit<LeaseWatchOptions, 'fuse'>;
+export interface LeasesOptions {
+  /** Runs `act` when nothing else is done with the VM; false when something is. */
+  readonly whileIdle: (vm: ManagedVm, act: () => Promise<void>) => Promise<boolean>;
+  /** The VM is another's. */
+  readonly onLost: (vm: ManagedVm, record: OwnershipRecord) => void;
+}
+
+export type LeasesHost = Pick<TeleportHost, 'env' | 'identity' | 'log' | 'openStore' | 'places'>;
 
 /** What is known of a lease now. */
 export interface LeaseView {
@@ -26,11 +34,11 @@ export interface LeaseView {
 }
 
 export class Leases {
-  readonly #host: LeaseHost;
+  readonly #host: LeasesHost;
   readonly #options: LeasesOptions;
   readonly #watches = new Map<string, LeaseWatch>();
 
-  constructor(host: LeaseHost, options: LeasesOptions) {
+  constructor(host: LeasesHost, options: LeasesOptions) {
     this.#host = host;
     this.#options = options;
   }
@@ -116,8 +124,8 @@ export class Leases {
   #begin(vm: ManagedVm, right: LeaseRight): LeaseWatch {
     const watch = new LeaseWatch(this.#host, vm, right, {
       fuse: this.#fuse(vm.id),
-      whileIdle: this.#options.whileIdle,
-      onLost: (lostVm, record) => this.#lost(watch, lostVm, record),
+      whileIdle: (act) => this.#options.whileIdle(vm, act),
+      onLost: (record) => this.#lost(watch, vm, record),
     });
     this.#watches.set(vm.id, watch);
     return watch;

@@ -4,12 +4,18 @@
  */
 import { KelpieError, isKelpieError } from '../base/errors.ts';
 import { SECOND_MS } from '../base/units.ts';
+import type { Env } from '../env/env.ts';
 import type { Lease, OwnershipRecord, OwnershipRecords, OwnershipState } from '../store/ownership-records.ts';
 import type { TeleportHost } from './teleport-host.ts';
 
 /** How often an unanswered change is tried and read again before its outcome counts as unknown. */
 const SWAP_ATTEMPTS_MAX = 3;
 const SWAP_RETRY_MS: number = SECOND_MS / 4;
+
+/** Whoever has a clock. */
+export interface Timed {
+  readonly env: Pick<Env, 'clock'>;
+}
 
 /** The VM that a record is about. */
 export interface OwnedVm {
@@ -19,7 +25,7 @@ export interface OwnedVm {
 
 /** The record after `previous`, with one more revision. */
 export function nextRecord(
-  host: Pick<TeleportHost, 'env' | 'identity'>,
+  host: Pick<TeleportHost, 'identity'> & Timed,
   vm: OwnedVm,
   previous: OwnershipRecord | null,
   change: { readonly epoch: number; readonly state: OwnershipState },
@@ -107,7 +113,7 @@ export type SwapOutcome =
  * @throws KelpieError the store's, when neither writing nor reading was answered: the outcome is unknown.
  */
 export async function swap(
-  host: Pick<TeleportHost, 'env'>,
+  host: Timed,
   records: OwnershipRecords,
   previous: OwnershipRecord | null,
   next: OwnershipRecord,
@@ -129,7 +135,7 @@ export async function swap(
 
 /** The record, with a few tries. */
 async function readPatiently(
-  host: Pick<TeleportHost, 'env'>,
+  host: Timed,
   records: OwnershipRecords,
   vmId: string,
 ): Promise<OwnershipRecord | null> {

@@ -8,14 +8,16 @@ interface Sleeper {
 /** A clock that stands still until a test moves it. */
 export class ManualClock implements Clock {
   #nowMs = 0;
+  /** Wall time minus steady time: what a person set, or a machine slept. */
+  wallOffsetMs = 0;
   readonly #sleepers = new Set<Sleeper>();
 
   wallMs(): number {
-    return this.#nowMs;
+    return this.#nowMs + this.wallOffsetMs;
   }
 
   wallNs(): bigint {
-    return BigInt(this.#nowMs) * 1_000_000n;
+    return BigInt(this.wallMs()) * 1_000_000n;
   }
 
   monotonicMs(): number {

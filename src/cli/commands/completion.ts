@@ -17,12 +17,14 @@ const vmCommands = [
   'log',
   'restore',
   'teleport',
+  'who',
   'up',
 ];
 const members: Readonly<Record<string, string>> = {
   image: 'build ls rm',
   package: 'ls show rm export import',
   daemon: 'status stop restart',
+  sim: 'shrink trace',
   completion: 'bash zsh fish',
 };
 

@@ -1,7 +1,7 @@
 import { routes } from '../../daemon/api/routes.ts';
 import { KelpieError } from '../../base/errors.ts';
 import { formatDurationMs } from '../../base/units.ts';
-import { collect, isSet, listOption, parsePublish, textOption } from '../command.ts';
+import { collect, isSet, listOption, parseDurationMs, parsePublish, textOption } from '../command.ts';
 import { absolutePath, timingLine } from '../views.ts';
 import type { LeafCommand } from '../command.ts';
 import type { Restored } from '../../daemon/api/snapshots.ts';
@@ -17,6 +17,10 @@ export const restore: LeafCommand = {
         'go back to this snapshot of this host (the beginning of its id will do; default: the last)',
       )
       .option('--replace', 'stop the VM first when it runs; what it did since its last snapshot is lost')
+      .option(
+        '--lease <duration>',
+        'with --from: hold it by a lease, like 60s: should this host vanish, others may reclaim it',
+      )
       .option('--name <name>', 'with --from: another name on this host')
       .option('-p, --publish <host:guest>', 'with --from: other port forwards; may be repeated', collect, [])
       .addHelpText(
@@ -31,12 +35,15 @@ export const restore: LeafCommand = {
     if (from === null) {
       if (vm === undefined) throw new KelpieError('usage', 'name the VM to restore, or a store with --from.');
       if (packageId !== null) throw new KelpieError('usage', '--package needs --from STORE.');
+      if (textOption(options, 'lease') !== null)
+        throw new KelpieError('usage', '--lease needs --from STORE: the right to run a VM is held there.');
       const snapshotId = textOption(options, 'snapshot');
       const body = { ...(snapshotId === null ? {} : { snapshotId }), replace: isSet(options, 'replace') };
       result = await cli.operate(routes.restoreLocal, { parameters: { vm }, body });
     } else {
       const name = textOption(options, 'name');
       const publish = listOption(options, 'publish').map(parsePublish);
+      const lease = textOption(options, 'lease');
       result = await cli.operate(routes.restoreFromStore, {
         body: {
           storeUrl: absolutePath(cli.env, from),
@@ -44,6 +51,7 @@ export const restore: LeafCommand = {
           ...(packageId === null ? {} : { packageId }),
           ...(name === null ? {} : { name }),
           ...(publish.length === 0 ? {} : { publish }),
+          ...(lease === null ? {} : { leaseMs: parseDurationMs(lease, '--lease') }),
         },
       });
     }

@@ -5,11 +5,13 @@
  * attached session; `blob` is an export. `body` likewise. Errors are problem details everywhere.
  */
 import type { z } from 'zod';
+import { ownershipRoutes } from './ownership-routes.ts';
 import { blobRoutes } from './blob-routes.ts';
 import type { BlobExportQuery, BlobImportQuery, BlobImported, BlobOpened } from './blobs.ts';
 import type { ExecStart, SessionList, SessionStarted, SignalRequest } from './exec.ts';
 import type { FileQuery, FileWriteQuery, FileWritten } from './files.ts';
 import type { ImageBuild, ImageBuilt, ImageList } from './images.ts';
+import type { Reclaim, Reclaimed, WhoQuery, WhoView } from './ownership.ts';
 import type { PackageDetail, PackageList, PackageRemoveQuery, StoreQuery } from './packages.ts';
 import type {
   RestoreFromStore,
@@ -71,6 +73,8 @@ export interface Routes {
   readonly restoreLocal: Route<Restored, RestoreLocal, undefined>;
   readonly teleport: Route<Teleported, Teleport, undefined>;
   readonly restoreFromStore: Route<Restored, RestoreFromStore, undefined>;
+  readonly who: Route<WhoView, undefined, WhoQuery>;
+  readonly reclaim: Route<Reclaimed, Reclaim, undefined>;
   readonly packageList: Route<PackageList, undefined, StoreQuery>;
   readonly packageInspect: Route<PackageDetail, undefined, StoreQuery>;
   readonly packageRemove: Route<Done, undefined, PackageRemoveQuery>;
@@ -301,6 +305,8 @@ export const routes: Routes = {
     answer: 'events',
     result: async () => (await load.snapshots()).restored,
   },
+
+  ...ownershipRoutes,
 
   packageList: {
     method: 'GET',

@@ -82,10 +82,23 @@ export interface VmView {
   readonly generation: number;
   /** The snapshot that it was started from or took last. */
   readonly snapshotId: string | null;
-  /** Where it went, when `departed`. */
-  readonly departed: { readonly storeUrl: string; readonly packageId: string } | null;
+  /** Where it went, when `departed`; `reclaimedBy`: the host that took it from here. */
+  readonly departed: {
+    readonly storeUrl: string;
+    readonly packageId: string;
+    readonly reclaimedBy: string | null;
+  } | null;
+  /** The right to run it is a lease of a store; null for any other. */
+  readonly lease: LeaseView | null;
   /** What runs it; null while nothing does. */
   readonly machine: MachineFacts | null;
+}
+
+export interface LeaseView {
+  readonly storeUrl: string;
+  readonly durationMs: number;
+  /** The VM is paused, since the lease could not be renewed; it goes on when it is. */
+  readonly isPaused: boolean;
 }
 
 const machine: z.ZodType<MachineFacts> = z.object({
@@ -114,7 +127,10 @@ const vmViewShape = {
   startedAtUnixMs: z.number().nullable(),
   generation: z.int(),
   snapshotId: z.string().nullable(),
-  departed: z.object({ storeUrl: z.string(), packageId: z.string() }).nullable(),
+  departed: z
+    .object({ storeUrl: z.string(), packageId: z.string(), reclaimedBy: z.string().nullable() })
+    .nullable(),
+  lease: z.object({ storeUrl: z.string(), durationMs: z.number(), isPaused: z.boolean() }).nullable(),
   machine: machine.nullable(),
 };
 
