@@ -163,6 +163,8 @@ await test('packages as files and through pipes', async (t) => {
       await laptop.fails('invalid_argument', ['package', 'import', scratch]);
       await laptop.fails('package_corrupt', ['package', 'import', launcher]);
       await laptop.fails('package_corrupt', ['package', 'import', '-']);
+      const endless = laptop.startProgram('bash', ['-c', 'cat /dev/zero | "$0" package import -', launcher]);
+      failure('package_corrupt', await endless.result, 'an endless import');
       assert.deepEqual(await namesOf(laptop), ['dev']);
     });
 

@@ -11,6 +11,7 @@
 import { throwIfCanceled } from '../base/cancel.ts';
 import { KelpieError, asError } from '../base/errors.ts';
 import { PAGE_BYTES } from '../base/units.ts';
+import { isUuid } from '../base/uuid.ts';
 import { readBlob } from '../snapshot/blob/read-blob.ts';
 import { BlobTarget } from './blob-target.ts';
 import { imageFilesFor } from './image-files.ts';
@@ -83,10 +84,9 @@ export async function importBlob(
     });
     return { vm, snapshot };
   } catch (error) {
+    await target.abandon();
     await discard(host, vmId);
     throw error;
-  } finally {
-    await target.close();
   }
 }
 
@@ -103,7 +103,15 @@ async function requireAcceptable(
       'the package is of version 1, which has no disk: export the VM as version 2, or import it with --without-disk, and it gets an empty disk.',
     );
   }
-  registry.requireFreeName(request.name ?? metadata.config.name);
+  const name = request.name ?? metadata.config.name;
+  // The package's own word: such a name would hide behind a VM of that id.
+  if (isUuid(name)) {
+    throw new KelpieError(
+      'invalid_argument',
+      `the VM is named "${name}", like an id: give it another with --name.`,
+    );
+  }
+  registry.requireFreeName(name);
   await guard.admit(metadata);
   await imageFilesFor(host, metadata.config.image);
 }

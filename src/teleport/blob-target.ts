@@ -19,7 +19,7 @@ import type { TeleportHost } from './teleport-host.ts';
 
 const ACT = 'store what is imported';
 
-/** Called as a `BlobSink` is, and then `complete`; `close` in any case. What a failure leaves are blobs that nobody names and a snapshot without its root. */
+/** Called as a `BlobSink` is, and then `complete`; or `abandon` when something failed. What a failure leaves are blobs that nobody names and a snapshot without its root. */
 export class BlobTarget implements BlobSink {
   readonly #host: TeleportHost;
   readonly #describe: (contents: BlobContents) => Promise<SnapshotMetadata>;
@@ -74,6 +74,7 @@ export class BlobTarget implements BlobSink {
     const map = PageMap.identity((metadata.config.memoryMib * MIB) / PAGE_BYTES, this.#memoryId, runs);
     await attemptLocally(ACT, async () => {
       await open.sync();
+      await open.close();
       await createSynced(env.files, `${directory}/memory.map`, map.encode(env.compute));
       await env.files.syncDirectory(places.blobDirectory);
     });
@@ -87,9 +88,9 @@ export class BlobTarget implements BlobSink {
     });
   }
 
-  /** May be called twice. */
-  async close(): Promise<void> {
-    await this.#state?.open.close();
+  /** Lets go of the files, whatever they say: for a caller that has failed already. */
+  async abandon(): Promise<void> {
+    await this.#state?.open.abandon();
   }
 
   get #writing(): Writing {
@@ -157,5 +158,9 @@ class OpenFiles {
 
   async close(): Promise<void> {
     for (const handle of this.#handles.values()) await handle.close();
+  }
+
+  async abandon(): Promise<void> {
+    await Promise.allSettled([...this.#handles.values()].map((handle) => handle.close()));
   }
 }

@@ -102,6 +102,17 @@ test('a blob may be imported twice on one host, under another name and with othe
   assert.equal(source.registry.byName('dev'), dev, 'the first is as it was');
 });
 
+test('a name that looks like an id is refused', async () => {
+  const target = await hosts.start('named');
+  const snapshot = await findSnapshot(source.host, dev, null);
+  const blob = await blobSource(source.host, snapshot, quiet.signal);
+  const { metadata } = blob;
+  const config = { ...metadata.config, name: dev.id };
+  const named = encodeBlob({ ...blob, metadata: { ...metadata, config } }, source.host.env.compute);
+  await refusedAs(imported(target, named), 'invalid_argument');
+  await assertNothing('named');
+});
+
 test('version 1 has no disk: it must be wanted so', async () => {
   const target = await hosts.start('one');
   await hosts.installImage('one');

@@ -1,0 +1,142 @@
+/** An import that is killed, or refused by the system, at each call that it makes: there is the VM as it was exported, or there is nothing. */
+import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
+import test from 'node:test';
+import { concat } from '../src/base/bytes.ts';
+import { KelpieError, asError, isKelpieError } from '../src/base/errors.ts';
+import { SystemError } from '../src/env/system-error.ts';
+import { encodeBlob } from '../src/snapshot/blob/write-blob.ts';
+import { importBlob } from '../src/teleport/blob-import.ts';
+import { blobSource } from '../src/teleport/blob-source.ts';
+import { findSnapshot, restoreLocal } from '../src/teleport/restore-local.ts';
+import { takeSnapshot } from '../src/teleport/take-snapshot.ts';
+import { forEachCrashPoint } from './support/crash-points.ts';
+import { FakeHosts, quiet } from './support/fake-hosts.ts';
+import { faultyEnv } from './support/faulty-env.ts';
+import { memoryOf } from './support/fake-machines.ts';
+import { eventually } from './support/eventually.ts';
+import { streamOf } from './support/sample-package.ts';
+import type { Bytes } from '../src/base/bytes.ts';
+import type { Supervisor } from '../src/daemon/supervisor.ts';
+import type { Env } from '../src/env/env.ts';
+
+interface World {
+  readonly hosts: FakeHosts;
+  readonly blob: Bytes;
+  readonly memory: string;
+}
+
+async function createWorld(): Promise<World> {
+  const hosts = await FakeHosts.create();
+  const source = await hosts.start('source');
+  const dev = await hosts.bringUp(source);
+  const { host, registry } = source;
+  await source.operate(dev.id, 'snapshot', () => takeSnapshot(host, registry, dev, '', quiet));
+  const [machine] = hosts.machines.ofVm(dev.id);
+  assert.ok(machine !== undefined);
+  const blob = await blobSource(host, await findSnapshot(host, dev, null), quiet.signal);
+  const parts: Bytes[] = [];
+  for await (const chunk of encodeBlob(blob, host.env.compute)) parts.push(chunk.slice());
+  await hosts.start('target');
+  await hosts.installImage('target');
+  return { hosts, blob: concat(parts), memory: memoryOf(machine) };
+}
+
+async function take(supervisor: Supervisor, blob: Bytes): Promise<void> {
+  const guard = {
+    admit: async (): Promise<void> => Promise.resolve(),
+    whileNamed: <T>(name: string, act: () => Promise<T>): Promise<T> =>
+      supervisor.operate(`name:${name}`, 'import', act),
+  };
+  const request = { name: null, publish: null, withoutDisk: false };
+  await supervisor.operate('import', 'import', () =>
+    importBlob(supervisor.host, supervisor.registry, streamOf(blob, 4096), request, { ...quiet, guard }),
+  );
+}
+
+async function ended(supervisor: Supervisor): Promise<void> {
+  await supervisor.end(new KelpieError('canceled', 'the daemon ends.'));
+}
+
+/** @returns whether the VM is there. */
+async function checkAllOrNothing({ hosts, blob, memory }: World, env: Env): Promise<boolean> {
+  const supervisor = await hosts.start(
+    'target',
+    { onError: (fields) => assert.fail(String(fields['event'])) },
+    env,
+  );
+  const { host, registry } = supervisor;
+  const wasThere = registry.all.length === 1;
+  if (!wasThere) {
+    assert.deepEqual(await readdir(host.places.vmsDirectory), []);
+    const blobs = async (): Promise<number> => (await readdir(host.places.blobDirectory)).length;
+    await eventually(async () => (await blobs()) === 0, 'its blobs are swept');
+    await take(supervisor, blob);
+  }
+  const vm = registry.require('dev');
+  await supervisor.operate(vm.id, 'restore', () =>
+    restoreLocal(host, registry, vm, { snapshotId: null, replace: false }, quiet),
+  );
+  const [machine] = hosts.machines.ofVm(vm.id);
+  assert.ok(machine !== undefined);
+  assert.equal(memoryOf(machine), memory);
+  await ended(supervisor);
+  return wasThere;
+}
+
+test('killed at each call', async () => {
+  let whole = 0;
+  const kills = await forEachCrashPoint<World>({
+    create: async () => {
+      const world = await createWorld();
+      return { env: world.hosts.env, world, close: () => world.hosts.close() };
+    },
+    act: async (env, { hosts, blob }) => take(await hosts.start('target', {}, env), blob),
+    check: async (env, world, killedAt) => {
+      const isThere = await checkAllOrNothing(world, env);
+      if (isThere) whole += 1;
+      assert.ok(isThere || killedAt !== null, 'what was told to be done is there');
+    },
+  });
+  assert.ok(kills > 30, `${kills} calls`);
+  assert.ok(whole >= 1 && whole < kills);
+});
+
+for (const errno of ['ENOSPC', 'EIO']) {
+  test(`each call refused once with ${errno}`, async () => {
+    for (let number = 1, isHit = true; isHit; number += 1) {
+      const world = await createWorld();
+      try {
+        let calls = 0;
+        let isArmed = false;
+        isHit = false;
+        const { env } = faultyEnv(world.hosts.env, {
+          onCall: async ({ act, subject }) => {
+            await Promise.resolve();
+            if (!isArmed) return;
+            calls += 1;
+            if (calls !== number) return;
+            isHit = true;
+            throw new SystemError(errno, act, subject);
+          },
+        });
+        const supervisor = await world.hosts.start('target', {}, env);
+        isArmed = true;
+        const outcome = await take(supervisor, world.blob).then(
+          () => null,
+          (error: unknown) => asError(error),
+        );
+        isArmed = false;
+        await ended(supervisor);
+        assert.ok(
+          outcome === null || isKelpieError(outcome, 'disk_full', 'io_failed'),
+          `call ${number}: ${outcome?.message}`,
+        );
+        const isThere = await checkAllOrNothing(world, world.hosts.env);
+        assert.equal(isThere, outcome === null, `call ${number}`);
+      } finally {
+        await world.hosts.close();
+      }
+    }
+  });
+}
