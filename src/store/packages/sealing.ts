@@ -5,6 +5,7 @@
 import type { Bytes } from '../../base/bytes.ts';
 import { KelpieError } from '../../base/errors.ts';
 import type { FrameSeal } from '../../env/compute.ts';
+import type { Random } from '../../env/random.ts';
 import type { PackName } from './pack-name.ts';
 
 /** The part of a document that only the store's recipients can read. */
@@ -40,6 +41,8 @@ export interface DocumentSealer {
 }
 
 export interface PackageSealing extends DocumentSealer {
+  /** A UUID for a publish, never used before. In an encrypted store it also says which of the keys its packs are sealed with: no other will do. */
+  newSession(random: Random): string;
   /** How frame `number` of a pack is sealed, and opened; null in a plain store. One place is sealed once. */
   frameSeal(pack: PackName, number: number): FrameSeal | null;
 }
@@ -47,6 +50,7 @@ export interface PackageSealing extends DocumentSealer {
 /** Of a store without keys, on a host that signs nothing and trusts everybody. */
 export const plainSealing: PackageSealing = {
   isEncrypted: false,
+  newSession: (random) => random.uuid(),
   frameSeal: () => null,
   seal: () => refuse(),
   open: () => refuse(),
