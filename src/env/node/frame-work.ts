@@ -1,6 +1,7 @@
 /** Packs and unpacks one frame, on the thread that calls. */
+import { bare } from './bare.ts';
 import { crypto, zlib } from './late-modules.ts';
-import { bare, open, seal as sealBytes } from './sealing.ts';
+import { open, seal as sealBytes } from './sealing.ts';
 import { assert } from '../../base/assert.ts';
 import { freeBytes, viewOf } from '../../base/bytes.ts';
 import { isJsonObject } from '../../base/json.ts';

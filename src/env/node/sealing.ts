@@ -1,4 +1,5 @@
 /** Node's AES-256-GCM and Ed25519, as `PureCompute` has them. */
+import { bare } from './bare.ts';
 import { crypto } from './late-modules.ts';
 import { assert } from '../../base/assert.ts';
 import { concat, freeBytes, fromHex } from '../../base/bytes.ts';
@@ -22,11 +23,6 @@ const PUBLIC_PREFIX: Bytes = fromHex('302a300506032b6570032100');
 function check({ key, nonce, associatedData }: FrameSeal): void {
   assert(key.byteLength === SEAL_KEY_BYTES && nonce.byteLength === SEAL_NONCE_BYTES, 'a seal has its sizes');
   assert(associatedData.byteLength <= ASSOCIATED_DATA_BYTES_MAX, 'associated data is bounded');
-}
-
-/** Without the methods of Node's own class, some of which mean other things than those of their names elsewhere. */
-export function bare({ buffer, byteOffset, byteLength }: Bytes): Bytes {
-  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 /** @param bound more associated data, behind the seal's own. */
