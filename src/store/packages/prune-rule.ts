@@ -54,7 +54,7 @@ function decideForVm(sorted: readonly PruneCandidate[], rule: PruneRule): readon
     if (index < (rule.last ?? 0)) keptBy.push('last');
     if (rule.withinMs !== undefined && rule.withinMs > 0 && createdAtUnixMs >= newestMs - rule.withinMs)
       keptBy.push('within');
-    for (const counter of counters) if (counter.keeps(createdAtUnixMs)) keptBy.push(counter.name);
+    for (const { name, keeps } of counters) if (keeps(createdAtUnixMs)) keptBy.push(name);
     return { id, keptBy };
   });
 }

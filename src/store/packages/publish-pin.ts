@@ -12,6 +12,7 @@
  * pages again, or the sweep lets it be. A publisher removes its pin after its manifest is there, and a sweep looks at pins before manifests, so
  * that it sees one of the two. A pin keeps all packs of its own session as well, which are put after it.
  */
+import type { Bytes } from '../../base/bytes.ts';
 import { canceledError } from '../../base/cancel.ts';
 import { KelpieError } from '../../base/errors.ts';
 import { formatDurationMs } from '../../base/units.ts';
@@ -36,9 +37,12 @@ export interface PinRequest {
 export class PublishPin {
   /** Of the packs that were asked for, those that are there and stay until `remove`, as `packText` has them, and their lengths. */
   readonly kept: ReadonlyMap<string, number>;
+  /** Packs of the store that may go at any moment, there or not: none of these names may be written now. */
+  readonly condemned: ReadonlySet<string>;
   readonly #objects: ObjectStore;
   readonly #clock: Env['clock'];
   readonly #key: string;
+  #mayComeLate = false;
   readonly #started: { readonly wallMs: number; readonly monotonicMs: number };
 
   private constructor(
@@ -46,13 +50,14 @@ export class PublishPin {
     objects: ObjectStore,
     key: string,
     started: { readonly wallMs: number; readonly monotonicMs: number },
-    kept: ReadonlyMap<string, number>,
+    { kept, condemned }: Pick<PublishPin, 'kept' | 'condemned'>,
   ) {
     this.#clock = env.clock;
     this.#objects = objects;
     this.#key = key;
     this.#started = started;
     this.kept = kept;
+    this.condemned = condemned;
   }
 
   /** Before the first pack of the session is put. @throws StoreTrouble; then no pin is left where the store still answers. */
@@ -69,8 +74,7 @@ export class PublishPin {
     const bytes = encodePin({ hostName, packs, startedAtUnixMs });
     try {
       await objects.put(key, bytes, options);
-      const kept = packs.length === 0 ? new Map<string, number>() : await findKept(objects, packs, options);
-      return new PublishPin(env, objects, key, started, kept);
+      return new PublishPin(env, objects, key, started, await lookAround(objects, packs, options));
     } catch (error) {
       // The failure is what matters; a pin that cannot be removed expires.
       await Promise.allSettled([objects.delete(key)]);
@@ -93,25 +97,40 @@ export class PublishPin {
     throw new KelpieError('timeout', message);
   }
 
-  /** After the manifest is there, or when it surely will not come. */
+  /**
+   * Puts the manifest: what is published from now on needs the pin no more.
+   * @throws KelpieError `timeout`, the signal's reason; StoreTrouble.
+   */
+  async putManifest(key: string, bytes: Bytes, options: ActOptions = {}): Promise<void> {
+    this.requireLive();
+    options.signal?.throwIfAborted();
+    this.#mayComeLate = true;
+    // Whether it was there already: the id names its bytes.
+    await this.#objects.putIfAbsent(key, bytes, options);
+    this.#mayComeLate = false;
+  }
+
+  /** Once the manifest is there, or will surely not come. While that is not known the pin stays, and expires. */
   async remove(options: ActOptions = {}): Promise<void> {
-    await this.#objects.delete(this.#key, options);
+    if (!this.#mayComeLate) await this.#objects.delete(this.#key, options);
   }
 }
 
-async function findKept(
+/** After the pin is there, and in this order: what a sweep has removed since is not there any more. */
+async function lookAround(
   objects: ObjectStore,
   packs: readonly PackName[],
   options: ActOptions,
-): Promise<ReadonlyMap<string, number>> {
+): Promise<Pick<PublishPin, 'kept' | 'condemned'>> {
+  if (packs.length === 0) return { kept: new Map(), condemned: new Set() };
   const condemned = await condemnedPacks(objects, options);
   const there = await findPacks(objects, packs, options);
-  return new Map([...there].filter(([name]) => !condemned.has(name)));
+  return { kept: new Map([...there].filter(([name]) => !condemned.has(name))), condemned };
 }
 
 /** Which of `packs` the store has, and their lengths. */
 export async function findPacks(
-  objects: ObjectStore,
+  objects: Pick<ObjectStore, 'list'>,
   packs: readonly PackName[],
   options: ActOptions = {},
 ): Promise<ReadonlyMap<string, number>> {
