@@ -1,6 +1,6 @@
 /** Runs a program of somebody else and measures it. */
 import { spawn } from 'node:child_process';
-import { createReadStream, createWriteStream, lstatSync, readdirSync } from 'node:fs';
+import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 const RUN_TIMEOUT_MS = 10 * 60_000;
@@ -9,9 +9,6 @@ const MB = 1_000_000;
 export interface CommandOptions {
   readonly cwd?: string;
   readonly variables?: Readonly<Record<string, string>>;
-  /** File that the program reads from, and one that it writes to. */
-  readonly stdin?: string;
-  readonly stdout?: string;
 }
 
 /** Milliseconds from start to end. @throws Error with what it said when it does not end with status 0. */
@@ -25,23 +22,20 @@ export async function timeCommand(
   return performance.now() - startedMs;
 }
 
-/** What it printed, unless that went to a file. */
+/** What it printed. */
 export async function runCommand(
   command: string,
   args: readonly string[],
-  { cwd, variables = {}, stdin, stdout }: CommandOptions = {},
+  { cwd, variables = {} }: CommandOptions = {},
 ): Promise<string> {
   const child = spawn(command, args, {
     cwd,
     env: { ...process.env, ...variables },
-    stdio: [stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe'],
     timeout: RUN_TIMEOUT_MS,
   });
-  if (stdin !== undefined && child.stdin !== null) createReadStream(stdin).pipe(child.stdin);
-  const printed =
-    stdout === undefined ? textOf(child.stdout) : streamTo(child.stdout, createWriteStream(stdout));
   const [text, said, status] = await Promise.all([
-    printed,
+    textOf(child.stdout),
     textOf(child.stderr),
     new Promise<number>((resolve, reject) => {
       child.on('error', reject);
@@ -56,14 +50,6 @@ async function textOf(stream: NodeJS.ReadableStream): Promise<string> {
   let text = '';
   for await (const chunk of stream) text += String(chunk);
   return text;
-}
-
-async function streamTo(source: NodeJS.ReadableStream, target: NodeJS.WritableStream): Promise<string> {
-  await new Promise((resolve, reject) => {
-    target.on('finish', resolve).on('error', reject);
-    source.on('error', reject).pipe(target);
-  });
-  return '';
 }
 
 /** Bytes of all files under a folder, in megabytes. */

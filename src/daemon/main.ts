@@ -5,6 +5,7 @@
  */
 import { KelpieError, asError } from '../base/errors.ts';
 import { isSystemError } from '../env/system-error.ts';
+import { readSourceFacts } from '../teleport/host-facts.ts';
 import { HostPlaces } from '../teleport/host-places.ts';
 import { QemuDiskImages } from '../teleport/qemu-disk-images.ts';
 import { createApp } from './app.ts';
@@ -43,11 +44,13 @@ export async function startDaemon(env: Env, options: DaemonOptions): Promise<Dae
   const log = openLog(env, `${options.home}/kelpied.log`);
   try {
     const identity = await hostIdentity(env, places);
+    const facts = await readSourceFacts(env);
     const disks = options.disks ?? new QemuDiskImages(env, places.blobDirectory);
     const supervisor = new Supervisor({
       env,
       places,
       identity,
+      facts,
       log,
       disks,
       backends: options.backends,

@@ -20,6 +20,7 @@ import { VmFactory } from '../vm/factory.ts';
 import { BlobGate } from './blob-gate.ts';
 import { HOLD_RETRY_MS_MAX, HOLD_RETRY_MS_MIN, OPERATIONS_MAX, SHUTDOWN_WAIT_MS } from './limits.ts';
 import { VmLocks } from './vm-locks.ts';
+import type { SourceHostFacts } from '../snapshot/metadata.ts';
 import type { OwnershipRecord } from '../store/ownership-records.ts';
 import type { Store } from '../store/open-store.ts';
 import type { Env } from '../env/env.ts';
@@ -35,6 +36,7 @@ export interface SupervisorOptions {
   readonly env: Env;
   readonly places: HostPlaces;
   readonly identity: HostIdentity;
+  readonly facts: SourceHostFacts;
   readonly log: Log;
   /** In the order of preference; those that cannot be used are here too, for `doctor`. */
   readonly backends: readonly VmBackend[];
@@ -50,13 +52,14 @@ export class Supervisor {
   readonly #running = new Set<Promise<unknown>>();
   readonly #ending = new AbortController();
 
-  constructor({ env, places, identity, log, backends, disks }: SupervisorOptions) {
+  constructor({ env, places, identity, facts, log, backends, disks }: SupervisorOptions) {
     const openStoreHere = (url: string): Promise<Store> =>
       openStore(env, url, { hostArchitecture: env.host.architecture });
     this.host = {
       env,
       places,
       identity,
+      facts,
       log,
       disks,
       journal: new Journal(env, places),
@@ -218,7 +221,7 @@ export class Supervisor {
   async #supersedeLater(vm: ManagedVm, record: OwnershipRecord): Promise<void> {
     const { ownership } = vm.record;
     if (ownership === null) return;
-    await this.#untilDone(vm.id, async () => {
+    const end = async (): Promise<void> => {
       if (this.#held.has(vm.id)) return;
       this.#locks.acquire(vm.id, 'ending the copy that another host replaced');
       try {
@@ -227,12 +230,13 @@ export class Supervisor {
         if (!this.#held.has(vm.id)) this.#locks.release(vm.id);
         this.#gate.want();
       }
-    });
+    };
+    await this.#untilDone(vm.id, end, 0);
   }
 
-  /** Tries again, at ever longer intervals, until it succeeds or the daemon ends. */
-  async #untilDone(vmId: string, act: () => Promise<void>): Promise<void> {
-    for (let waitMs = HOLD_RETRY_MS_MIN; ; waitMs = Math.min(waitMs * 2, HOLD_RETRY_MS_MAX)) {
+  /** Tries, at ever longer intervals, until it succeeds or the daemon ends. */
+  async #untilDone(vmId: string, act: () => Promise<void>, firstWaitMs = HOLD_RETRY_MS_MIN): Promise<void> {
+    for (let waitMs = firstWaitMs; ; waitMs = Math.min(waitMs * 2 + HOLD_RETRY_MS_MIN, HOLD_RETRY_MS_MAX)) {
       await this.host.env.clock.sleep(waitMs, this.#ending.signal);
       await this.#gate.enter();
       try {

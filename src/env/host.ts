@@ -4,6 +4,8 @@ export interface Host {
   readonly platform: 'linux' | 'darwin';
   /** For people and records; not an identity. */
   readonly name: string;
+  /** The system's name and release: `Linux 6.1.0-18-amd64`. */
+  readonly kernel: string;
   readonly cpuModel: string;
   readonly cpuCount: number;
   readonly memoryBytes: number;

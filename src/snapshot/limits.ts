@@ -20,5 +20,7 @@ export const MESSAGE_LENGTH_MAX = 4096;
 export const VM_NAME_LENGTH_MAX = 63;
 export const VCPU_COUNT_MAX = 1024;
 export const PORT_FORWARDS_MAX = 256;
+/** Flags of a processor that are kept; more would be none that we know. */
+export const CPU_FLAGS_MAX = 512;
 export const MEMORY_MIB_MAX: number = (MEMORY_PAGES_MAX * PAGE_BYTES) / MIB;
 export const DISK_MIB_MAX: number = (PAGES_MAX * PAGE_BYTES) / MIB;

@@ -6,13 +6,20 @@ import { KelpieError } from '../base/errors.ts';
 import { isUuid } from '../base/uuid.ts';
 import * as limits from './limits.ts';
 import { SNAPSHOT_FORMAT_VERSION } from './metadata.ts';
-import type { ImageReference, MachineFacts, SnapshotMetadata, VmConfig } from './metadata.ts';
+import type {
+  ImageReference,
+  MachineFacts,
+  SnapshotMetadata,
+  SourceHostFacts,
+  VmConfig,
+} from './metadata.ts';
 
 /** A hostile document can be wrong in very many ways; a person reads the first. */
 const REASON_LENGTH_MAX = 300;
 
 /** What names a VMM's thing and so may end up on its command line: no comma, no space, no leading dash. */
 const machineWord = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/);
+const printable = z.string().regex(/^[\x20-\x7e]{1,200}$/);
 const count = z.int().nonnegative();
 const port = z.int().min(1).max(65_535);
 
@@ -42,11 +49,25 @@ const configSchema: z.ZodType<VmConfig> = z.strictObject({
 
 const machineSchema: z.ZodType<MachineFacts> = z.strictObject({
   backend: z.enum(['qemu', 'firecracker', 'vz', 'sim']),
-  backendVersion: z.string().regex(/^[\x20-\x7e]{1,200}$/),
+  backendVersion: printable,
   machineType: machineWord,
   cpuModel: machineWord,
   accelerator: z.enum(['tcg', 'kvm', 'hvf', 'none']),
   deviceLayout: count,
+});
+
+const sourceSchema: z.ZodType<SourceHostFacts> = z.strictObject({
+  architecture: z.enum(['x86_64', 'arm64']),
+  kernel: printable,
+  cpu: z
+    .strictObject({
+      vendor: z.string().regex(/^\w{1,32}$/),
+      family: count,
+      model: count,
+      modelName: printable,
+      flags: z.array(z.string().regex(/^\w{1,32}$/)).max(limits.CPU_FLAGS_MAX),
+    })
+    .nullable(),
 });
 
 const formatSchema = z.object({ formatVersion: z.int().min(1) });
@@ -62,6 +83,7 @@ export const metadataSchema: z.ZodType<SnapshotMetadata> = z.strictObject({
   createdAtUnixMs: count,
   config: configSchema,
   machine: machineSchema,
+  source: sourceSchema,
   // The guest's own word, and opaque: 32 hexadecimal digits from our agent.
   guest: z.strictObject({ bootId: z.string().regex(/^[0-9a-f-]{32,36}$/), generation: count }),
 });

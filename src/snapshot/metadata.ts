@@ -50,6 +50,25 @@ export interface MachineFacts {
   readonly deviceLayout: number;
 }
 
+/** A processor as its system tells it. On x86_64 numbers are CPUID's; on arm64 implementer, part and variant take their places. */
+export interface CpuFacts {
+  readonly vendor: string;
+  readonly family: number;
+  readonly model: number;
+  readonly modelName: string;
+  /** As in `/proc/cpuinfo`: what programs may use. Sorted. */
+  readonly flags: readonly string[];
+}
+
+/** Where a snapshot was taken. */
+export interface SourceHostFacts {
+  readonly architecture: Architecture;
+  /** Name and release: `Linux 6.1.0-18-amd64`. */
+  readonly kernel: string;
+  /** Null: not known, or cores of several kinds. */
+  readonly cpu: CpuFacts | null;
+}
+
 export interface SnapshotMetadata {
   readonly formatVersion: 1;
   readonly snapshotId: string;
@@ -61,6 +80,7 @@ export interface SnapshotMetadata {
   readonly createdAtUnixMs: number;
   readonly config: VmConfig;
   readonly machine: MachineFacts;
+  readonly source: SourceHostFacts;
   /** `bootId` is of the guest agent's greeting: 32 hexadecimal digits. */
   readonly guest: { readonly bootId: string; readonly generation: number };
 }

@@ -45,6 +45,7 @@ export async function captureSnapshot(
       createdAtUnixMs,
       config: vm.record.config,
       machine: captured.machine,
+      source: host.facts,
       guest: captured.guest,
     },
     deviceStateBytes: captured.deviceStateBytes,

@@ -1,5 +1,6 @@
 /** What the operations on one host share; made once by the daemon. */
 import type { Env } from '../env/env.ts';
+import type { SourceHostFacts } from '../snapshot/metadata.ts';
 import type { LocalSnapshots } from '../snapshot/local-snapshots.ts';
 import type { Store } from '../store/open-store.ts';
 import type { VmFactory } from '../vm/factory.ts';
@@ -20,6 +21,8 @@ export interface TeleportHost {
   readonly env: Env;
   readonly places: HostPlaces;
   readonly identity: { readonly id: string; readonly name: string };
+  /** What snapshots say of the host that they were taken on. */
+  readonly facts: SourceHostFacts;
   readonly journal: Journal;
   readonly snapshots: LocalSnapshots;
   readonly disks: DiskImages;

@@ -77,6 +77,7 @@ export class FakeHosts {
       env,
       places,
       identity: { id: `host-${name}`, name },
+      facts: { architecture: 'x86_64', kernel: 'Linux', cpu: null },
       log,
       backends: [new FakeVmBackend(env, this.machines, options)],
       disks: fakeDiskImages,

@@ -31,6 +31,17 @@ export const sampleMetadata: SnapshotMetadata = {
     accelerator: 'tcg',
     deviceLayout: 1,
   },
+  source: {
+    architecture: 'x86_64',
+    kernel: 'Linux 6.1.0-18-amd64',
+    cpu: {
+      vendor: 'GenuineIntel',
+      family: 6,
+      model: 106,
+      modelName: 'Intel(R) Xeon(R)',
+      flags: ['aes', 'avx2'],
+    },
+  },
   guest: { bootId: '0b'.repeat(16), generation: 3 },
 };
 

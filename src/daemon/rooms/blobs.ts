@@ -20,7 +20,7 @@ export const blobsRoom: Room<'blobExport' | 'blobImport'> = (supervisor) => {
     admit: async (metadata: SnapshotMetadata): Promise<void> => {
       if (registry.all.length >= VMS_MAX)
         throw new KelpieError('limit_exceeded', `this host has ${VMS_MAX} VMs: remove some.`);
-      await requireCompatible(supervisor, metadata, metadata.config.name);
+      await requireCompatible(supervisor, metadata, { name: metadata.config.name, carriesImage: false });
     },
     whileNamed: <T>(name: string, act: () => Promise<T>): Promise<T> =>
       supervisor.operate(`name:${name}`, `import "${name}"`, act),

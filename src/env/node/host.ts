@@ -1,4 +1,4 @@
-import { availableParallelism, cpus, homedir, hostname, totalmem } from 'node:os';
+import { availableParallelism, cpus, homedir, hostname, release, totalmem, type } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { assert } from '../../base/assert.ts';
@@ -34,6 +34,7 @@ export function createNodeHost(variables: Variables): Host {
     architecture: architecture(),
     platform: platform(),
     name: hostname(),
+    kernel: `${type()} ${release()}`,
     cpuModel: cpus()[0]?.model.trim() ?? 'unknown',
     cpuCount: availableParallelism(),
     memoryBytes: totalmem(),

@@ -11,6 +11,7 @@ export function createSimHost(process: SimProcess): Host {
     architecture: 'x86_64',
     platform: 'linux',
     name: process.machine.name,
+    kernel: 'Linux 6.1.0-sim',
     cpuModel: 'Simulated CPU',
     cpuCount: 2,
     memoryBytes: 8 * GIB,

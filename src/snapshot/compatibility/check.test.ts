@@ -2,7 +2,8 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { checkCompatibility } from './check.ts';
-import type { BackendFacts, CpuFacts, HostFacts, SnapshotFacts } from './facts.ts';
+import type { CpuFacts } from '../metadata.ts';
+import type { BackendFacts, HostFacts, SnapshotFacts } from './facts.ts';
 import type { ReasonCode } from './rules.ts';
 import { versionNumber } from './rules.ts';
 
@@ -30,7 +31,6 @@ const snapshots: fc.Arbitrary<SnapshotFacts> = fc.record({
   kind: fc.constantFrom('suspend', 'teleport', 'teleport', 'checkpoint'),
   portability: fc.constantFrom('host', 'arch', 'any'),
   architecture,
-  vcpuCount: fc.constantFrom(1, 4),
   image,
   carriesImage: fc.boolean(),
   machine: fc.record({
@@ -41,7 +41,7 @@ const snapshots: fc.Arbitrary<SnapshotFacts> = fc.record({
     accelerator: fc.oneof(accelerator, fc.constant('none' as const)),
     deviceLayout: fc.constantFrom(1, 2),
   }),
-  source: fc.option(source),
+  source,
 });
 const backend: fc.Arbitrary<BackendFacts> = fc.record({
   name: backendName,
@@ -65,7 +65,7 @@ const hosts: fc.Arbitrary<HostFacts> = fc.record({
     maxLength: 4,
     selector: ({ name, architecture: of }) => `${name} ${of}`,
   }),
-  images: fc.uniqueArray(image, { maxLength: 2, selector: ({ digest }) => digest }),
+  imageDigests: fc.subarray([digestA, digestB]).map((digests) => new Set(digests)),
 });
 
 /** A pair that fits, so that single differences are met often. */
@@ -91,7 +91,7 @@ const fittingPairs: fc.Arbitrary<readonly [SnapshotFacts, HostFacts]> = fc
     };
     return [
       { ...snapshot, kind: 'teleport' as const, portability, machine },
-      { ...host, backends: [able], images: [snapshot.image] },
+      { ...host, backends: [able], imageDigests: new Set([snapshot.image.digest]) },
     ] as const;
   });
 
@@ -115,10 +115,10 @@ function brokenRules(snapshot: SnapshotFacts, host: HostFacts): ReadonlySet<Reas
     broken.add('portability');
   const crosses = host.architecture !== snapshot.architecture && snapshot.portability !== 'any';
   const wasEmulatedOnSuch =
-    machine.accelerator === 'tcg' && snapshot.source?.architecture === host.architecture;
+    machine.accelerator === 'tcg' && snapshot.source.architecture === host.architecture;
   if (crosses && !wasEmulatedOnSuch) broken.add('portability');
   if (machine.cpuModel === 'host') {
-    const there = snapshot.source?.cpu ?? null;
+    const there = snapshot.source.cpu;
     const here = host.cpu;
     const isEqual =
       there !== null &&
@@ -127,8 +127,7 @@ function brokenRules(snapshot: SnapshotFacts, host: HostFacts): ReadonlySet<Reas
       there.flags.every((flag) => here.flags.includes(flag));
     if (!isEqual) broken.add('cpu');
   }
-  if (!snapshot.carriesImage && !host.images.some(({ digest }) => digest === snapshot.image.digest))
-    broken.add('image');
+  if (!snapshot.carriesImage && !host.imageDigests.has(snapshot.image.digest)) broken.add('image');
   if (able === undefined) return broken;
   if (machine.accelerator !== 'none') {
     if (!able.accelerators.includes(machine.accelerator)) broken.add('accelerator');

@@ -54,7 +54,7 @@ function noticesOf(
     notices.push(
       `it ran on ${machine.backend} ${machine.backendVersion}, this host has ${backend.version ?? 'another'}.`,
     );
-  if (source !== null && source.architecture !== host.architecture)
+  if (source.architecture !== host.architecture)
     notices.push(
       `it comes from a host of ${source.architecture} and goes on on one of ${host.architecture}, emulated.`,
     );

@@ -1,7 +1,8 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { CPU_FLAGS_MAX, parseCpuinfo } from './cpuinfo.ts';
+import { CPU_FLAGS_MAX } from '../limits.ts';
+import { parseCpuinfo } from './cpuinfo.ts';
 
 const intel = (processor: number, flags: string, model = 106): string =>
   `processor\t: ${processor}\nvendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: ${model}\nmodel name\t: Intel(R) Xeon(R) CPU @ 2.60GHz\nflags\t\t: ${flags}\nbugs\t\t: spectre_v1\n\n`;

@@ -1,12 +1,11 @@
-import type { CpuFacts } from './facts.ts';
+import { CPU_FLAGS_MAX } from '../limits.ts';
+import type { CpuFacts } from '../metadata.ts';
 
 /** Longest `/proc/cpuinfo` that is read: some kilobytes for each of many processors. */
 export const CPUINFO_BYTES_MAX: number = 8 * 1024 * 1024;
-/** Flags that are kept, and the longest one; more would be no processor that we know. */
-export const CPU_FLAGS_MAX = 1024;
-export const CPU_WORD_LENGTH_MAX = 64;
+const CPU_NAME_LENGTH_MAX = 64;
 
-const word = /^[\w.\- ()@/]{1,64}$/;
+const word = /^\w{1,32}$/;
 
 /**
  * The processor that `/proc/cpuinfo` describes; null when it does not say, or when there are several kinds: a guest may be moved
@@ -85,7 +84,7 @@ function flagsOf(text = ''): readonly string[] {
 function nameOf(text: string): string {
   const shown = text
     .replaceAll(/[^\x20-\x7e]/g, '?')
-    .slice(0, CPU_WORD_LENGTH_MAX)
+    .slice(0, CPU_NAME_LENGTH_MAX)
     .trim();
   return shown === '' ? 'a CPU without a name' : shown;
 }

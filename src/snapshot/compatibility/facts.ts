@@ -1,26 +1,17 @@
 /** What decides whether a snapshot runs on a host: facts that both sides state. Null is "not known", and is never read as yes. */
-import type { Architecture, ImageReference, MachineFacts, Portability, SnapshotKind } from '../metadata.ts';
+import type {
+  Architecture,
+  CpuFacts,
+  ImageReference,
+  MachineFacts,
+  Portability,
+  SnapshotKind,
+  SnapshotMetadata,
+  SourceHostFacts,
+} from '../metadata.ts';
 
 export type BackendName = MachineFacts['backend'];
 export type Accelerator = Exclude<MachineFacts['accelerator'], 'none'>;
-
-/** A processor as its system tells it. On x86_64 numbers are CPUID's; on arm64 implementer, part and variant take their places. */
-export interface CpuFacts {
-  readonly vendor: string;
-  readonly family: number;
-  readonly model: number;
-  readonly modelName: string;
-  /** As in `/proc/cpuinfo`: what programs may use. Sorted. */
-  readonly flags: readonly string[];
-}
-
-/** Where a snapshot was taken. */
-export interface SourceHostFacts {
-  readonly architecture: Architecture;
-  /** Name and release: `Linux 6.1.0-18-amd64`. */
-  readonly kernel: string;
-  readonly cpu: CpuFacts | null;
-}
 
 /** What one backend of a host can do with guests of one architecture. */
 export interface BackendFacts {
@@ -42,8 +33,8 @@ export interface HostFacts {
   readonly kernel: string;
   readonly cpu: CpuFacts | null;
   readonly backends: readonly BackendFacts[];
-  /** Images that are installed. */
-  readonly images: readonly ImageReference[];
+  /** Digests of the images that are installed. */
+  readonly imageDigests: ReadonlySet<string>;
 }
 
 /** The part of a snapshot's metadata that the check reads. */
@@ -51,11 +42,15 @@ export interface SnapshotFacts {
   readonly kind: SnapshotKind;
   readonly portability: Portability;
   readonly architecture: Architecture;
-  readonly vcpuCount: number;
   readonly image: ImageReference;
   /** True when the package brings the files of its image. */
   readonly carriesImage: boolean;
   readonly machine: MachineFacts;
-  /** Null in snapshots that do not say. */
-  readonly source: SourceHostFacts | null;
+  readonly source: SourceHostFacts;
+}
+
+export function snapshotFacts(metadata: SnapshotMetadata, carriesImage: boolean): SnapshotFacts {
+  const { kind, machine, source } = metadata;
+  const { portability, architecture, image } = metadata.config;
+  return { kind, portability, architecture, image, carriesImage, machine, source };
 }

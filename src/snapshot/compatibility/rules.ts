@@ -1,6 +1,7 @@
 /** The rules of `check.ts`, one function each: null when it holds, else why not and what would work instead. */
 import { portabilityTable } from './portability.ts';
-import type { BackendFacts, CpuFacts, HostFacts, SnapshotFacts } from './facts.ts';
+import type { CpuFacts } from '../metadata.ts';
+import type { BackendFacts, HostFacts, SnapshotFacts } from './facts.ts';
 
 export type ReasonCode =
   | 'backend'
@@ -77,7 +78,7 @@ export const architectureRule: Rule = ({ snapshot, host }) => {
   const { portability, architecture, source, machine } = snapshot;
   if (portability === 'any' || host.architecture === architecture) return null;
   // Emulated on a host of another architecture from its beginning: a host like that one emulates it just the same.
-  if (machine.accelerator === 'tcg' && source?.architecture === host.architecture) return null;
+  if (machine.accelerator === 'tcg' && source.architecture === host.architecture) return null;
   return {
     code: 'portability',
     text: `it is a VM for ${architecture} of portability "${portability}", and this host is ${host.architecture}.`,
@@ -103,7 +104,7 @@ export const acceleratorRule: Rule = ({ snapshot, backend }) => {
 export const cpuRule: Rule = ({ snapshot, host }) => {
   if (snapshot.machine.cpuModel !== 'host') return null;
   const instead = `Restore it on a host with the same CPU; VMs of portability "arch" run on any host of their architecture. ${CHECKPOINT}`;
-  const there = snapshot.source?.cpu ?? null;
+  const there = snapshot.source.cpu;
   if (there === null || host.cpu === null) {
     const whose = there === null ? 'of the host that it comes from' : 'of this host';
     return {
@@ -199,7 +200,7 @@ export function versionNumber(text: string): number | null {
 /** The root file system that the guest has mapped must be the very one. */
 export const imageRule: Rule = ({ snapshot, host }) => {
   const { image, carriesImage } = snapshot;
-  if (carriesImage || host.images.some(({ digest }) => digest === image.digest)) return null;
+  if (carriesImage || host.imageDigests.has(image.digest)) return null;
   return {
     code: 'image',
     text: `its image ${image.name} ${image.version} is not on this host, and the package does not bring it.`,
