@@ -14,7 +14,7 @@ export const NOTICES_MAX = 100;
 /** Input of a session that waits for the guest, so that signals behind it are not held up. */
 export const STDIN_QUEUED_BYTES_MAX: number = MIB;
 
-/** How long a held operation waits before it is tried again; doubled each time. */
+/** How long a held operation waits before it is tried again; about doubled each time. */
 export const HOLD_RETRY_MS_MIN: number = SECOND_MS;
 export const HOLD_RETRY_MS_MAX: number = MINUTE_MS;
 
