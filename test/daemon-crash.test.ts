@@ -2,22 +2,22 @@
  * The daemon is killed at each call that it makes, at every phase of every operation, and started again. Oracle: a VM runs in one place at
  * most, and it is never lost: it runs, or it is at rest in the store and can be restored, with the memory that it had.
  */
-import assert from "node:assert/strict";
-import { readdir } from "node:fs/promises";
-import test from "node:test";
-import { KelpieError } from "../src/base/errors.ts";
-import { isOwnedBy } from "../src/teleport/ownership.ts";
-import { restoreLocal } from "../src/teleport/restore-local.ts";
-import { removeVm, startVm, stopVm } from "../src/teleport/lifecycle.ts";
-import { takeSnapshot } from "../src/teleport/take-snapshot.ts";
-import { forEachCrashPoint } from "./support/crash-points.ts";
-import { FakeHosts, quiet } from "./support/fake-hosts.ts";
-import { claimIn, teleportOut } from "./support/fake-moves.ts";
-import { counterPage } from "./support/fake-vm-backend.ts";
-import { memoryOf } from "./support/fake-machines.ts";
-import type { Supervisor } from "../src/daemon/supervisor.ts";
-import type { ManagedVm } from "../src/teleport/managed-vm.ts";
-import type { FakeMachine } from "./support/fake-machines.ts";
+import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
+import test from 'node:test';
+import { KelpieError } from '../src/base/errors.ts';
+import { isOwnedBy } from '../src/teleport/ownership.ts';
+import { restoreLocal } from '../src/teleport/restore-local.ts';
+import { removeVm, startVm, stopVm } from '../src/teleport/lifecycle.ts';
+import { takeSnapshot } from '../src/teleport/take-snapshot.ts';
+import { forEachCrashPoint } from './support/crash-points.ts';
+import { FakeHosts, quiet } from './support/fake-hosts.ts';
+import { claimIn, teleportOut } from './support/fake-moves.ts';
+import { counterPage } from './support/fake-vm-backend.ts';
+import { memoryOf } from './support/fake-machines.ts';
+import type { Supervisor } from '../src/daemon/supervisor.ts';
+import type { ManagedVm } from '../src/teleport/managed-vm.ts';
+import type { FakeMachine } from './support/fake-machines.ts';
 
 const COUNT = 4711;
 
@@ -32,7 +32,7 @@ type Operation = (supervisor: Supervisor, vm: ManagedVm, hosts: FakeHosts) => Pr
 const teleport: Operation = async (supervisor, vm, { storeUrl }) => teleportOut(supervisor, vm, storeUrl);
 
 const restore = async (supervisor: Supervisor, vm: ManagedVm): Promise<unknown> =>
-  supervisor.operate(vm.id, "restore", () =>
+  supervisor.operate(vm.id, 'restore', () =>
     restoreLocal(supervisor.host, supervisor.registry, vm, { snapshotId: null, replace: false }, quiet),
   );
 
@@ -41,7 +41,7 @@ const claim = async (supervisor: Supervisor, { storeUrl }: FakeHosts): Promise<u
 
 async function createWorld(prepare?: Operation): Promise<World> {
   const hosts = await FakeHosts.create();
-  const supervisor = await hosts.start("a");
+  const supervisor = await hosts.start('a');
   const vm = await hosts.bringUp(supervisor);
   const machine = only(hosts.machines.ofVm(vm.id));
   machine.pages.set(0, counterPage(COUNT));
@@ -58,7 +58,7 @@ async function killEverywhere(
   check: (supervisor: Supervisor, world: World, isKilled: boolean) => Promise<void>,
   options: { readonly prepare?: Operation; readonly host?: string } = {},
 ): Promise<number> {
-  const { host = "a" } = options;
+  const { host = 'a' } = options;
   return forEachCrashPoint<World>({
     create: async () => {
       const world = await createWorld(options.prepare);
@@ -68,12 +68,12 @@ async function killEverywhere(
     check: async (env, world, killedAt) => {
       const errors: unknown[] = [];
       const supervisor = await world.hosts.start(host, { onError: (fields) => errors.push(fields) }, env);
-      assert.deepEqual(errors, [], "recovery finds nothing that it cannot settle");
+      assert.deepEqual(errors, [], 'recovery finds nothing that it cannot settle');
       await check(supervisor, world, killedAt !== null);
       assert.deepEqual(
         await readdir(supervisor.host.places.operationsDirectory),
         [],
-        "no operation is left open",
+        'no operation is left open',
       );
       await supervisor.end(quietEnd());
       await checkNoLeftovers(supervisor);
@@ -84,17 +84,17 @@ async function killEverywhere(
 async function checkNoLeftovers({ registry, host }: Supervisor): Promise<void> {
   const live = registry.all
     .filter((vm) => vm.isLive)
-    .map((vm) => host.places.runDirectory(vm.id).split("/").at(-1));
-  assert.deepEqual(await readdir(host.places.runsDirectory), live, "run directories of live VMs only");
+    .map((vm) => host.places.runDirectory(vm.id).split('/').at(-1));
+  assert.deepEqual(await readdir(host.places.runsDirectory), live, 'run directories of live VMs only');
   const named = new Set<string>();
   for (const vm of registry.all) {
     const { runtime, disk } = vm.record;
     for (const layer of [...disk, ...(runtime?.disk ?? [])]) named.add(layer.id);
-    for (const id of [...(runtime?.memory?.pageFiles ?? []), runtime?.memory?.mappable ?? ""]) named.add(id);
+    for (const id of [...(runtime?.memory?.pageFiles ?? []), runtime?.memory?.mappable ?? '']) named.add(id);
     for (const listing of await host.snapshots.list(vm.id)) {
-      assert.ok(!listing.damaged, "no snapshot is damaged");
+      assert.ok(!listing.damaged, 'no snapshot is damaged');
       const { memory, disk: layers } = listing.snapshot;
-      for (const id of [...memory.pageFiles, memory.mappable ?? "", ...layers.map((layer) => layer.id)])
+      for (const id of [...memory.pageFiles, memory.mappable ?? '', ...layers.map((layer) => layer.id)])
         named.add(id);
     }
   }
@@ -102,20 +102,20 @@ async function checkNoLeftovers({ registry, host }: Supervisor): Promise<void> {
   assert.deepEqual(
     blobs.filter((id) => !named.has(id)),
     [],
-    "no blob is left that nobody names",
+    'no blob is left that nobody names',
   );
 }
 
 /** Runs here, exactly once, with its memory, and can be used. */
 async function checkRunsHere(supervisor: Supervisor, { hosts, vmId, memory }: World): Promise<void> {
   const vm = supervisor.registry.byId(vmId);
-  assert.ok(vm !== undefined, "the VM is known");
-  assert.equal(vm.record.state, "running");
+  assert.ok(vm !== undefined, 'the VM is known');
+  assert.equal(vm.record.state, 'running');
   const machine = only(hosts.machines.ofVm(vmId));
-  assert.equal(machine.state, "running");
+  assert.equal(machine.state, 'running');
   assert.equal(memoryOf(machine), memory);
-  await vm.requireLive("pause").pause();
-  await vm.requireLive("resume").resume();
+  await vm.requireLive('pause').pause();
+  await vm.requireLive('resume').resume();
 }
 
 /** Nobody else can take a VM that runs here. */
@@ -128,42 +128,42 @@ async function checkNotClaimable(supervisor: Supervisor, { hosts, vmId }: World)
 /** At rest in the store, runs nowhere, and another host can take it. */
 async function checkAtRest(supervisor: Supervisor, world: World, target: string): Promise<void> {
   const { hosts, vmId } = world;
-  assert.deepEqual(hosts.machines.ofVm(vmId), [], "it runs nowhere");
+  assert.deepEqual(hosts.machines.ofVm(vmId), [], 'it runs nowhere');
   const record = await (await supervisor.host.openStore(hosts.storeUrl)).ownership.read(vmId);
-  assert.equal(record?.state, "at-rest");
+  assert.equal(record?.state, 'at-rest');
   const other = await hosts.start(target);
   await claim(other, hosts);
   await checkRunsHere(other, world);
   await other.end(quietEnd());
 }
 
-test("teleport: killed anywhere, the VM runs here or is at rest in the store", async () => {
+test('teleport: killed anywhere, the VM runs here or is at rest in the store', async () => {
   const outcomes = new Set<string>();
   const kills = await killEverywhere(
     async (supervisor, hosts, vmId) => teleport(supervisor, required(supervisor, vmId), hosts),
     async (supervisor, world, isKilled) => {
       const vm = required(supervisor, world.vmId);
       if (vm.record.departed === null) {
-        assert.ok(isKilled, "a teleport that came to its end has departed");
+        assert.ok(isKilled, 'a teleport that came to its end has departed');
         await checkRunsHere(supervisor, world);
         await checkNotClaimable(supervisor, world);
-        outcomes.add("stayed");
+        outcomes.add('stayed');
         return;
       }
-      outcomes.add("departed");
-      assert.throws(() => vm.requireHere("start"), { code: "vm_departed" });
-      await checkAtRest(supervisor, world, "b");
+      outcomes.add('departed');
+      assert.throws(() => vm.requireHere('start'), { code: 'vm_departed' });
+      await checkAtRest(supervisor, world, 'b');
     },
   );
-  assert.equal(outcomes.size, 2, "kills on both sides of the commit");
+  assert.equal(outcomes.size, 2, 'kills on both sides of the commit');
   assert.ok(kills > 100, `${kills} calls`);
 });
 
-test("restore from a store: killed anywhere, the VM runs here or is at rest again", async () => {
+test('restore from a store: killed anywhere, the VM runs here or is at rest again', async () => {
   await killRestores(null);
 });
 
-test("restore from a store with a lease: killed anywhere, the VM runs here or is at rest again", async () => {
+test('restore from a store with a lease: killed anywhere, the VM runs here or is at rest again', async () => {
   await killRestores(60_000);
 });
 
@@ -176,21 +176,21 @@ async function killRestores(leaseMs: number | null): Promise<void> {
         await checkRunsHere(supervisor, world);
         await checkNotClaimable(supervisor, world);
       } else {
-        assert.ok(isKilled, "a restore that came to its end has brought the VM");
-        await checkAtRest(supervisor, world, "c");
+        assert.ok(isKilled, 'a restore that came to its end has brought the VM');
+        await checkAtRest(supervisor, world, 'c');
       }
     },
-    { prepare: teleport, host: "b" },
+    { prepare: teleport, host: 'b' },
   );
   assert.ok(kills > 100, `${kills} calls`);
 }
 
-test("snapshot: killed anywhere, the VM goes on and the snapshot is there or never was", async () => {
+test('snapshot: killed anywhere, the VM goes on and the snapshot is there or never was', async () => {
   await killEverywhere(
     async (supervisor, _hosts, vmId) => {
       const { host, registry } = supervisor;
       const vm = required(supervisor, vmId);
-      return supervisor.operate(vmId, "snapshot", () => takeSnapshot(host, registry, vm, "mine", quiet));
+      return supervisor.operate(vmId, 'snapshot', () => takeSnapshot(host, registry, vm, 'mine', quiet));
     },
     async (supervisor, world) => {
       await checkRunsHere(supervisor, world);
@@ -201,16 +201,16 @@ test("snapshot: killed anywhere, the VM goes on and the snapshot is there or nev
   );
 });
 
-test("local restore: killed anywhere, the VM runs as it was then or can be restored again", async () => {
+test('local restore: killed anywhere, the VM runs as it was then or can be restored again', async () => {
   const prepare: Operation = async ({ host, registry }, vm) => {
-    await takeSnapshot(host, registry, vm, "", quiet);
+    await takeSnapshot(host, registry, vm, '', quiet);
     await stopVm(host, registry, vm, true);
   };
   await killEverywhere(
     async (supervisor, _hosts, vmId) => restore(supervisor, required(supervisor, vmId)),
     async (supervisor, world) => {
       if (!required(supervisor, world.vmId).isLive) {
-        assert.deepEqual(world.hosts.machines.ofVm(world.vmId), [], "it runs nowhere");
+        assert.deepEqual(world.hosts.machines.ofVm(world.vmId), [], 'it runs nowhere');
         await restore(supervisor, required(supervisor, world.vmId));
       }
       await checkRunsHere(supervisor, world);
@@ -219,26 +219,26 @@ test("local restore: killed anywhere, the VM runs as it was then or can be resto
   );
 });
 
-test("stop, start and remove: killed anywhere, the VM is where the record says", async () => {
+test('stop, start and remove: killed anywhere, the VM is where the record says', async () => {
   await killEverywhere(
     async (supervisor, _hosts, vmId) => {
       const { host, registry } = supervisor;
       const vm = required(supervisor, vmId);
-      await supervisor.operate(vmId, "stop", () => stopVm(host, registry, vm, false));
-      await supervisor.operate(vmId, "start", () => startVm(host, registry, vm, quiet));
-      await supervisor.operate(vmId, "remove", () => removeVm(host, registry, vm, true));
+      await supervisor.operate(vmId, 'stop', () => stopVm(host, registry, vm, false));
+      await supervisor.operate(vmId, 'start', () => startVm(host, registry, vm, quiet));
+      await supervisor.operate(vmId, 'remove', () => removeVm(host, registry, vm, true));
     },
     async ({ registry }, { hosts, vmId }) => {
       const vm = registry.byId(vmId);
       assert.equal(hosts.machines.ofVm(vmId).length, vm?.isLive === true ? 1 : 0);
-      if (vm !== undefined) assert.ok(["running", "stopped"].includes(vm.record.state), vm.record.state);
+      if (vm !== undefined) assert.ok(['running', 'stopped'].includes(vm.record.state), vm.record.state);
     },
   );
 });
 
-function required({ registry }: Pick<Supervisor, "registry">, vmId: string): ManagedVm {
+function required({ registry }: Pick<Supervisor, 'registry'>, vmId: string): ManagedVm {
   const vm = registry.byId(vmId);
-  assert.ok(vm !== undefined, "the VM is known");
+  assert.ok(vm !== undefined, 'the VM is known');
   return vm;
 }
 
@@ -249,5 +249,5 @@ function only(machines: readonly FakeMachine[]): FakeMachine {
 }
 
 function quietEnd(): KelpieError {
-  return new KelpieError("canceled", "the daemon ends.");
+  return new KelpieError('canceled', 'the daemon ends.');
 }

@@ -4,38 +4,33 @@
  *     operate(vm) ──lock free──▶ runs ──done or settled──▶ lock free
  *         └──lock taken──▶ vm_busy      └──cannot be settled now──▶ held: tried again until it is; the lock stays taken
  */
-import { throwIfCanceled } from "../base/cancel.ts";
-import { KelpieError, asError } from "../base/errors.ts";
-import { openStore } from "../store/open-store.ts";
-import { collectBlobs } from "../snapshot/collect-blobs.ts";
-import { localFailure } from "../snapshot/local-failure.ts";
-import { LocalSnapshots } from "../snapshot/local-snapshots.ts";
-import { Journal } from "../teleport/journal.ts";
-import { Leases } from "../teleport/leases.ts";
-import { findAgain, recover, settle } from "../teleport/recovery.ts";
-import { supersede } from "../teleport/supersede.ts";
-import { sweepDownloads } from "../teleport/sweep-downloads.ts";
-import { VmRegistry } from "../teleport/vm-registry.ts";
-import { VmFactory } from "../vm/factory.ts";
-import { BlobGate } from "./blob-gate.ts";
-import {
-  HOLD_RETRY_MS_MAX,
-  HOLD_RETRY_MS_MIN,
-  OPERATIONS_MAX,
-  SHUTDOWN_WAIT_MS,
-} from "./limits.ts";
-import { VmLocks } from "./vm-locks.ts";
-import type { SourceHostFacts } from "../snapshot/metadata.ts";
-import type { OwnershipRecord } from "../store/ownership-records.ts";
-import type { Store } from "../store/open-store.ts";
-import type { Env } from "../env/env.ts";
-import type { DiskImages } from "../teleport/disk-images.ts";
-import type { HostPlaces } from "../teleport/host-places.ts";
-import type { Operation } from "../teleport/operations.ts";
-import type { ManagedVm } from "../teleport/managed-vm.ts";
-import type { Log, TeleportHost } from "../teleport/teleport-host.ts";
-import type { VmBackend } from "../vm/instance.ts";
-import type { HostIdentity } from "./host-identity.ts";
+import { throwIfCanceled } from '../base/cancel.ts';
+import { KelpieError, asError } from '../base/errors.ts';
+import { openStore } from '../store/open-store.ts';
+import { collectBlobs } from '../snapshot/collect-blobs.ts';
+import { localFailure } from '../snapshot/local-failure.ts';
+import { LocalSnapshots } from '../snapshot/local-snapshots.ts';
+import { Journal } from '../teleport/journal.ts';
+import { Leases } from '../teleport/leases.ts';
+import { findAgain, recover, settle } from '../teleport/recovery.ts';
+import { supersede } from '../teleport/supersede.ts';
+import { sweepDownloads } from '../teleport/sweep-downloads.ts';
+import { VmRegistry } from '../teleport/vm-registry.ts';
+import { VmFactory } from '../vm/factory.ts';
+import { BlobGate } from './blob-gate.ts';
+import { HOLD_RETRY_MS_MAX, HOLD_RETRY_MS_MIN, OPERATIONS_MAX, SHUTDOWN_WAIT_MS } from './limits.ts';
+import { VmLocks } from './vm-locks.ts';
+import type { SourceHostFacts } from '../snapshot/metadata.ts';
+import type { OwnershipRecord } from '../store/ownership-records.ts';
+import type { Store } from '../store/open-store.ts';
+import type { Env } from '../env/env.ts';
+import type { DiskImages } from '../teleport/disk-images.ts';
+import type { HostPlaces } from '../teleport/host-places.ts';
+import type { Operation } from '../teleport/operations.ts';
+import type { ManagedVm } from '../teleport/managed-vm.ts';
+import type { Log, TeleportHost } from '../teleport/teleport-host.ts';
+import type { VmBackend } from '../vm/instance.ts';
+import type { HostIdentity } from './host-identity.ts';
 
 export interface SupervisorOptions {
   readonly env: Env;
@@ -57,15 +52,7 @@ export class Supervisor {
   readonly #running = new Set<Promise<unknown>>();
   readonly #ending = new AbortController();
 
-  constructor({
-    env,
-    places,
-    identity,
-    facts,
-    log,
-    backends,
-    disks,
-  }: SupervisorOptions) {
+  constructor({ env, places, identity, facts, log, backends, disks }: SupervisorOptions) {
     const openStoreHere = (url: string): Promise<Store> =>
       openStore(env, url, { hostArchitecture: env.host.architecture });
     this.host = {
@@ -100,10 +87,8 @@ export class Supervisor {
     const missing = await recover(this.host, this.registry);
     for (const vm of missing) if (!this.#held.has(vm.id)) this.#findLater(vm);
     for (const vm of this.registry.all)
-      if (!this.#held.has(vm.id) && !missing.includes(vm))
-        this.host.leases.watch(vm);
-    for (const { id, isUnread } of this.registry.damaged)
-      if (isUnread) this.#track(this.#readLater(id));
+      if (!this.#held.has(vm.id) && !missing.includes(vm)) this.host.leases.watch(vm);
+    for (const { id, isUnread } of this.registry.damaged) if (isUnread) this.#track(this.#readLater(id));
     this.#gate.want();
   }
 
@@ -132,15 +117,11 @@ export class Supervisor {
    * @param label a verb, for the sentence of whoever comes second.
    * @throws KelpieError `vm_busy`, `limit_exceeded`, and whatever `act` throws.
    */
-  async operate<T>(
-    key: string,
-    label: string,
-    act: () => Promise<T>,
-  ): Promise<T> {
-    throwIfCanceled(this.#ending.signal, "the operation");
+  async operate<T>(key: string, label: string, act: () => Promise<T>): Promise<T> {
+    throwIfCanceled(this.#ending.signal, 'the operation');
     if (this.#locks.count >= OPERATIONS_MAX)
       throw new KelpieError(
-        "limit_exceeded",
+        'limit_exceeded',
         `${OPERATIONS_MAX} operations are under way on this host: wait for one to end.`,
       );
     this.#locks.acquire(key, label);
@@ -163,9 +144,7 @@ export class Supervisor {
   /** Waits for what is under way, at most `SHUTDOWN_WAIT_MS`: what takes longer is in the journal. */
   async #quiet(): Promise<void> {
     const waited = new AbortController();
-    const late = this.host.env.clock
-      .sleep(SHUTDOWN_WAIT_MS, waited.signal)
-      .catch(() => {});
+    const late = this.host.env.clock.sleep(SHUTDOWN_WAIT_MS, waited.signal).catch(() => {});
     const ended = (async () => {
       while (this.#running.size > 0) await Promise.allSettled(this.#running);
       await this.#gate.idle();
@@ -197,7 +176,7 @@ export class Supervisor {
   #hold(operation: Operation, cause: unknown): void {
     const { vmId } = operation;
     this.host.log.error({
-      event: "operation-held",
+      event: 'operation-held',
       operationId: operation.id,
       kind: operation.kind,
       vmId,
@@ -213,7 +192,7 @@ export class Supervisor {
     await this.#untilDone(vmId, async () => {
       await settle(this.host, this.registry, operation);
       this.host.log.info({
-        event: "operation-settled",
+        event: 'operation-settled',
         operationId: operation.id,
         kind: operation.kind,
         vmId,
@@ -233,8 +212,7 @@ export class Supervisor {
   }
 
   async #whileIdle(vm: ManagedVm, act: () => Promise<void>): Promise<boolean> {
-    if (this.#locks.busy(vm.id) !== null || this.#ending.signal.aborted)
-      return false;
+    if (this.#locks.busy(vm.id) !== null || this.#ending.signal.aborted) return false;
     await this.operate(vm.id, `resume "${vm.name}"`, act);
     return true;
   }
@@ -245,7 +223,7 @@ export class Supervisor {
     if (ownership === null) return;
     const end = async (): Promise<void> => {
       if (this.#held.has(vm.id)) return;
-      this.#locks.acquire(vm.id, "ending the copy that another host replaced");
+      this.#locks.acquire(vm.id, 'ending the copy that another host replaced');
       try {
         await supersede(this.host, vm, record, ownership.storeUrl);
       } finally {
@@ -257,26 +235,14 @@ export class Supervisor {
   }
 
   /** Tries, at ever longer intervals, until it succeeds or the daemon ends. */
-  async #untilDone(
-    vmId: string,
-    act: () => Promise<void>,
-    firstWaitMs = HOLD_RETRY_MS_MIN,
-  ): Promise<void> {
-    for (
-      let waitMs = firstWaitMs;
-      ;
-      waitMs = Math.min(waitMs * 2 + HOLD_RETRY_MS_MIN, HOLD_RETRY_MS_MAX)
-    ) {
+  async #untilDone(vmId: string, act: () => Promise<void>, firstWaitMs = HOLD_RETRY_MS_MIN): Promise<void> {
+    for (let waitMs = firstWaitMs; ; waitMs = Math.min(waitMs * 2 + HOLD_RETRY_MS_MIN, HOLD_RETRY_MS_MAX)) {
       await this.host.env.clock.sleep(waitMs, this.#ending.signal);
       await this.#gate.enter();
       try {
         return await act();
       } catch (error) {
-        this.host.log.error({
-          event: "still-unsettled",
-          vmId,
-          err: asError(error),
-        });
+        this.host.log.error({ event: 'still-unsettled', vmId, err: asError(error) });
       } finally {
         this.#gate.leave();
       }
@@ -285,7 +251,7 @@ export class Supervisor {
 
   /** A VM that may run but could not be reached: nothing else is done with it until it is known. */
   #findLater(vm: ManagedVm): void {
-    this.#locks.acquire(vm.id, "finding it again");
+    this.#locks.acquire(vm.id, 'finding it again');
     this.#track(
       this.#untilDone(vm.id, async () => {
         await findAgain(this.host, vm);
@@ -311,11 +277,7 @@ export class Supervisor {
       try {
         await task();
       } catch (error) {
-        this.host.log.error({
-          event: "later-failed",
-          vmId,
-          err: asError(error),
-        });
+        this.host.log.error({ event: 'later-failed', vmId, err: asError(error) });
       } finally {
         this.#gate.leave();
       }
@@ -331,24 +293,12 @@ export class Supervisor {
       disk: [...record.disk, ...(record.runtime?.disk ?? [])],
     }));
     try {
-      const { removed, removedBytes } = await collectBlobs(
-        this.host.env,
-        this.host.places.home,
-        roots,
-      );
-      if (removed > 0)
-        this.host.log.info({ event: "blobs-collected", removed, removedBytes });
-      const downloads = await sweepDownloads(
-        this.host.env,
-        this.host.places.downloadsDirectory,
-      );
-      if (downloads > 0)
-        this.host.log.info({ event: "downloads-swept", removed: downloads });
+      const { removed, removedBytes } = await collectBlobs(this.host.env, this.host.places.home, roots);
+      if (removed > 0) this.host.log.info({ event: 'blobs-collected', removed, removedBytes });
+      const downloads = await sweepDownloads(this.host.env, this.host.places.downloadsDirectory);
+      if (downloads > 0) this.host.log.info({ event: 'downloads-swept', removed: downloads });
     } catch (error) {
-      this.host.log.error({
-        event: "blobs-not-collected",
-        err: asError(error),
-      });
+      this.host.log.error({ event: 'blobs-not-collected', err: asError(error) });
     }
   }
 }

@@ -1,19 +1,19 @@
 /** Moves of VMs between fake hosts, as their daemons do them for a client. */
-import { TeleportIn } from "../../src/teleport/target.ts";
-import { TeleportOut } from "../../src/teleport/source.ts";
-import { quiet } from "./fake-hosts.ts";
-import type { Supervisor } from "../../src/daemon/supervisor.ts";
-import type { TeleportResult } from "../../src/teleport/source.ts";
-import type { ClaimResult } from "../../src/teleport/target.ts";
-import type { ManagedVm } from "../../src/teleport/managed-vm.ts";
+import { TeleportIn } from '../../src/teleport/target.ts';
+import { TeleportOut } from '../../src/teleport/source.ts';
+import { quiet } from './fake-hosts.ts';
+import type { Supervisor } from '../../src/daemon/supervisor.ts';
+import type { TeleportResult } from '../../src/teleport/source.ts';
+import type { ClaimResult } from '../../src/teleport/target.ts';
+import type { ManagedVm } from '../../src/teleport/managed-vm.ts';
 
 export async function teleportOut(
   supervisor: Supervisor,
   vm: ManagedVm,
   storeUrl: string,
 ): Promise<TeleportResult> {
-  const request = { storeUrl, message: "", includeImage: true };
-  return await supervisor.operate(vm.id, "teleport", () =>
+  const request = { storeUrl, message: '', includeImage: true };
+  return await supervisor.operate(vm.id, 'teleport', () =>
     new TeleportOut(supervisor.host, vm, request, quiet).run(),
   );
 }
@@ -27,9 +27,9 @@ export async function claimIn(
   const { host, registry } = supervisor;
   const guard = {
     whileLocked: <T>(vmId: string, act: () => Promise<T>): Promise<T> =>
-      supervisor.operate(vmId, "restore", act),
+      supervisor.operate(vmId, 'restore', act),
     admit: async () => undefined,
   };
-  const request = { storeUrl, vm: "dev", packageId: null, name: null, publish: null, leaseMs };
+  const request = { storeUrl, vm: 'dev', packageId: null, name: null, publish: null, leaseMs };
   return await new TeleportIn(host, registry, request, guard, quiet).run();
 }

@@ -1,19 +1,19 @@
 /** What is done with the packages of a store after they were published. */
-import { KelpieError } from "../../base/errors.ts";
-import type { OwnershipRecord, OwnershipRecords } from "../ownership-records.ts";
-import type { ActOptions, ObjectStore } from "../objects/object-store.ts";
-import { collectGarbage } from "./collect.ts";
-import type { CollectEnv, CollectOptions, CollectReport } from "./collect.ts";
-import type { TransferOptions } from "../teleport-storage.ts";
-import { copyPackage } from "./copy-package.ts";
-import type { CopyReport } from "./copy-package.ts";
-import { PackageCache, listManifests, listPackages } from "./list-packages.ts";
-import { packageKey } from "./package-key.ts";
-import { decidePrune, keepsSomething } from "./prune-rule.ts";
-import type { PruneRule } from "./prune-rule.ts";
-import type { PackageSealing } from "./sealing.ts";
-import { PackageVerifier } from "./verify.ts";
-import type { PackageVerdict, VerifyOptions } from "./verify.ts";
+import { KelpieError } from '../../base/errors.ts';
+import type { OwnershipRecord, OwnershipRecords } from '../ownership-records.ts';
+import type { ActOptions, ObjectStore } from '../objects/object-store.ts';
+import { collectGarbage } from './collect.ts';
+import type { CollectEnv, CollectOptions, CollectReport } from './collect.ts';
+import type { TransferOptions } from '../teleport-storage.ts';
+import { copyPackage } from './copy-package.ts';
+import type { CopyReport } from './copy-package.ts';
+import { PackageCache, listManifests, listPackages } from './list-packages.ts';
+import { packageKey } from './package-key.ts';
+import { decidePrune, keepsSomething } from './prune-rule.ts';
+import type { PruneRule } from './prune-rule.ts';
+import type { PackageSealing } from './sealing.ts';
+import { PackageVerifier } from './verify.ts';
+import type { PackageVerdict, VerifyOptions } from './verify.ts';
 
 export interface PruneOptions extends ActOptions {
   /** Says what would be removed, and changes nothing. */
@@ -69,7 +69,7 @@ export class PackageKeeper {
   }
 
   /** Removes what nobody needs; `collectGarbage` has the contract. */
-  async collect(options: Omit<CollectOptions, "hostName"> = {}): Promise<CollectReport> {
+  async collect(options: Omit<CollectOptions, 'hostName'> = {}): Promise<CollectReport> {
     return await collectGarbage(this.#env, this.#store.objects, {
       ...options,
       hostName: this.#store.hostName,
@@ -83,8 +83,8 @@ export class PackageKeeper {
   async prune(rule: PruneRule, options: PruneOptions = {}): Promise<PruneReport> {
     if (!keepsSomething(rule)) {
       const message =
-        "say which packages to keep, for example with --keep-last 5: a rule that keeps none would remove all.";
-      throw new KelpieError("usage", message);
+        'say which packages to keep, for example with --keep-last 5: a rule that keeps none would remove all.';
+      throw new KelpieError('usage', message);
     }
     const act: ActOptions = options.signal === undefined ? {} : { signal: options.signal };
     const listings = await listPackages(this.#env, this.#store, this.#cache, act);
@@ -101,7 +101,7 @@ export class PackageKeeper {
       const holder = records.find((record) => holdsPackage(record, id, metadata?.vmId ?? null));
       return {
         id,
-        vmName: metadata?.config.name ?? "",
+        vmName: metadata?.config.name ?? '',
         createdAtUnixMs: metadata?.createdAtUnixMs ?? 0,
         keptBy: holder === undefined ? keptBy : [...keptBy, holder.state],
       };
@@ -130,7 +130,7 @@ export class PackageKeeper {
 
 /** True when a VM is, or may be in a moment, at rest in a package and nowhere else, or would go back to it should its host be lost. */
 export function holdsPackage(record: OwnershipRecord, packageId: string, vmId: string | null): boolean {
-  if (record.state === "at-rest" || record.state === "running") return record.packageId === packageId;
+  if (record.state === 'at-rest' || record.state === 'running') return record.packageId === packageId;
   // Which package it departs with is written down at its end: any of its own may be it.
-  return record.state === "departing" && (record.packageId === packageId || record.vmId === vmId);
+  return record.state === 'departing' && (record.packageId === packageId || record.vmId === vmId);
 }
