@@ -105,6 +105,11 @@ export class PageMap {
     return pages;
   }
 
+  /** The runs as columns, whose files are indexes of `pageFiles`: for whoever walks a large map. */
+  get columns(): MappedRuns {
+    return this.#runs;
+  }
+
   /** Ascending by page. */
   *runs(): Generator<MappedRun> {
     for (let index = 0; index < this.runCount; index += 1) yield this.#run(index);

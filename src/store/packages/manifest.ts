@@ -49,19 +49,18 @@ type Envelope = z.infer<typeof envelopeSchema>;
 
 type ManifestContents = Pick<PackageManifest, 'packs' | 'ownPacks' | 'body'>;
 
-/** The manifest's bytes and the id that they give. @throws KelpieError `package_corrupt` for what nobody could read back. */
+/** The manifest's bytes, the id that they give, and what is read back from them. @throws KelpieError `package_corrupt` for what nobody could read back. */
 export function sealManifest(
   compute: Pick<PureCompute, 'sha256'>,
   sealer: DocumentSealer,
   { packs, ownPacks, body }: ManifestContents,
-): { readonly id: string; readonly bytes: Bytes } {
+): { readonly id: string; readonly bytes: Bytes; readonly manifest: PackageManifest } {
   const clear = clearPart(ownPacks, packs.map(packText));
   const unsigned = { ...clear, ...sealPart(sealer, bodyJson(body, packs), boundOf(clear)) };
   const signature = sealer.sign(utf8(canonicalJson(unsigned)));
   const bytes = utf8(canonicalJson(signature === null ? unsigned : { ...unsigned, signature }));
   const id = compute.sha256(bytes);
-  parseManifest(compute, sealer, id, bytes);
-  return { id, bytes };
+  return { id, bytes, manifest: parseManifest(compute, sealer, id, bytes) };
 }
 
 /**

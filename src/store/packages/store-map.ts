@@ -64,16 +64,23 @@ export class StoreMap {
   /** Where a page is; null when it is zero. */
   find(page: number): { readonly frame: number; readonly framePage: number } | null {
     assert(page >= 0 && page < this.pageCount, 'the page lies inside the map');
+    const index = this.firstRunAfter(page);
+    if (index === this.runCount) return null;
+    const { firstPage, frame, framePage } = this.run(index);
+    return page < firstPage ? null : { frame, framePage: framePage + (page - firstPage) };
+  }
+
+  /** Index of the first run that ends after `page`: it has the page, or is the next after it; `runCount` when there is none. */
+  firstRunAfter(page: number): number {
     let low = 0;
     let high = this.runCount;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      const { firstPage, count, frame, framePage } = this.run(middle);
-      if (page < firstPage) high = middle;
-      else if (page >= firstPage + count) low = middle + 1;
-      else return { frame, framePage: framePage + (page - firstPage) };
+      if (defined(this.#first[middle], 'a run') + defined(this.#count[middle], 'a run') <= page)
+        low = middle + 1;
+      else high = middle;
     }
-    return null;
+    return low;
   }
 
   run(index: number): StoreRun {

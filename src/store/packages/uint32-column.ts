@@ -35,8 +35,8 @@ export class Uint32Column {
     this.#values[this.#length - 1] = value;
   }
 
-  /** The column is spent. */
-  finish(): Uint32Array {
-    return this.#values.slice(0, this.#length);
+  /** The entries so far, from `start` on; the column may go on. */
+  finish(start = 0): Uint32Array {
+    return this.#values.slice(start, this.#length);
   }
 }

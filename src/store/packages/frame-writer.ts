@@ -1,0 +1,209 @@
+/**
+ * Frames into packs into the store, several of each at once:
+ *
+ *     add: waits for room ──▶ packFrame (threads) ──▶ its offset in its pack ──last of the pack──▶ put ──▶ durable
+ *
+ * So a slow store slows whoever adds, and what is held is bounded: raw frames by what keeps the threads busy, packed ones that are not durable yet
+ * by `TRANSFER_BYTES_MAX`. A frame's pack and number are known before it is packed, since they are sealed with it; its offset is known when those
+ * before it in the pack are packed.
+ */
+import { defined } from '../../base/assert.ts';
+import { concat, freeBytes } from '../../base/bytes.ts';
+import type { Bytes } from '../../base/bytes.ts';
+import { KelpieError } from '../../base/errors.ts';
+import type { Lane, TaskGroup } from '../../base/task-group.ts';
+import type { PackedFrame } from '../../env/compute.ts';
+import type { Env } from '../../env/env.ts';
+import type { ObjectStore } from '../objects/object-store.ts';
+import { PACK_FRAMES_MAX, TRANSFER_BYTES_MAX } from './limits.ts';
+import { PACK_HEADER_BYTES, encodePackHeader } from './pack-header.ts';
+import { packKey } from './pack-name.ts';
+import type { PackName } from './pack-name.ts';
+import type { PackageSealing } from './sealing.ts';
+import type { FrameInfo } from './store-map.ts';
+
+/** Indexes of frames, without the last. */
+export interface FrameSpan {
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface FrameWriterOptions {
+  readonly objects: Pick<ObjectStore, 'putIfAbsent' | 'url'>;
+  readonly sealing: Pick<PackageSealing, 'frameSeal'>;
+  /** UUID that was never used before. */
+  readonly session: string;
+  /** Whose end ends all, and whose signal cancels. */
+  readonly group: TaskGroup;
+  /** A pack became durable. What it throws is the group's failure. */
+  readonly onDurable: () => Promise<void>;
+}
+
+/** A frame between its packing and its pack's put. */
+interface PackedPart extends PackedFrame {
+  readonly rawBytes: number;
+}
+
+/** A pack that is not put yet. */
+interface OpenPack {
+  readonly name: PackName;
+  /** Index of its first frame. */
+  readonly from: number;
+  /** By number; threads end in any order. */
+  readonly parts: Map<number, PackedPart>;
+  frames: number;
+  isClosed: boolean;
+  /** How many of its frames have an offset. */
+  laidOut: number;
+  /** Where the next one begins. */
+  endOffset: number;
+}
+
+export class FrameWriter {
+  readonly #compute: Env['compute'];
+  readonly #options: FrameWriterOptions;
+  readonly #packing: Lane;
+  readonly #putting: Lane;
+  readonly #infos: (FrameInfo | null)[] = [];
+  readonly #packs: PackName[] = [];
+  readonly #durable = new Set<number>();
+  #open: OpenPack | null = null;
+  /** Packed bytes that are not durable yet. */
+  #heldBytes = 0;
+  #lessHeld = Promise.withResolvers<void>();
+  #storedBytes = 0;
+
+  constructor(env: Pick<Env, 'compute'>, options: FrameWriterOptions) {
+    this.#compute = env.compute;
+    this.#options = options;
+    // One more than keeps the threads busy: it is read while they work.
+    this.#packing = options.group.lane(env.compute.framesAtOnce + 1);
+    this.#putting = options.group.lane(Infinity);
+  }
+
+  /** Index that the next frame gets. */
+  get nextFrame(): number {
+    return this.#infos.length;
+  }
+
+  /** Every pack that was begun, in order. */
+  get packs(): readonly PackName[] {
+    return this.#packs;
+  }
+
+  /** Length of all packs that are durable. */
+  get storedBytes(): number {
+    return this.#storedBytes;
+  }
+
+  /** A frame that is packed, as after `packed`. */
+  info(index: number): FrameInfo {
+    return defined(this.#infos[index], 'a frame that was packed');
+  }
+
+  /** Null while the frame is not durable. */
+  durable(index: number): FrameInfo | null {
+    return this.#durable.has(index) ? this.info(index) : null;
+  }
+
+  /**
+   * Waits for room, and takes the bytes over: an array that is the whole of its buffer is empty afterwards.
+   * @returns the frame's index. @throws the group's first failure.
+   */
+  async add(raw: Bytes): Promise<number> {
+    while (this.#heldBytes >= TRANSFER_BYTES_MAX) await this.#lessHeld.promise;
+    const pack = this.#open ?? this.#begin();
+    const index = this.#infos.length;
+    const number = pack.frames;
+    const rawBytes = raw.byteLength;
+    this.#infos.push(null);
+    pack.frames += 1;
+    if (pack.frames === PACK_FRAMES_MAX) this.#close(pack);
+    await this.#packing.begin(1, async () => {
+      const packed = await this.#compute.packFrame(raw, this.#options.sealing.frameSeal(pack.name, number));
+      this.#heldBytes += packed.bytes.byteLength;
+      pack.parts.set(number, { ...packed, rawBytes });
+      this.#layOut(pack);
+      await this.#putIfWhole(pack);
+    });
+    return index;
+  }
+
+  /** Waits until every frame is packed, so that `info` knows all. @throws the group's first failure. */
+  async packed(): Promise<void> {
+    await this.#packing.idle();
+  }
+
+  /** Ends the pack that is being filled, and waits until all are durable. @throws the group's first failure. */
+  async flush(): Promise<void> {
+    const last = this.#open;
+    await this.packed();
+    if (last !== null) {
+      this.#close(last);
+      await this.#putIfWhole(last);
+    }
+    await this.#putting.idle();
+  }
+
+  #begin(): OpenPack {
+    const name = { session: this.#options.session, number: this.#packs.length };
+    this.#packs.push(name);
+    this.#open = {
+      ...{ name, from: this.#infos.length, parts: new Map(), frames: 0 },
+      ...{ isClosed: false, laidOut: 0, endOffset: PACK_HEADER_BYTES },
+    };
+    return this.#open;
+  }
+
+  #close(pack: OpenPack): void {
+    pack.isClosed = true;
+    this.#open = null;
+  }
+
+  #layOut(pack: OpenPack): void {
+    for (let part = pack.parts.get(pack.laidOut); part !== undefined; part = pack.parts.get(pack.laidOut)) {
+      const { bytes, codec, sha256, rawBytes } = part;
+      const storedBytes = bytes.byteLength;
+      const place = { pack: pack.name, number: pack.laidOut, offset: pack.endOffset };
+      this.#infos[pack.from + pack.laidOut] = { ...place, storedBytes, rawBytes, codec, sha256 };
+      pack.laidOut += 1;
+      pack.endOffset += storedBytes;
+    }
+  }
+
+  async #putIfWhole(pack: OpenPack): Promise<void> {
+    if (!pack.isClosed || pack.laidOut < pack.frames) return;
+    const parts = Array.from(
+      { length: pack.frames },
+      (_, number) => defined(pack.parts.get(number), 'a part').bytes,
+    );
+    const bytes = concat([encodePackHeader(pack.name), ...parts]);
+    // The collector would come tens of megabytes late to them.
+    for (const part of parts) freeBytes(part);
+    pack.parts.clear();
+    const packedBytes = bytes.byteLength - PACK_HEADER_BYTES;
+    await this.#putting.begin(1, async () => {
+      try {
+        await this.#put(pack, bytes);
+      } finally {
+        this.#heldBytes -= packedBytes;
+        this.#lessHeld.resolve();
+        this.#lessHeld = Promise.withResolvers();
+      }
+    });
+  }
+
+  async #put({ name, from, frames }: OpenPack, bytes: Bytes): Promise<void> {
+    const { objects, group, onDurable } = this.#options;
+    const sizeBytes = bytes.byteLength;
+    const { result } = await objects.putIfAbsent(packKey(name), bytes, { signal: group.signal });
+    if (result !== 'written') {
+      const message = `${packKey(name)} was in ${objects.url} before it was written: check the store with \`kelpie doctor --store\`.`;
+      throw new KelpieError('store_conflict', message);
+    }
+    freeBytes(bytes);
+    this.#storedBytes += sizeBytes;
+    for (let index = from; index < from + frames; index += 1) this.#durable.add(index);
+    await onDurable();
+  }
+}

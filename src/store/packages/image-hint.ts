@@ -1,0 +1,58 @@
+/** `images/DIGEST`: where the files of an image lie in the store, so that they are sent once. A hint: whoever uses it looks whether it still holds. */
+import { z } from 'zod';
+import { utf8 } from '../../base/bytes.ts';
+import type { Bytes } from '../../base/bytes.ts';
+import { canonicalJson } from '../../base/canonical-json.ts';
+import { KelpieError } from '../../base/errors.ts';
+import { parseDocument } from '../../snapshot/metadata-codec.ts';
+import { MANIFEST_BYTES_MAX, PACKS_MAX } from './limits.ts';
+import { filesJson, filesOf, indexesOf, packagedFilesSchema } from './manifest-body.ts';
+import type { PackagedFile } from './manifest-body.ts';
+import { packText, parsePackText } from './pack-name.ts';
+import type { PackName } from './pack-name.ts';
+import { openPart, sealPart, sealedPartSchema } from './sealed-part.ts';
+import type { DocumentSealer } from './sealing.ts';
+
+const FORMAT_VERSION = 1;
+
+export interface ImageHint {
+  readonly files: readonly PackagedFile[];
+  /** Every pack that the files need. */
+  readonly packs: readonly PackName[];
+}
+
+const hintSchema = z.strictObject({
+  ...sealedPartSchema,
+  formatVersion: z.literal(FORMAT_VERSION),
+  packs: z.array(z.string()).max(PACKS_MAX),
+});
+
+/** @param digest of the image. */
+export function imageHintKey(digest: string): string {
+  return `images/${digest}`;
+}
+
+export function encodeImageHint(sealer: DocumentSealer, digest: string, { files, packs }: ImageHint): Bytes {
+  const clear = { formatVersion: FORMAT_VERSION, packs: packs.map(packText) };
+  const body = filesJson(files, indexesOf(packs));
+  return utf8(canonicalJson({ ...clear, ...sealPart(sealer, body, boundOf(digest, clear.packs)) }));
+}
+
+/** The hint in bytes that are not trusted. @throws KelpieError `package_corrupt`, `package_too_new`, `permission_denied`. */
+export function parseImageHint(sealer: DocumentSealer, digest: string, bytes: Bytes): ImageHint {
+  const what = `what the store knows of image ${digest}`;
+  const rules = {
+    formatVersion: FORMAT_VERSION,
+    sizeBytesMax: MANIFEST_BYTES_MAX,
+    code: 'package_corrupt',
+  } as const;
+  const hint = parseDocument(bytes, hintSchema, { what, ...rules });
+  const packs = hint.packs.flatMap((text) => parsePackText(text) ?? []);
+  const body = packagedFilesSchema.safeParse(openPart(sealer, hint, boundOf(digest, hint.packs), what));
+  if (body.success && packs.length === hint.packs.length) return { files: filesOf(body.data, packs), packs };
+  throw new KelpieError('package_corrupt', `${what} cannot be used: it is not what it should be.`);
+}
+
+function boundOf(digest: string, packs: readonly string[]): Bytes {
+  return utf8(canonicalJson({ digest, formatVersion: FORMAT_VERSION, packs }));
+}

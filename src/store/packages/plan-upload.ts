@@ -1,0 +1,115 @@
+/** What a publish would send and what it would refer to, from what lies on this host alone, and from the store's hint about the image. */
+import { isKelpieError } from '../../base/errors.ts';
+import { throwIfCanceled } from '../../base/cancel.ts';
+import type { Env } from '../../env/env.ts';
+import { OpenPageFiles } from '../../snapshot/open-page-files.ts';
+import type { ActOptions, ObjectStore } from '../objects/object-store.ts';
+import { findEqualPages, withEqualPages } from './compare-pages.ts';
+import type { LocalPages, PackageSource } from '../teleport-storage.ts';
+import { FrameCandidates } from './frame-candidates.ts';
+import { imageHintKey, parseImageHint } from './image-hint.ts';
+import type { ImageHint } from './image-hint.ts';
+import type { Paged } from './open-package.ts';
+import type { PackName } from './pack-name.ts';
+import { PagePlanBuilder, unplacedPages } from './page-plan.ts';
+import type { PagePlan } from './page-plan.ts';
+import { KnownFiles, planPages } from './plan-pages.ts';
+import type { DocumentSealer } from './sealing.ts';
+
+export interface PagedPlan {
+  readonly paged: Paged;
+  readonly pages: LocalPages;
+  /** Frames are indexes of the candidates. */
+  readonly plan: PagePlan;
+  /** Pages whose frames were found by comparing. */
+  readonly equal: PagePlan;
+}
+
+export interface UploadPlan {
+  readonly candidates: FrameCandidates;
+  readonly memory: PagedPlan;
+  readonly disk: PagedPlan;
+  /** Null when the image has to be sent, or there is none to send. */
+  readonly image: ImageHint | null;
+  /** Stored bytes of the packs that have the image; 0 when it has to be sent. */
+  readonly imageBytes: number;
+}
+
+export type PlanEnv = Pick<Env, 'compute' | 'files'>;
+
+export interface HintedStore {
+  readonly objects: Pick<ObjectStore, 'get'>;
+  readonly sealing: DocumentSealer;
+}
+
+/** @throws KelpieError `snapshot_corrupt`, `canceled`; StoreTrouble, SystemError. */
+export async function planUpload(
+  env: PlanEnv,
+  store: HintedStore,
+  source: PackageSource,
+  options: ActOptions,
+): Promise<UploadPlan> {
+  const candidates = new FrameCandidates();
+  const known = new KnownFiles(source.places, candidates);
+  const memory = await planPaged(env, known, 'memory', source, options);
+  const disk = await planPaged(env, known, 'disk', source, options);
+  return { candidates, memory, disk, image: await readHint(store, source, options), imageBytes: 0 };
+}
+
+/** The packs of older packages that the package may refer to. */
+export function packsToPin({ candidates, image }: UploadPlan): readonly PackName[] {
+  return [...candidates.packs, ...(image?.packs ?? [])];
+}
+
+/** How the pages of one kind are opened: only the layers of a disk may be shorter than what is mapped. */
+export function openPages(env: Pick<Env, 'files'>, paged: Paged, { pathOf }: LocalPages): OpenPageFiles {
+  return new OpenPageFiles(env.files, pathOf, { zerosAfterEnd: paged === 'disk' });
+}
+
+async function planPaged(
+  env: PlanEnv,
+  known: KnownFiles,
+  paged: Paged,
+  source: PackageSource,
+  { signal }: ActOptions,
+): Promise<PagedPlan> {
+  throwIfCanceled(signal, 'publishing the package');
+  const pages = source[paged];
+  const before = source.base?.[paged] ?? null;
+  const plan = await planPages(pages.map, known);
+  const unknown: PagedPlan = { paged, pages, plan, equal: new PagePlanBuilder(plan.files).finish() };
+  if (before === null || unplacedPages(plan) === 0) return unknown;
+  const mine = { plan, files: openPages(env, paged, pages) };
+  const base = { plan: await planPages(before.map, known), files: openPages(env, paged, before) };
+  try {
+    const equal = await findEqualPages(mine, base, { compute: env.compute, signal });
+    return { paged, pages, plan: withEqualPages(plan, equal), equal };
+  } finally {
+    await mine.files.close();
+    await base.files.close();
+  }
+}
+
+/** A hint that cannot be used is as good as none. */
+async function readHint(
+  { objects, sealing }: HintedStore,
+  { imageFiles, metadata }: PackageSource,
+  options: ActOptions,
+): Promise<ImageHint | null> {
+  if (imageFiles.length === 0) return null;
+  const { digest } = metadata.config.image;
+  const object = await objects.get(imageHintKey(digest), options);
+  if (object === null) return null;
+  try {
+    const hint = parseImageHint(sealing, digest, object.bytes);
+    const files = imageFiles.flatMap(({ name, sizeBytes, sha256 }) => {
+      const isIt = ({ name: hinted, stream }: ImageHint['files'][number]): boolean =>
+        hinted === name && stream.sizeBytes === sizeBytes && stream.sha256 === sha256;
+      return hint.files.find(isIt) ?? [];
+    });
+    return files.length === imageFiles.length ? { files, packs: hint.packs } : null;
+  } catch (error) {
+    if (isKelpieError(error, 'package_corrupt', 'package_too_new', 'permission_denied')) return null;
+    throw error;
+  }
+}

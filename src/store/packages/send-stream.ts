@@ -1,0 +1,102 @@
+/** Any bytes into frames: a device state, an encoded map, a file of an image. */
+import { AssertionFailed } from '../../base/assert.ts';
+import type { Bytes } from '../../base/bytes.ts';
+import { asKelpieError } from '../../base/errors.ts';
+import { FRAME_BYTES_MAX } from '../../env/compute.ts';
+import type { PureCompute } from '../../env/compute.ts';
+import { isSystemError } from '../../env/system-error.ts';
+import type { ByteSource } from '../teleport-storage.ts';
+import { encodeFrameTable } from './frame-table-codec.ts';
+import type { FrameSpan, FrameWriter } from './frame-writer.ts';
+import { STREAM_FRAMES_INLINE_MAX } from './limits.ts';
+import type { FrameInfo } from './store-map.ts';
+import type { StoredStream, StreamReference } from './stored-stream.ts';
+
+/** A stream whose frames were added, and need not be packed yet. */
+export interface SentStream {
+  readonly sizeBytes: number;
+  readonly sha256: string;
+  readonly frames: FrameSpan;
+}
+
+export interface StreamSender {
+  readonly compute: Pick<PureCompute, 'sha256Hasher'>;
+  readonly writer: FrameWriter;
+  readonly signal: AbortSignal;
+}
+
+export interface StreamSource extends ByteSource {
+  /** For sentences and progress. */
+  readonly name: string;
+  /** The source has another length than it says. */
+  readonly wrongLength: () => Error;
+  readonly onRead?: (doneBytes: number) => void;
+}
+
+/** @throws what the source throws, KelpieError `io_failed` for the system's refusals; the first failure of the writer's group. */
+export async function sendStream(sender: StreamSender, source: StreamSource): Promise<SentStream> {
+  const { compute, writer, signal } = sender;
+  const hasher = compute.sha256Hasher();
+  const from = writer.nextFrame;
+  let frame = new Uint8Array(Math.min(FRAME_BYTES_MAX, source.sizeBytes));
+  let filled = 0;
+  let doneBytes = 0;
+  for await (const chunk of ownFailures(source)) {
+    signal.throwIfAborted();
+    hasher.update(chunk);
+    if (doneBytes + chunk.byteLength > source.sizeBytes) throw source.wrongLength();
+    for (let taken = 0; taken < chunk.byteLength;) {
+      const part = chunk.subarray(taken, taken + frame.byteLength - filled);
+      frame.set(part, filled);
+      filled += part.byteLength;
+      taken += part.byteLength;
+      doneBytes += part.byteLength;
+      if (filled < frame.byteLength) continue;
+      await writer.add(frame);
+      frame = new Uint8Array(Math.min(FRAME_BYTES_MAX, source.sizeBytes - doneBytes));
+      filled = 0;
+    }
+    source.onRead?.(doneBytes);
+  }
+  if (doneBytes < source.sizeBytes) throw source.wrongLength();
+  return { sizeBytes: doneBytes, sha256: hasher.digest(), frames: { from, to: writer.nextFrame } };
+}
+
+/** The stream with its places, which are known once its frames are packed; a long one gets a table, which is sent too. */
+export async function placedStream(sender: StreamSender, stream: SentStream): Promise<StreamReference> {
+  const listed = await listedStream(sender.writer, stream);
+  if (listed.frames.length <= STREAM_FRAMES_INLINE_MAX) return listed;
+  const { sizeBytes, sha256, frames } = listed;
+  const table = await sendStream(sender, bytesSource('table', encodeFrameTable(frames)));
+  return { sizeBytes, sha256, table: await listedStream(sender.writer, table) };
+}
+
+async function listedStream(
+  writer: FrameWriter,
+  { sizeBytes, sha256, frames }: SentStream,
+): Promise<StoredStream> {
+  await writer.packed();
+  const infos: FrameInfo[] = [];
+  for (let index = frames.from; index < frames.to; index += 1) infos.push(writer.info(index));
+  return { sizeBytes, sha256, frames: infos };
+}
+
+/** Bytes that are here. */
+export function bytesSource(name: string, bytes: Bytes): StreamSource {
+  const wrongLength = (): Error => new AssertionFailed('an array has its own length');
+  return { name, sizeBytes: bytes.byteLength, bytes: () => oneChunk(bytes), wrongLength };
+}
+
+async function* oneChunk(bytes: Bytes): AsyncGenerator<Bytes> {
+  yield bytes;
+}
+
+/** Failures of the source are told as its own, so that they are not taken for the store's. */
+async function* ownFailures({ name, bytes }: StreamSource): AsyncGenerator<Bytes> {
+  try {
+    yield* bytes();
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    throw asKelpieError(error, 'io_failed', `cannot read ${name} to publish it: ${error.message}.`);
+  }
+}
