@@ -7,6 +7,7 @@
  *                 └──guest or frames fail──▶ error frame
  */
 import { fromUtf8, utf8 } from '../base/bytes.ts';
+import { raceWith } from '../base/race-with.ts';
 import { asError, KelpieError } from '../base/errors.ts';
 import { execOpen, signalRequest, terminalSize } from './api/exec.ts';
 import { decodeExecFrames, encodeExecFrame } from './api/exec-frames.ts';
@@ -63,8 +64,9 @@ async function* run(
 /** Everything until the exit, or until the client detaches. */
 async function* follow(session: GuestSession, input: Promise<'detached'>): AsyncGenerator<Bytes, void> {
   const events = session.events[Symbol.asyncIterator]();
+  const orDetached = raceWith(input);
   for (let hasExited = false; !hasExited;) {
-    const next = await Promise.race([events.next(), input]);
+    const next = await orDetached(events.next());
     if (next === 'detached') {
       yield encodeExecFrame('detached');
       break;

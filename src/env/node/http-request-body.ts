@@ -1,3 +1,4 @@
+import { raceWith } from '../../base/race-with.ts';
 import type { ClientRequest } from 'node:http';
 import type { Bytes } from '../../base/bytes.ts';
 
@@ -9,12 +10,13 @@ import type { Bytes } from '../../base/bytes.ts';
 export async function pumpRequestBody(body: AsyncIterable<Bytes>, request: ClientRequest): Promise<void> {
   const closed = Promise.withResolvers<'closed'>();
   request.once('close', () => closed.resolve('closed'));
+  const orClosed = raceWith(closed.promise);
   // A duplex exchange begins with its headers: the answer may come before there is any body.
   request.flushHeaders();
   const iterator = body[Symbol.asyncIterator]();
   for (;;) {
     const next = iterator.next();
-    const step = await Promise.race([next, closed.promise]);
+    const step = await orClosed(next);
     if (step === 'closed') {
       abandon(iterator, next);
       return;
@@ -23,7 +25,7 @@ export async function pumpRequestBody(body: AsyncIterable<Bytes>, request: Clien
     if (request.write(step.value)) continue;
     const drained = Promise.withResolvers<'drained'>();
     request.once('drain', () => drained.resolve('drained'));
-    if ((await Promise.race([drained.promise, closed.promise])) === 'closed') {
+    if ((await orClosed(drained.promise)) === 'closed') {
       await iterator.return?.();
       return;
     }

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { raceWith } from '../../base/race-with.ts';
 import type { ServerResponse } from 'node:http';
 
 /** Sends headers at once and the body as the client takes it; resolves when all was sent or the client went away. */
@@ -25,12 +26,13 @@ async function sendBody(body: ReadableStream<Uint8Array>, outgoing: ServerRespon
   // Cancelling also ends a read that waits for a command's next output.
   const onClose = (): void => closed.resolve(reader.cancel());
   outgoing.once('close', onClose);
+  const orClosed = raceWith(closed.promise);
   try {
     for (;;) {
       const { done, value } = await reader.read();
       if (outgoing.destroyed) return await closed.promise;
       if (done) break;
-      if (!outgoing.write(value)) await Promise.race([once(outgoing, 'drain'), closed.promise]);
+      if (!outgoing.write(value)) await orClosed(once(outgoing, 'drain'));
     }
   } finally {
     outgoing.off('close', onClose);
