@@ -1,25 +1,23 @@
 /**
- * The simulation is a function of its seed: two processes agree in every step, nothing of the real world is asked, and the alarms that say so
- * go off when something is.
+ * The simulation is a function of its seed: processes agree in every step, however many share the seeds, nothing of the real world is
+ * asked, and the alarms that say so go off when something is.
  */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { join } from 'node:path';
 import test from 'node:test';
-import { promisify } from 'node:util';
 import { createInPlaceCompute } from '../src/env/node/compute.ts';
 import { createSettle } from '../src/env/node/settle.ts';
-import { runSeed } from '../src/sim/run-seed.ts';
+import { drawPlan } from '../src/sim/plan.ts';
+import { runPlan } from '../src/sim/run-plan.ts';
+import '../src/sim/preload.ts';
 import type { InPlaceCompute } from '../src/env/compute.ts';
-
-const run = promisify(execFile);
-const script = join(import.meta.dirname, '../scripts/sim.ts');
+import { kelpieSim } from './support/kelpie-sim.ts';
 
 const settle = createSettle();
 
 async function hashOf(compute: InPlaceCompute): Promise<string> {
   let hashes = '';
-  for (const seed of [1, 2, 3, 4]) hashes += (await runSeed({ seed, compute, settle })).hash;
+  for (const seed of [1, 2, 3, 4])
+    hashes += (await runPlan({ compute, settle, takeStray: () => null }, drawPlan(seed))).hash;
   return hashes;
 }
 
@@ -49,12 +47,21 @@ async function withPoison(act: () => Promise<void>): Promise<readonly string[]> 
   return alarms;
 }
 
-test('two processes agree in every step', async () => {
-  const args = [script, '--seeds', '10'];
-  const outputs = await Promise.all([run(process.execPath, args), run(process.execPath, args)]);
-  const [first, second] = outputs.map(({ stdout }) => /steps, hash ([0-9a-f]{16})/.exec(stdout)?.[1]);
-  assert.ok(first !== undefined, outputs[0].stdout);
-  assert.equal(first, second);
+test('a campaign is the same on one worker and on three, and a seed the same first and last', async () => {
+  const run = async (...args: readonly string[]): Promise<{ readonly hash: string }> => {
+    const { stdout } = await kelpieSim([...args, '--json']);
+    return JSON.parse(stdout) as { readonly hash: string };
+  };
+  const alone = await run('--seeds', '24', '--workers', '1');
+  assert.match(alone.hash, /^[0-9a-f]{16}$/);
+  assert.equal((await run('--seeds', '24', '--workers', '3')).hash, alone.hash);
+  assert.notEqual((await run('--seeds', '24', '--seed', '2')).hash, alone.hash);
+  // The first run of a fresh process, with stacks in its errors, and one of many in this process.
+  const last = await runPlan(
+    { compute: createInPlaceCompute(), settle, takeStray: () => null },
+    drawPlan(24),
+  );
+  assert.equal((await run('--seed', '24')).hash, last.hash);
 });
 
 test('no real time, randomness or timer is asked', async () => {

@@ -1,6 +1,7 @@
 /** The simulated world keeps the promises of `Env` as the real one does. */
 import { createInPlaceCompute } from '../src/env/node/compute.ts';
 import { createSettle } from '../src/env/node/settle.ts';
+import { CallWatch } from '../src/sim/call-watch.ts';
 import { Volume } from '../src/sim/disk/volume.ts';
 import { createSimEnv } from '../src/sim/env/sim-env.ts';
 import { Faults } from '../src/sim/faults.ts';
@@ -19,13 +20,15 @@ async function createFixture(): Promise<EnvFixture> {
   seed += 1;
   const random = Prng.fromSeed(seed);
   const settle = createSettle();
-  const scheduler = new Scheduler(createStrategy(random.split('strategy')), settle);
+  const scheduler = new Scheduler(createStrategy('random', random.split('strategy')), settle);
   const machine = new Machine({
     name: 'host',
     scheduler,
     random: random.split('machine'),
-    faults: new Faults(random.split('faults'), new Map()),
+    faults: new Faults(seed, {}, null),
     compute: createInPlaceCompute(),
+    calls: new CallWatch(null),
+    tell: () => undefined,
     volumes: new Map([['/', new Volume('disk', 64 * GIB)]]),
     programs: new Map(),
     wallStartMs: 1_700_000_000_000,
@@ -37,7 +40,7 @@ async function createFixture(): Promise<EnvFixture> {
   void (async () => {
     while (!over.signal.aborted) if (!(await scheduler.step())) await settle();
   })();
-  const process = machine.startProcess(['test']);
+  const process = machine.startProcess(['test'], 'test t');
   const env = createSimEnv(process);
   await env.files.makeDirectory('/t');
   return {

@@ -1,10 +1,10 @@
 /** Known bugs are put into a copy of the sources: the simulator must find each, by the oracle that is meant for it, within its seeds. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
+import { kelpieSim } from './support/kelpie-sim.ts';
 
 interface PlantedBug {
   readonly name: string;
@@ -61,18 +61,33 @@ const bugs: readonly PlantedBug[] = [
     oracles: ['packages', 'lost-vm', 'epochs'],
   },
   {
-    name: 'segments are not synced before the manifest',
-    file: 'src/store/local/verified-file.ts',
-    right: '    await target.sync();\n',
-    wrong: '',
-    oracles: ['packages'],
+    name: 'objects are not synced before they have their name',
+    file: 'src/store/objects/local/object-tree.ts',
+    right: '      await createSynced(this.env.files, part, bytes);\n',
+    wrong:
+      "      const file = await this.env.files.open(part, 'wx');\n      await file.write(bytes, 0);\n      await file.close();\n",
+    oracles: ['packages', 'lost-vm', 'epochs'],
   },
   {
-    name: "a package's name is not synced",
-    file: 'src/store/local/publish-package.ts',
-    right: '  await files.syncDirectory(packages);\n',
+    name: "an object's name is not synced",
+    file: 'src/store/objects/local/object-tree.ts',
+    right: '      await this.env.files.syncDirectory(parentDirectory(this.pathOf(key)));\n',
     wrong: '',
-    oracles: ['packages'],
+    oracles: ['packages', 'lost-vm', 'epochs', 'right-to-run'],
+  },
+  {
+    name: 'what was downloaded is not synced',
+    file: 'src/teleport/fetch-snapshot.ts',
+    right: "      await attemptLocally('store what was downloaded', () => file.sync());\n",
+    wrong: '',
+    oracles: ['memory', 'disk', 'lost-vm'],
+  },
+  {
+    name: "the places of a disk's pages are those of the memory",
+    file: 'src/teleport/fetch-snapshot.ts',
+    right: 'await places.set(layer.id, diskMap);',
+    wrong: 'await places.set(layer.id, memoryMap);',
+    oracles: ['disk', 'memory', 'lost-vm', 'packages'],
   },
   {
     name: 'the guest is handed out without repair',
@@ -103,7 +118,7 @@ const root = join(import.meta.dirname, '..');
 async function simulate(bug: PlantedBug): Promise<string> {
   const copy = await mkdtemp(join(tmpdir(), 'kelpie-planted-'));
   try {
-    for (const name of ['src', 'scripts/sim.ts', 'package.json']) {
+    for (const name of ['src', 'bin', 'scripts', 'package.json']) {
       await cp(join(root, name), join(copy, name), { recursive: true });
     }
     await symlink(join(root, 'node_modules'), join(copy, 'node_modules'));
@@ -113,10 +128,8 @@ async function simulate(bug: PlantedBug): Promise<string> {
       join(copy, bug.file),
       source.replace(bug.right, () => bug.wrong),
     );
-    const args = [join(copy, 'scripts/sim.ts'), '--seeds', String(SEEDS_MAX), '--until-failure'];
-    return await new Promise((resolve) => {
-      execFile(process.execPath, args, (_, stdout) => resolve(stdout));
-    });
+    const { stdout, stderr } = await kelpieSim(['--seeds', String(SEEDS_MAX), '--until-failure'], copy);
+    return stderr + stdout;
   } finally {
     await rm(copy, { recursive: true, force: true });
   }

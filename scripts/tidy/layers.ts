@@ -33,7 +33,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   cli: ['base', 'env', 'daemon/api', 'daemon/main.ts', 'sim'],
   web: ['base', 'env', 'daemon/api'],
   sim: ['base', 'env', ...belowDaemon, 'daemon', 'cli'],
-  bin: ['base', 'env', 'env/node', ...belowDaemon, 'daemon', 'cli', 'web'],
+  bin: ['base', 'env', 'env/node', ...belowDaemon, 'daemon', 'cli', 'web', 'sim'],
 };
 
 /** Types alone are erased, so they bring no code along: what the CLI may name of the layers that its daemon runs. */

@@ -1,4 +1,4 @@
-/** Where the program begins and the real world is made: `kelpie serve` is the daemon, everything else its command line. */
+/** Where the program begins and the real world is made: `kelpie serve` is the daemon, `sim-worker` runs worlds for `kelpie sim`, everything else is the command line. */
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createNodeEnv } from '../env/node/env.ts';
@@ -7,10 +7,15 @@ import type { Env } from '../env/env.ts';
 
 const args = process.argv.slice(2);
 const env = createNodeEnv();
-const isDaemon = args[0] === 'serve' && !args.includes('--help');
-const status = isDaemon ? await serveHome(env, args.slice(1)) : await commandLine(env, args);
+const status = await run(env);
 // What was started and lives on (VMs, the daemon) would otherwise keep this process waiting for its end.
 process.exit(status);
+
+async function run(world: Env): Promise<number> {
+  if (args[0] === 'sim-worker') return (await import('./sim-worker.ts')).runSimWorker();
+  const isDaemon = args[0] === 'serve' && !args.includes('--help');
+  return isDaemon ? serveHome(world, args.slice(1)) : commandLine(world, args);
+}
 
 /** Each loads only its own half: a command starts as fast as its part of the program. */
 async function commandLine(world: Env, commandArgs: readonly string[]): Promise<number> {

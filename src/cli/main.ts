@@ -127,8 +127,10 @@ function defineLeaf(command: Command, leaf: LeafCommand, start: Start): void {
 }
 
 function addGlobals(command: Command): void {
+  // A command may have a `--json` of its own that takes a file.
+  if (!command.options.some(({ long }) => long === '--json'))
+    command.option('--json', 'machine-readable result on stdout');
   command
-    .option('--json', 'machine-readable result on stdout')
     .addOption(new Option('--home <dir>', 'state directory of this host (default: KELPIE_HOME or ~/.kelpie)'))
     .option('--no-color', 'no colours (also: NO_COLOR)');
 }

@@ -1,29 +1,12 @@
 /**
- * What goes wrong, and how often. Each seed draws which faults it has (swarm): a world in which everything fails at once
- * hides the bugs that need one thing to work. Three figures are kept apart: *offered*, the fault could have happened here;
- * *injected*, it did; *effective*, somebody was hit by it.
+ * What goes wrong. A fault that happens at a place is a *strike*, which has a key: its name, where, and the how-manieth offer there it
+ * was. A run draws its strikes by chance, or is given them by their keys, and then it has those and no other. Three figures are kept apart:
+ * *offered*, the fault could have happened here; *injected*, it did; *effective*, somebody was hit by it.
  */
 import { defined } from '../base/assert.ts';
-import type { Prng } from './prng.ts';
-
-export const faultNames = [
-  'storage_write_fail',
-  'storage_read_fail',
-  'storage_fsync_fail',
-  'storage_latency',
-  'disk_full',
-  'storage_unflushed_loss',
-  'host_power_loss',
-  'daemon_crash',
-  'vmm_crash',
-  'vmm_start_fail',
-  'guest_repair_fail',
-  'http_connection_lost',
-  'http_client_gone',
-  'clock_jump',
-  'clock_skew',
-] as const;
-export type FaultName = (typeof faultNames)[number];
+import { faultNames, isFaultName } from './fault-names.ts';
+import type { FaultName } from './fault-names.ts';
+import { Prng } from './prng.ts';
 
 export interface FaultCount {
   offered: number;
@@ -34,73 +17,75 @@ export interface FaultCount {
 export type FaultCounts = ReadonlyMap<FaultName, FaultCount>;
 
 /** How likely each fault is where it is offered; absent: never. */
-export type FaultChances = ReadonlyMap<FaultName, number>;
+export type FaultChances = Readonly<Partial<Record<FaultName, number>>>;
 
-/** [least, most] chance per offer when a seed has the fault; drawn on a logarithmic scale. */
-const chanceRanges: Readonly<Record<FaultName, readonly [number, number]>> = {
-  storage_write_fail: [0.0005, 0.02],
-  storage_read_fail: [0.0005, 0.01],
-  storage_fsync_fail: [0.0005, 0.03],
-  storage_latency: [0.001, 0.05],
-  disk_full: [0.05, 0.5],
-  storage_unflushed_loss: [1, 1],
-  host_power_loss: [0.05, 0.4],
-  daemon_crash: [0.1, 1],
-  vmm_crash: [0.05, 0.5],
-  vmm_start_fail: [0.02, 0.3],
-  guest_repair_fail: [0.02, 0.3],
-  http_connection_lost: [0.002, 0.05],
-  http_client_gone: [0.05, 0.3],
-  clock_jump: [0.1, 1],
-  clock_skew: [1, 1],
-};
+/** A fault that happens now. */
+export interface Strike {
+  /** For how it looks; the same whatever else happens. */
+  readonly random: Prng;
+  /** Somebody was hit. */
+  tookEffect(): void;
+}
 
-/** @param only the faults that may be drawn at all; null: every one. */
-export function drawChances(random: Prng, only: ReadonlySet<string> | null): FaultChances {
-  const share = random.pick([0, 0.15, 0.3, 0.3, 0.6]);
-  const chances = new Map<FaultName, number>();
-  for (const name of faultNames) {
-    const [least, most] = chanceRanges[name];
-    const chance = least * (most / least) ** random.fraction();
-    if (random.chance(share) && (only === null || only.has(name))) chances.set(name, chance);
-  }
-  return chances;
+export function noFaultCounts(): FaultCounts {
+  return new Map(faultNames.map((name) => [name, { offered: 0, injected: 0, effective: 0 }]));
 }
 
 export class Faults {
-  readonly counts: FaultCounts;
-  readonly chances: FaultChances;
+  readonly counts: FaultCounts = noFaultCounts();
+  /** Told the key of each strike; for traces. */
+  onStrike: ((key: string) => void) | null = null;
+  /** The keys of all strikes so far. */
+  readonly struck: string[] = [];
+  readonly #seed: number;
   readonly #random: Prng;
+  readonly #chances: FaultChances;
+  readonly #keys: ReadonlySet<string> | null;
+  readonly #names: ReadonlySet<FaultName>;
+  readonly #offers = new Map<string, number>();
   #isOn = true;
+  #hasDamagedStore = false;
 
-  constructor(random: Prng, chances: FaultChances) {
-    this.#random = random;
-    this.chances = chances;
-    this.counts = new Map(faultNames.map((name) => [name, { offered: 0, injected: 0, effective: 0 }]));
+  /** @param keys the strikes; null: by chance. */
+  constructor(seed: number, chances: FaultChances, keys: ReadonlySet<string> | null) {
+    this.#seed = seed;
+    this.#random = Prng.named(seed, 'faults');
+    this.#chances = chances;
+    this.#keys = keys;
+    const names =
+      keys === null ? Object.keys(chances) : [...keys].map((key) => key.slice(0, key.indexOf(' ')));
+    this.#names = new Set(names.filter(isFaultName));
   }
 
-  /** For draws of how a fault looks. */
-  get random(): Prng {
-    return this.#random;
+  /** The fault happens here, or null. @param where stable across runs. */
+  strike(name: FaultName, where: string): Strike | null {
+    if (!this.#isOn || !this.#names.has(name)) return null;
+    const offer = this.#offer(`${name} ${where}`);
+    const count = this.#count(name);
+    count.offered += 1;
+    if (!this.#isHit(name, offer)) return null;
+    count.injected += 1;
+    this.struck.push(offer);
+    this.onStrike?.(offer);
+    return { random: Prng.named(this.#seed, offer), tookEffect: () => this.tookEffect(name) };
   }
 
-  /** True when the fault happens here. */
-  hits(name: FaultName): boolean {
-    const chance = this.chances.get(name);
-    if (!this.#isOn || chance === undefined) return false;
+  /** A trouble that is planned with its time. */
+  planned(name: FaultName): void {
     this.#count(name).offered += 1;
-    if (!this.#random.chance(chance)) return false;
     this.#count(name).injected += 1;
-    return true;
   }
 
-  /** Somebody was hit. */
   tookEffect(name: FaultName): void {
     this.#count(name).effective += 1;
   }
 
-  #count(name: FaultName): FaultCount {
-    return defined(this.counts.get(name), 'the count of a fault');
+  /** Bytes in the store are not what was written, and nothing can bring them back: only a refusal can be asked for. */
+  damagedStore(): void {
+    this.#hasDamagedStore = true;
+  }
+  get hasDamagedStore(): boolean {
+    return this.#hasDamagedStore;
   }
 
   /** From here on nothing fails any more. */
@@ -109,5 +94,19 @@ export class Faults {
   }
   get isOn(): boolean {
     return this.#isOn;
+  }
+
+  #isHit(name: FaultName, key: string): boolean {
+    return this.#keys === null ? this.#random.chance(this.#chances[name] ?? 0) : this.#keys.has(key);
+  }
+
+  #offer(place: string): string {
+    const offers = (this.#offers.get(place) ?? 0) + 1;
+    this.#offers.set(place, offers);
+    return `${place} #${offers}`;
+  }
+
+  #count(name: FaultName): FaultCount {
+    return defined(this.counts.get(name), 'the count of a fault');
   }
 }

@@ -6,12 +6,14 @@ import { assert, defined } from '../base/assert.ts';
 import type { InPlaceCompute } from '../env/compute.ts';
 import type { Env } from '../env/env.ts';
 import type { ExitStatus } from '../env/processes.ts';
+import type { CallWatch } from './call-watch.ts';
 import type { Volume } from './disk/volume.ts';
 import type { Faults } from './faults.ts';
 import type { Prng } from './prng.ts';
 import { SimProcess } from './process.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { StandardStreams } from './env/sim-processes.ts';
+import type { Tell } from './trace.ts';
 import type { SimListener } from './env/sim-sockets.ts';
 
 /** A simulated program: runs until it returns its exit code. What it throws is a bug of the simulation or of what it runs. */
@@ -30,12 +32,15 @@ export interface MachineParts {
   readonly random: Prng;
   readonly faults: Faults;
   readonly compute: InPlaceCompute;
+  readonly calls: CallWatch;
   /** By where they are mounted; `/` must be there. */
   readonly volumes: ReadonlyMap<string, Volume>;
   readonly programs: ReadonlyMap<string, Program>;
   readonly wallStartMs: number;
   /** What a program that failed without being asked to is told to: the run is over then. */
   readonly onBug: (error: unknown) => void;
+  /** Told what happens; for traces. */
+  readonly tell: Tell;
 }
 
 export class Machine {
@@ -44,10 +49,12 @@ export class Machine {
   readonly random: Prng;
   readonly faults: Faults;
   readonly compute: InPlaceCompute;
+  readonly calls: CallWatch;
   readonly volumes: ReadonlyMap<string, Volume>;
   readonly programs: ReadonlyMap<string, Program>;
   readonly listeners: Map<string, SimListener> = new Map();
   readonly onBug: (error: unknown) => void;
+  readonly tell: Tell;
   /** Wall time minus true time. */
   wallOffsetMs: number;
   readonly #processes = new Map<number, SimProcess>();
@@ -63,9 +70,11 @@ export class Machine {
     this.random = parts.random;
     this.faults = parts.faults;
     this.compute = parts.compute;
+    this.calls = parts.calls;
     this.volumes = parts.volumes;
     this.programs = parts.programs;
     this.onBug = parts.onBug;
+    this.tell = parts.tell;
     this.wallOffsetMs = parts.wallStartMs;
   }
 
@@ -78,13 +87,15 @@ export class Machine {
   }
 
   /** A process without a program; its code is whoever calls this. */
-  startProcess(args: readonly string[]): SimProcess {
+  startProcess(args: readonly string[], label: string): SimProcess {
     this.#pids += this.random.between(1, 3);
     const identity = {
       pid: this.#pids,
       startedAt: `${this.#boots}-${Math.round(this.scheduler.nowMs * 10)}`,
     };
-    const process = new SimProcess(this, identity, args);
+    const process = new SimProcess(this, identity, args, label);
+    this.tell({ kind: 'process', text: 'begins', lane: label, to: null });
+    process.onExit(() => this.tell({ kind: 'process', text: endText(process.exit), lane: label, to: null }));
     this.#processes.set(this.#pids, process);
     process.onExit(() => this.#processes.delete(identity.pid));
     return process;
@@ -118,4 +129,9 @@ export class Machine {
     if (mounted !== undefined && names.length > 0) return { volume: mounted, depth: 1 };
     return { volume: defined(this.volumes.get('/'), 'the root volume'), depth: 0 };
   }
+}
+
+function endText(exit: ExitStatus | null): string {
+  if (exit === null) return 'ends';
+  return 'signal' in exit ? `ends by ${exit.signal}` : `ends with ${exit.code}`;
 }

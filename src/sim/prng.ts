@@ -24,6 +24,12 @@ export class Prng {
     return new Prng(seed | 0, Math.floor(seed / 2 ** 32), 0x9e3779b9);
   }
 
+  /** A stream of its own for each pair of a seed and a name, whatever else is drawn. */
+  static named(seed: number, name: string): Prng {
+    assert(Number.isSafeInteger(seed) && seed >= 0, 'a seed is a whole number');
+    return new Prng(seed | 0, Math.floor(seed / 2 ** 32) ^ fnv1a(name), fnv1a(`${name}.`));
+  }
+
   /** A stream of its own. Splitting twice by one name gives two different streams. */
   split(name: string): Prng {
     return new Prng(this.uint32(), this.uint32(), fnv1a(name));

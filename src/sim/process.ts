@@ -5,6 +5,7 @@
 import { assert } from '../base/assert.ts';
 import { asError } from '../base/errors.ts';
 import type { ExitStatus, ProcessIdentity } from '../env/processes.ts';
+import { failureOf } from './call-watch.ts';
 import type { ProcFile } from './env/proc-files.ts';
 import type { Machine } from './machine.ts';
 
@@ -15,6 +16,8 @@ export interface CallOptions {
   readonly delayMs?: number;
   /** Rejects at once with its reason; the act is not done then. */
   readonly signal?: AbortSignal | undefined;
+  /** The file or address that the call is about. */
+  readonly subject?: string;
 }
 
 const COST_MS = 0.02;
@@ -23,18 +26,18 @@ export class SimProcess {
   readonly machine: Machine;
   readonly identity: ProcessIdentity;
   readonly args: readonly string[];
-  /** For hashes and traces: stable across runs. */
+  /** What program it is and of which site, for hashes, traces and places of faults: stable across runs. */
   readonly label: string;
   /** What the process shows under `/proc/PID/`. */
   readonly procFiles: Map<string, ProcFile> = new Map();
   #exit: ExitStatus | null = null;
   readonly #onExit: (() => void)[] = [];
 
-  constructor(machine: Machine, identity: ProcessIdentity, args: readonly string[]) {
+  constructor(machine: Machine, identity: ProcessIdentity, args: readonly string[], label: string) {
     this.machine = machine;
     this.identity = identity;
     this.args = args;
-    this.label = `${machine.name}:${args[0] ?? ''}`;
+    this.label = label;
   }
 
   get isAlive(): boolean {
@@ -58,9 +61,14 @@ export class SimProcess {
     begin: (done: (act: () => T) => void) => void,
     options: CallOptions = {},
   ): Promise<T> {
-    const { signal, delayMs = 0, costMs = COST_MS } = options;
+    const { signal, delayMs = 0, costMs = COST_MS, subject = '' } = options;
     if (signal?.aborted === true) return Promise.reject(asError(signal.reason));
     const { promise, resolve, reject } = Promise.withResolvers<T>();
+    const aim = this.machine.calls.meet(this.label, site, subject);
+    if (aim === 'crash-before') {
+      this.machine.kill(this);
+      return promise;
+    }
     let isPending = true;
     const isWanted = (): boolean => isPending && this.isAlive;
     const onAbort = (): void => {
@@ -74,6 +82,8 @@ export class SimProcess {
       signal?.removeEventListener('abort', onAbort);
       try {
         const value = act();
+        if (aim === 'crash-after') this.machine.kill(this);
+        if (aim === 'answer-lost') throw failureOf(site, subject);
         // The act itself may have ended the process: then nobody hears of it.
         if (this.isAlive) resolve(value);
       } catch (error) {
@@ -81,7 +91,8 @@ export class SimProcess {
       }
     };
     let isDone = false;
-    begin((act) => {
+    const start = aim === 'fail' ? failing<T>(site, subject) : begin;
+    start((act) => {
       assert(!isDone, 'a call is answered once');
       isDone = true;
       const { scheduler } = this.machine;
@@ -107,4 +118,12 @@ export class SimProcess {
     this.#exit = exit;
     for (const act of this.#onExit.splice(0).toReversed()) act();
   }
+}
+
+/** A call that fails without having done anything. */
+function failing<T>(site: string, subject: string): (done: (act: () => T) => void) => void {
+  return (done) =>
+    done(() => {
+      throw failureOf(site, subject);
+    });
 }

@@ -1,12 +1,19 @@
-/** What a campaign of seeds gave. */
-import { faultNames } from './faults.ts';
-import type { FaultCount, FaultName } from './faults.ts';
+/** What a campaign of seeds gave, whoever ran them. */
+import { noFaultCounts } from './faults.ts';
+import type { FaultCount } from './faults.ts';
+import { isFaultName } from './fault-names.ts';
+import type { Answer } from './jobs.ts';
 import { RollingHash } from './rolling-hash.ts';
-import type { SeedResult } from './run-seed.ts';
+
+export interface Failure {
+  readonly seed: number;
+  readonly oracle: string;
+  readonly what: string;
+}
 
 export interface Summary {
   readonly seeds: number;
-  readonly failed: readonly { readonly seed: number; readonly oracle: string; readonly what: string }[];
+  readonly failed: readonly Failure[];
   readonly seedsPerSecond: number;
   readonly simulatedSeconds: number;
   readonly steps: number;
@@ -18,55 +25,45 @@ export interface Summary {
 
 export class Report {
   readonly #hash = new RollingHash();
-  readonly #failed: { seed: number; oracle: string; what: string }[] = [];
-  readonly #faults = new Map<FaultName, FaultCount>(
-    faultNames.map((name) => [name, { offered: 0, injected: 0, effective: 0 }]),
-  );
+  readonly #failed: Failure[] = [];
+  readonly #faults = noFaultCounts();
   readonly #sometimes = new Map<string, number>();
   #seeds = 0;
   #simulatedMs = 0;
   #steps = 0;
 
-  add(result: SeedResult): void {
+  /** In the order of the seeds. */
+  add(answer: Answer): void {
     this.#seeds += 1;
-    this.#simulatedMs += result.simulatedMs;
-    this.#steps += result.steps;
-    this.#hash.addWord(result.hash);
-    if (result.violation !== null) this.#failed.push({ seed: result.seed, ...result.violation });
-    for (const [name, sum] of this.#faults) {
-      const { offered = 0, injected = 0, effective = 0 } = result.faults.get(name) ?? {};
-      sum.offered += offered;
-      sum.injected += injected;
-      sum.effective += effective;
+    this.#simulatedMs += answer.simulatedMs;
+    this.#steps += answer.steps;
+    this.#hash.addWord(answer.hash);
+    if (answer.violation !== null) this.#failed.push({ seed: answer.seed, ...answer.violation });
+    for (const [name, count] of Object.entries(answer.faults)) {
+      const sum = isFaultName(name) ? this.#faults.get(name) : undefined;
+      if (sum === undefined) continue;
+      sum.offered += count.offered;
+      sum.injected += count.injected;
+      sum.effective += count.effective;
     }
-    for (const [name, count] of result.sometimes)
+    for (const [name, count] of Object.entries(answer.sometimes))
       this.#sometimes.set(name, (this.#sometimes.get(name) ?? 0) + count);
   }
 
-  summary(seconds: number): Summary {
+  get seeds(): number {
+    return this.#seeds;
+  }
+
+  summary(elapsedMs: number): Summary {
     return {
       seeds: this.#seeds,
       failed: this.#failed,
-      seedsPerSecond: Math.round((this.#seeds / seconds) * 10) / 10,
+      seedsPerSecond: Math.round((this.#seeds * 10_000) / Math.max(1, elapsedMs)) / 10,
       simulatedSeconds: Math.round(this.#simulatedMs / 1000),
       steps: this.#steps,
       faults: Object.fromEntries(this.#faults),
       sometimes: Object.fromEntries([...this.#sometimes].toSorted(([a], [b]) => (a < b ? -1 : 1))),
       hash: this.#hash.digest(),
     };
-  }
-
-  /** A few lines for people. */
-  text(summary: Summary): string {
-    const faults = Object.entries(summary.faults).map(
-      ([name, { offered, injected, effective }]) => `${name} ${offered}/${injected}/${effective}`,
-    );
-    return [
-      `${summary.seeds} seeds, ${summary.failed.length} failed, ${summary.seedsPerSecond} seeds/s, ${summary.simulatedSeconds} simulated seconds, ${summary.steps} steps, hash ${summary.hash}`,
-      `faults (offered/injected/effective): ${faults.join(', ')}`,
-      `sometimes: ${Object.entries(summary.sometimes)
-        .map(([name, count]) => `${name} ${count}`)
-        .join(', ')}`,
-    ].join('\n');
   }
 }

@@ -102,18 +102,14 @@ export class Scheduler {
     return oldest !== undefined && this.#nowMs - oldest.dueMs > DUE_MS_MAX;
   }
 
+  /** Moves what has come due. What nobody waits for any more takes no part in the choice of the next. */
   #wake(): void {
-    if (this.#due.length === 0) {
-      const first = this.#waiting.peek();
-      if (first === null) return;
-      this.#nowMs = Math.max(this.#nowMs, first.dueMs);
-    }
-    for (
-      let next = this.#waiting.peek();
-      next !== null && next.dueMs <= this.#nowMs;
-      next = this.#waiting.peek()
-    ) {
+    for (let next = this.#waiting.peek(); next !== null; next = this.#waiting.peek()) {
+      const isWanted = next.isWanted();
+      if (isWanted && next.dueMs > this.#nowMs && this.#due.length > 0) return;
       this.#waiting.pop();
+      if (!isWanted) continue;
+      this.#nowMs = Math.max(this.#nowMs, next.dueMs);
       this.#due.push(next);
     }
   }

@@ -2,8 +2,10 @@
 import type { Prng } from './prng.ts';
 import type { Task } from './scheduler.ts';
 
+export const strategyNames = ['random', 'fifo', 'priority'] as const;
+export type StrategyName = (typeof strategyNames)[number];
+
 export interface Strategy {
-  readonly name: string;
   /** The index of one of `due`, which is not empty. */
   choose(due: readonly Task[]): number;
 }
@@ -11,11 +13,9 @@ export interface Strategy {
 /** One in so many steps puts the priority of what it has chosen last. */
 const PRIORITY_CHANGE_STEPS = 100;
 
-export function createStrategy(random: Prng): Strategy {
-  const kind = random.fraction();
-  if (kind < 0.5) return { name: 'random', choose: (due) => random.below(due.length) };
-  if (kind < 0.65) return { name: 'fifo', choose: () => 0 };
-  return new PriorityStrategy(random);
+export function createStrategy(name: StrategyName, random: Prng): Strategy {
+  if (name === 'priority') return new PriorityStrategy(random);
+  return { choose: name === 'fifo' ? () => 0 : (due) => random.below(due.length) };
 }
 
 /**
@@ -23,7 +23,6 @@ export function createStrategy(random: Prng): Strategy {
  * one-sided progress with few changes, where random order would interleave everything all the time (PCT).
  */
 class PriorityStrategy implements Strategy {
-  readonly name = 'priority';
   readonly #random: Prng;
   /** By actor, then by site. */
   readonly #priorities = new Map<string, Map<string, number>>();

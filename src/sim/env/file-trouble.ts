@@ -1,7 +1,9 @@
-/** What a disk does to those who use it. */
+/** What a disk, and whoever pulls the plug, does to those who use files. */
+import type { Bytes } from '../../base/bytes.ts';
 import { SystemError } from '../../env/system-error.ts';
 import { volumeOf } from '../disk/paths.ts';
-import type { Machine } from '../machine.ts';
+import type { FaultName } from '../fault-names.ts';
+import type { SimProcess } from '../process.ts';
 
 const WRITING: ReadonlySet<string> = new Set([
   'write',
@@ -27,41 +29,97 @@ const ALLOCATING: ReadonlySet<string> = new Set([
 const SLOW_MS_MAX = 20_000;
 const JITTER_MS_MAX = 0.3;
 const SYNC_MS_MAX = 4;
+/** Of another machine: what it stores is checked by digests, and its refusals are told as the store's. */
+const STORE = '/store/';
+/** In the store and not checked by a digest: whoever reads it believes it. */
+const UNCHECKED = '/store/ownership';
+/** A disk writes whole blocks to the wrong place. */
+const MISDIRECTED_BYTES = 4096;
 
-export interface FileTrouble {
-  /** @throws SystemError when the call is to fail. */
-  before(site: string, path: string): void;
+/** What file calls of one process meet. */
+export class FileTrouble {
+  readonly #process: SimProcess;
+
+  constructor(process: SimProcess) {
+    this.#process = process;
+  }
+
+  /** Does what a call does, unless that is to fail. @throws SystemError. */
+  around<T>(site: string, path: string, act: () => T): T {
+    this.#failBefore(site, path);
+    if (!WRITING.has(site) || !this.#process.label.startsWith('kelpied')) return act();
+    const { machine } = this.#process;
+    if (this.#strikes('crash_before_write', site)) {
+      machine.kill(this.#process);
+      // Nobody hears it: the process is gone.
+      throw new SystemError('EINTR', site, path);
+    }
+    const isLast = this.#strikes('crash_after_write', site);
+    const value = act();
+    if (isLast) machine.kill(this.#process);
+    return value;
+  }
+
   /** How long the call is put off. */
-  delayMs(site: string): number;
+  delayMs(site: string): number {
+    const { faults, random } = this.#process.machine;
+    const strike = faults.strike('storage_latency', `${this.#process.label} ${site}`);
+    strike?.tookEffect();
+    if (strike !== null) return strike.random.fraction() ** 3 * SLOW_MS_MAX;
+    return random.fraction() * (SYNCING.has(site) ? SYNC_MS_MAX : JITTER_MS_MAX);
+  }
+
+  /** How many bytes of a write arrive; fewer than all when it then fails. */
+  partOf(length: number): number {
+    const strike = this.#process.machine.faults.strike('storage_partial_write', this.#process.label);
+    if (strike === null || length < 2) return length;
+    strike.tookEffect();
+    return strike.random.between(0, length - 1);
+  }
+
+  /** Where a write really goes. */
+  placeOf(path: string, offset: number, length: number): number {
+    if (!isChecked(path) || length < MISDIRECTED_BYTES) return offset;
+    const { faults } = this.#process.machine;
+    const strike = faults.strike('storage_misdirected_write', this.#process.label);
+    if (strike === null) return offset;
+    strike.tookEffect();
+    faults.damagedStore();
+    return offset + MISDIRECTED_BYTES;
+  }
+
+  /** Bytes on their way from a disk. */
+  corrupt(path: string, bytes: Bytes): void {
+    if (!isChecked(path) || bytes.byteLength === 0) return;
+    const strike = this.#process.machine.faults.strike('storage_corruption', this.#process.label);
+    if (strike === null) return;
+    strike.tookEffect();
+    const at = strike.random.below(bytes.byteLength);
+    bytes[at] = (bytes[at] ?? 0) ^ (1 << strike.random.below(8));
+  }
+
+  #failBefore(site: string, path: string): void {
+    const isStore = path.startsWith(STORE);
+    if (WRITING.has(site)) this.#fail(isStore ? 'teleport_upload_fail' : 'storage_write_fail', site, path);
+    if (READING.has(site)) this.#fail(isStore ? 'teleport_download_fail' : 'storage_read_fail', site, path);
+    if (SYNCING.has(site)) this.#fail('storage_fsync_fail', site, path);
+    const { machine } = this.#process;
+    if (!ALLOCATING.has(site) || volumeOf(machine, path).capacityBytes > 0) return;
+    machine.faults.tookEffect('disk_full');
+    throw new SystemError('ENOSPC', site, path);
+  }
+
+  #fail(name: FaultName, site: string, path: string): void {
+    if (this.#strikes(name, site)) throw new SystemError('EIO', site, path);
+  }
+
+  #strikes(name: FaultName, site: string): boolean {
+    const strike = this.#process.machine.faults.strike(name, `${this.#process.label} ${site}`);
+    strike?.tookEffect();
+    return strike !== null;
+  }
 }
 
-/** Simulated programs other than the daemon see no trouble: `isFragile` says whose calls may fail. */
-export function fileTrouble(machine: Machine): FileTrouble {
-  const { faults, random } = machine;
-  const fail = (
-    name: 'storage_write_fail' | 'storage_read_fail' | 'storage_fsync_fail',
-    site: string,
-    path: string,
-  ): void => {
-    if (!faults.hits(name)) return;
-    faults.tookEffect(name);
-    throw new SystemError('EIO', site, path);
-  };
-  return {
-    before: (site, path) => {
-      if (WRITING.has(site)) fail('storage_write_fail', site, path);
-      if (READING.has(site)) fail('storage_read_fail', site, path);
-      if (SYNCING.has(site)) fail('storage_fsync_fail', site, path);
-      if (!ALLOCATING.has(site) || volumeOf(machine, path).capacityBytes > 0) return;
-      faults.tookEffect('disk_full');
-      throw new SystemError('ENOSPC', site, path);
-    },
-    delayMs: (site) => {
-      if (faults.hits('storage_latency')) {
-        faults.tookEffect('storage_latency');
-        return random.fraction() ** 3 * SLOW_MS_MAX;
-      }
-      return random.fraction() * (SYNCING.has(site) ? SYNC_MS_MAX : JITTER_MS_MAX);
-    },
-  };
+function isChecked(path: string): boolean {
+  return path.startsWith(STORE) && !path.startsWith(UNCHECKED) && !path.endsWith('.json');
 }

@@ -51,7 +51,11 @@ export class SimFileHandle implements FileHandle {
   }
 
   async read(into: Bytes, offset: number): Promise<number> {
-    return this.#call('read', () => this.#file.inode.contents.read(into, offset));
+    return this.#call('read', () => {
+      const count = this.#file.inode.contents.read(into, offset);
+      this.#trouble.corrupt(this.#file.path, into.subarray(0, count));
+      return count;
+    });
   }
 
   async write(bytes: Bytes, offset: number): Promise<void> {
@@ -67,6 +71,7 @@ export class SimFileHandle implements FileHandle {
         if (count < length) throw new SystemError('EIO', 'read', this.#file.path);
         start += length;
       }
+      this.#trouble.corrupt(this.#file.path, into.subarray(0, start));
     });
   }
 
@@ -106,10 +111,13 @@ export class SimFileHandle implements FileHandle {
     return this.#process.call('files.close', () => undefined);
   }
 
-  #write(bytes: Bytes, offset: number): void {
+  /** @throws SystemError, then with some of the bytes written, or none. */
+  #write(all: Bytes, offset: number): void {
     this.#requireWritable('write');
-    const { inode, volume, mode } = this.#file;
-    const at = mode === 'a' ? inode.contents.sizeBytes : offset;
+    const { inode, volume, mode, path } = this.#file;
+    const bytes = all.subarray(0, this.#trouble.partOf(all.byteLength));
+    const place = this.#trouble.placeOf(path, offset, bytes.byteLength);
+    const at = mode === 'a' ? inode.contents.sizeBytes : place;
     volume.allocate(
       inode,
       inode.contents.allocatedBytes + inode.contents.newPages(at, bytes.byteLength) * PAGE_BYTES,
@@ -118,6 +126,7 @@ export class SimFileHandle implements FileHandle {
     inode.modifiedMs = this.#process.machine.wallOffsetMs + this.#process.machine.scheduler.nowMs;
     for (let page = Math.floor(at / PAGE_BYTES); page * PAGE_BYTES < at + bytes.byteLength; page += 1)
       inode.dirty.add(page);
+    if (bytes.byteLength < all.byteLength) throw new SystemError('EIO', 'write', path);
   }
 
   #requireWritable(act: string): void {
@@ -125,14 +134,14 @@ export class SimFileHandle implements FileHandle {
   }
 
   #call<T>(site: string, act: () => T): Promise<T> {
+    const { path } = this.#file;
     return this.#process.call(
       `files.${site}`,
       () => {
-        if (!this.#isOpen) throw new SystemError('EBADF', site, this.#file.path);
-        this.#trouble.before(site, this.#file.path);
-        return act();
+        if (!this.#isOpen) throw new SystemError('EBADF', site, path);
+        return this.#trouble.around(site, path, act);
       },
-      { delayMs: this.#trouble.delayMs(site) },
+      { delayMs: this.#trouble.delayMs(site), subject: path },
     );
   }
 }

@@ -9,8 +9,7 @@ import type { Place } from '../disk/paths.ts';
 import type { Volume } from '../disk/volume.ts';
 import type { SimProcess } from '../process.ts';
 import { SimFileHandle, statOf } from './sim-file-handle.ts';
-import { fileTrouble } from './file-trouble.ts';
-import type { FileTrouble } from './file-trouble.ts';
+import { FileTrouble } from './file-trouble.ts';
 import { openProcFile } from './proc-files.ts';
 
 const OVERWRITE_MODES: ReadonlySet<OpenMode> = new Set<OpenMode>(['w', 'wx', 'a']);
@@ -24,7 +23,7 @@ export class SimFiles implements Files {
 
   constructor(process: SimProcess) {
     this.#process = process;
-    this.#trouble = fileTrouble(process.machine);
+    this.#trouble = new FileTrouble(process);
   }
 
   async open(path: string, mode: OpenMode, permissions = 0o600): Promise<FileHandle> {
@@ -56,6 +55,7 @@ export class SimFiles implements Files {
       if (inode.contents.sizeBytes > sizeBytesMax) throw new SystemError('EFBIG', 'readFile', path);
       const bytes = new Uint8Array(inode.contents.sizeBytes);
       inode.contents.read(bytes, 0);
+      this.#trouble.corrupt(path, bytes);
       return bytes;
     });
   }
@@ -226,14 +226,11 @@ export class SimFiles implements Files {
   }
 
   #call<T>(site: string, path: string, act: () => T, costMs?: number): Promise<T> {
-    return this.#process.call(
-      `files.${site}`,
-      () => {
-        this.#trouble.before(site, path);
-        return act();
-      },
-      { ...(costMs === undefined ? {} : { costMs }), delayMs: this.#trouble.delayMs(site) },
-    );
+    return this.#process.call(`files.${site}`, () => this.#trouble.around(site, path, act), {
+      ...(costMs === undefined ? {} : { costMs }),
+      delayMs: this.#trouble.delayMs(site),
+      subject: path,
+    });
   }
 
   #make(volume: Volume, directory: DirectoryInode, name: string, mode: number): FileInode {

@@ -3,6 +3,8 @@ import type { HttpRequest, HttpResponse } from '../../env/http.ts';
 import type { Connection, Sockets } from '../../env/sockets.ts';
 import { SystemError } from '../../env/system-error.ts';
 import type { Faults } from '../faults.ts';
+import type { SimProcess } from '../process.ts';
+import { serverOf } from './sim-sockets.ts';
 import { bodyFrames, FrameReader, FrameWriter, headFrame, headOf } from './http-frames.ts';
 import type { Head } from './http-frames.ts';
 
@@ -16,19 +18,28 @@ const NO_BYTES: Bytes = new Uint8Array(0);
 /** One request on a connection of its own. */
 export async function sendRequest(
   sockets: Sockets,
-  faults: Faults,
+  process: SimProcess,
   request: HttpRequest,
 ): Promise<HttpResponse> {
   const { signal } = request;
   signal?.throwIfAborted();
   const connection = await sockets.connect(request.target.address, signal);
-  const exchange = new ClientExchange(connection, faults, request);
-  return exchange.begin();
+  const answer = await new ClientExchange(connection, process, request).begin();
+  tellAnswer(process, request, answer.status);
+  return answer;
+}
+
+/** For traces: what was asked, and what was said. */
+function tellAnswer(process: SimProcess, { method, path, target }: HttpRequest, status: number): void {
+  const { label, machine } = process;
+  const to = serverOf(machine, target.address);
+  machine.tell({ kind: 'message', text: `${method} ${path} → ${status}`, lane: label, to });
 }
 
 class ClientExchange {
   readonly #connection: Connection;
   readonly #faults: Faults;
+  readonly #who: string;
   readonly #request: HttpRequest;
   readonly #frames: FrameReader;
   /** Rejects when the signal is aborted or the request's body fails; never resolves. */
@@ -36,9 +47,10 @@ class ClientExchange {
   #bodyIterator: AsyncIterator<Bytes> | null = null;
   #isOver = false;
 
-  constructor(connection: Connection, faults: Faults, request: HttpRequest) {
+  constructor(connection: Connection, { label, machine }: SimProcess, request: HttpRequest) {
     this.#connection = connection;
-    this.#faults = faults;
+    this.#faults = machine.faults;
+    this.#who = label;
     this.#request = request;
     this.#frames = new FrameReader(connection);
     this.#failure.promise.catch(() => undefined);
@@ -79,8 +91,9 @@ class ClientExchange {
   }
 
   async #next(): ReturnType<FrameReader['next']> {
-    if (this.#faults.hits('http_connection_lost')) {
-      this.#faults.tookEffect('http_connection_lost');
+    const strike = this.#faults.strike('http_connection_lost', this.#who);
+    if (strike !== null) {
+      strike.tookEffect();
       this.#connection.close();
       throw new SystemError('ECONNRESET', 'read', 'http');
     }

@@ -82,10 +82,11 @@ export class SimProcesses implements Processes {
   #start(options: SpawnOptions): Child {
     const { machine } = this.#process;
     const { command, args } = options;
-    const program = machine.programs.get(command.split('/').at(-1) ?? '');
+    const name = command.split('/').at(-1) ?? '';
+    const program = machine.programs.get(name);
     if (program === undefined) throw new SystemError('ENOENT', 'spawn', command);
     if (typeof options.output === 'object') touch(this.#process, options.output.path);
-    const child = machine.startProcess([command, ...args]);
+    const child = machine.startProcess([command, ...args], `${name} ${siteOf(this.#process.label)}`);
     const isCaptured = options.output === 'capture';
     const streams: StandardStreams = {
       stdin: options.stdin === 'pipe' ? new Pipe() : null,
@@ -153,4 +154,9 @@ function touch({ machine }: SimProcess, path: string): void {
     name: place.name,
     inode: place.volume.newFile(0o600, machine.scheduler.nowMs),
   });
+}
+
+/** A child belongs to the site of its parent, which ends the parent's label. */
+function siteOf(label: string): string {
+  return label.slice(label.lastIndexOf(' ') + 1);
 }

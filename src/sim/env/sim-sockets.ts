@@ -3,7 +3,7 @@ import { assert } from '../../base/assert.ts';
 import { utf8 } from '../../base/bytes.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import type { Connection, Listener, SocketAddress, Sockets } from '../../env/sockets.ts';
-import { SystemError } from '../../env/system-error.ts';
+import { isSystemError, SystemError } from '../../env/system-error.ts';
 import { locate, lookup } from '../disk/paths.ts';
 import type { Machine } from '../machine.ts';
 import type { SimProcess } from '../process.ts';
@@ -32,9 +32,16 @@ export class SimSockets implements Sockets {
       (done) => {
         // Nobody answers there, not even with a refusal.
         if (address.kind === 'tcp' && !isLocal(address.host)) return;
-        done(() => connectTo(this.#process, findListener(this.#process.machine, address)));
+        done(() => {
+          const { machine, label } = this.#process;
+          const strike = machine.faults.strike('socket_refused', label);
+          strike?.tookEffect();
+          // A listener whose queue is full.
+          if (strike !== null) throw new SystemError('EAGAIN', 'connect', subjectOf(address));
+          return connectTo(this.#process, findListener(machine, address));
+        });
       },
-      { signal },
+      { signal, subject: subjectOf(address) },
     );
   }
 
@@ -91,6 +98,16 @@ export function findListener(machine: Machine, address: SocketAddress): SimListe
   return listener;
 }
 
+/** Who listens at an address; null when nobody does. */
+export function serverOf(machine: Machine, address: SocketAddress): string | null {
+  try {
+    return findListener(machine, address).process.label;
+  } catch (error) {
+    if (isSystemError(error)) return null;
+    throw error;
+  }
+}
+
 function keyOf(machine: Machine, address: SocketAddress): string {
   if (address.kind === 'tcp') return `tcp ${address.port}`;
   const { volume, inode } = lookup(machine, address.path, 'connect');
@@ -132,6 +149,10 @@ class SimConnection implements Connection {
     this.#isReading = true;
     try {
       return await this.#incoming.read(this.#process, 'sockets.read');
+    } catch (error) {
+      // The other side hears of it too.
+      this.#drop();
+      throw error;
     } finally {
       this.#isReading = false;
     }

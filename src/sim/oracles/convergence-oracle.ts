@@ -7,8 +7,9 @@ import type { DaemonClient } from '../../cli/daemon-client.ts';
 import { routes } from '../../daemon/api/routes.ts';
 import type { VmView } from '../../daemon/api/vms.ts';
 import { volumeOf } from '../disk/paths.ts';
+import { Prng } from '../prng.ts';
 import type { VmModel } from '../workload/vm-model.ts';
-import { countOf } from '../workload/person.ts';
+import { countOf } from '../workload/acts.ts';
 import { STORE_PATH } from '../world/world.ts';
 import type { Site, World } from '../world/world.ts';
 import { directoryIn } from './store-view.ts';
@@ -20,6 +21,9 @@ const quiet = {
   onProgress: async (): Promise<void> => undefined,
   onNotice: async (): Promise<void> => undefined,
 };
+
+/** How bytes that are not what was written are refused. */
+const damageCodes = ['package_corrupt', 'image_corrupt', 'snapshot_corrupt'] as const;
 
 interface Place {
   readonly site: Site;
@@ -84,19 +88,30 @@ export class ConvergenceOracle {
         `${vm.name} is on ${here.map(({ site }) => site.name).join(' and ')}`,
       );
     const [place] = here;
-    const host = place ?? this.#world.random.pick(this.#places);
-    try {
-      await this.#bringUp(vm, host.daemon, place?.view ?? null);
-      const count = await countOf(host.daemon, vm.name);
-      if (count < vm.floor)
-        truth.violated('lost-time', `${vm.name} counts ${count}, though ${vm.floor} was acknowledged`);
-      truth.mark(place === undefined ? 'converged at rest' : `converged ${place.view.state}`);
-    } catch (error) {
-      truth.violated(
-        'lost-vm',
-        `${vm.name} (${place?.view.state ?? 'on no host'}) cannot be brought up: ${String(error)}`,
-      );
+    const hosts = place === undefined ? this.#shuffledPlaces(vm.name) : [place];
+    for (const [index, host] of hosts.entries()) {
+      try {
+        await this.#bringUp(vm, host.daemon, place?.view ?? null);
+        const count = await countOf(host.daemon, vm.name);
+        if (count < vm.floor)
+          truth.violated('lost-time', `${vm.name} counts ${count}, though ${vm.floor} was acknowledged`);
+        return truth.mark(place === undefined ? 'converged at rest' : `converged ${place.view.state}`);
+      } catch (error) {
+        // Not every host has the image; one that has is enough.
+        if (isKelpieError(error, 'image_not_found') && index < hosts.length - 1) continue;
+        if (this.#world.faults.hasDamagedStore && isKelpieError(error, ...damageCodes))
+          return truth.mark('damage was refused');
+        return truth.violated(
+          'lost-vm',
+          `${vm.name} (${place?.view.state ?? 'on no host'}) cannot be brought up: ${String(error)}`,
+        );
+      }
     }
+  }
+
+  #shuffledPlaces(name: string): readonly Place[] {
+    const isReversed = Prng.named(this.#world.seed, `converge ${name}`).chance(0.5);
+    return isReversed ? this.#places.toReversed() : this.#places;
   }
 
   async #bringUp(vm: VmModel, daemon: DaemonClient, view: VmView | null): Promise<void> {

@@ -1,69 +1,95 @@
-/** Crashes and other troubles that come by themselves, at drawn moments, for as long as faults are on. */
-import type { Prng } from '../prng.ts';
+/** Crashes and other troubles that come by themselves, at their planned times, for as long as faults are on. */
+import { Prng } from '../prng.ts';
+import type { Trouble, TroubleName } from '../plan.ts';
 import type { Site, World } from '../world/world.ts';
 
-const PAUSE_MS_MAX = 4000;
 const DOWN_MS_MAX = 3000;
 const FULL_MS_MAX = 4000;
 const CLOCK_JUMP_MS_MAX = 3_600_000;
 
 export class Nemesis {
   readonly #world: World;
-  readonly #random: Prng;
   /** Called when a site is to be up again, a person at it too. */
   readonly #onPower: (site: Site) => void;
+  /** What came in time. */
+  readonly done: Trouble[] = [];
+  #underWay: Promise<void> = Promise.resolve();
 
   constructor(world: World, onPower: (site: Site) => void) {
     this.#world = world;
-    this.#random = world.random.split('nemesis');
     this.#onPower = onPower;
   }
 
-  /** Keeps daemons up, with pauses, and brings trouble until faults are over. */
-  async work(): Promise<void> {
-    const { faults } = this.#world;
-    while (faults.isOn) {
-      await this.#world.sleep(this.#random.fraction() * PAUSE_MS_MAX);
+  /** Until faults end; then it may never come back. */
+  async work(troubles: readonly Trouble[]): Promise<void> {
+    const { faults, scheduler } = this.#world;
+    for (const trouble of troubles) {
       if (!faults.isOn) return;
-      const site = this.#random.pick(this.#world.sites);
-      if (faults.hits('daemon_crash')) this.#crashDaemon(site);
-      if (faults.hits('vmm_crash')) this.#crashVmm(site);
-      if (faults.hits('host_power_loss')) await this.#losePower(site);
-      if (faults.hits('disk_full')) await this.#fillDisk(site);
-      if (faults.hits('clock_jump')) this.#jumpClock(site);
+      await this.#world.sleep(Math.max(0, trouble.atMs - scheduler.nowMs), () => faults.isOn);
+      this.done.push(trouble);
+      this.#underWay = this.#bring(trouble);
+      await this.#underWay;
     }
   }
 
-  #crashDaemon(site: Site): void {
-    if (site.daemon?.isAlive !== true) return;
-    this.#world.faults.tookEffect('daemon_crash');
-    site.machine.kill(site.daemon);
+  /** Resolves when what was full is not, and what was down is up. */
+  async untilOver(): Promise<void> {
+    await this.#underWay;
   }
 
-  #crashVmm(site: Site): void {
-    const vmms = site.machine.processes.filter(({ args }) => args[0]?.includes('qemu-system') === true);
-    if (vmms.length === 0) return;
-    this.#world.faults.tookEffect('vmm_crash');
-    site.machine.kill(this.#random.pick(vmms));
+  async #bring(trouble: Trouble): Promise<void> {
+    const { faults } = this.#world;
+    faults.planned(trouble.name);
+    const isHit = await this.#acts[trouble.name](this.#world.site(trouble.site), trouble);
+    if (isHit) faults.tookEffect(trouble.name);
   }
 
-  async #losePower(site: Site): Promise<void> {
-    this.#world.faults.tookEffect('host_power_loss');
-    this.#world.losePower(site);
-    await this.#world.sleep(this.#random.fraction() * DOWN_MS_MAX);
-    for (const other of this.#world.sites) if (other.machine === site.machine) this.#onPower(other);
-  }
-
-  async #fillDisk({ machine }: Site): Promise<void> {
-    const volume = this.#random.pick([...machine.volumes.values()]);
-    const { capacityBytes } = volume;
-    volume.capacityBytes = 0;
-    await this.#world.sleep(this.#random.fraction() * FULL_MS_MAX);
-    volume.capacityBytes = capacityBytes;
-  }
-
-  #jumpClock({ machine }: Site): void {
-    this.#world.faults.tookEffect('clock_jump');
-    machine.wallOffsetMs += (this.#random.fraction() - 0.5) * CLOCK_JUMP_MS_MAX;
-  }
+  /** Each says whether somebody was hit. */
+  readonly #acts: Readonly<Record<TroubleName, (site: Site, trouble: Trouble) => Promise<boolean>>> = {
+    daemon_crash: async ({ machine, daemon }) => {
+      if (daemon?.isAlive !== true) return false;
+      this.#world.truth.tell('fault', 'daemon_crash', daemon.label);
+      machine.kill(daemon);
+      return true;
+    },
+    vmm_crash: async ({ machine }, { share }) => {
+      const vmms = machine.processes.filter(({ args }) => args[0]?.includes('qemu-system') === true);
+      const vmm = vmms[Math.floor(share * vmms.length)];
+      if (vmm === undefined) return false;
+      this.#world.truth.tell('fault', 'vmm_crash', vmm.label);
+      machine.kill(vmm);
+      return true;
+    },
+    vm_crash: async ({ home }, { share }) => {
+      const guests = this.#world.truth.runningIn(home);
+      const guest = guests[Math.floor(share * guests.length)];
+      guest?.crash();
+      return guest !== undefined;
+    },
+    host_power_loss: async (site, { share, atMs }) => {
+      const { machine } = site;
+      this.#world.truth.tell('fault', 'host_power_loss', machine.name);
+      this.#world.losePower(site, Prng.named(this.#world.seed, `power ${atMs}`));
+      await this.#world.sleep(share * DOWN_MS_MAX);
+      for (const other of this.#world.sites) if (other.machine === machine) this.#onPower(other);
+      return true;
+    },
+    disk_full: async ({ machine }, { share }) => {
+      const volumes = [...machine.volumes.values()];
+      const volume = volumes[Math.floor(share * 997) % volumes.length];
+      if (volume === undefined) return false;
+      this.#world.truth.tell('fault', `disk_full ${volume.name}`, machine.name);
+      const { capacityBytes } = volume;
+      volume.capacityBytes = 0;
+      await this.#world.sleep(share * FULL_MS_MAX);
+      volume.capacityBytes = capacityBytes;
+      // Who is refused counts it.
+      return false;
+    },
+    clock_jump: async ({ machine }, { share }) => {
+      machine.wallOffsetMs += (share - 0.5) * CLOCK_JUMP_MS_MAX;
+      this.#world.truth.tell('fault', 'clock_jump', machine.name);
+      return true;
+    },
+  };
 }

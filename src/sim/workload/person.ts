@@ -1,225 +1,131 @@
-/** A person at a site: random commands through the real client of the daemon. Every refusal with a code is fine; an `internal` one is not. */
+/** A person at a site: one command after the other. Every refusal with a code is fine; an `internal` one is not. */
 import { isKelpieError } from '../../base/errors.ts';
-import { fromUtf8, utf8 } from '../../base/bytes.ts';
 import type { DaemonClient } from '../../cli/daemon-client.ts';
-import { encodeExecFrame } from '../../daemon/api/exec-frames.ts';
-import { routes } from '../../daemon/api/routes.ts';
+import type { ActName, PlannedAct } from '../plan.ts';
 import type { Prng } from '../prng.ts';
-import { STORE_PATH } from '../world/world.ts';
+import type { SimProcess } from '../process.ts';
 import type { Site, World } from '../world/world.ts';
+import { createActs } from './acts.ts';
+import type { Act } from './acts.ts';
+import type { Decision, Script } from './script.ts';
 import { newVmModel } from './vm-model.ts';
 import type { VmModel } from './vm-model.ts';
 
-const THINK_MS_MAX = 1500;
 const PATIENCE_MS_MAX = 3000;
 const VMS_MAX = 2;
-const quiet = {
-  onProgress: async (): Promise<void> => undefined,
-  onNotice: async (): Promise<void> => undefined,
-};
-
-type ActName =
-  | 'up'
-  | 'snapshot'
-  | 'teleport'
-  | 'restoreFromStore'
-  | 'restoreLocal'
-  | 'count'
-  | 'pause'
-  | 'resume'
-  | 'stop'
-  | 'start'
-  | 'remove'
-  | 'shutdown';
-
-type Act = (vm: VmModel, signal: AbortSignal | undefined) => Promise<void>;
+const nothing: Decision = { name: 'none', vm: null, isBold: false };
+/** How often the bold form of a command is chosen. */
+const boldChances: Readonly<Partial<Record<ActName, number>>> = { restoreLocal: 0.7, stop: 0.3 };
 
 export class Person {
+  readonly process: SimProcess;
   readonly #world: World;
-  readonly #place: string;
-  readonly #hasImage: boolean;
-  readonly #random: Prng;
+  readonly #site: Site;
   readonly #vms: VmModel[];
-  readonly #daemon: DaemonClient;
+  readonly #acts: Readonly<Record<ActName, Act>>;
 
-  constructor(world: World, site: Site, vms: VmModel[], daemon: DaemonClient) {
+  constructor(world: World, site: Site, vms: VmModel[]) {
+    const { process, daemon }: { process: SimProcess; daemon: DaemonClient } = world.client(site);
+    this.process = process;
     this.#world = world;
-    this.#place = site.name;
-    this.#hasImage = site.hasImage;
+    this.#site = site;
     this.#vms = vms;
-    this.#daemon = daemon;
-    this.#random = world.random.split(`person ${site.name}`);
+    this.#acts = createActs(world, site, daemon);
   }
 
-  /** One command after the other until `isOver`. */
-  async work(isOver: () => boolean, onAct: () => void): Promise<void> {
-    while (!isOver()) {
-      await this.#world.sleep(this.#random.fraction() * THINK_MS_MAX);
-      const vm = this.#chooseVm();
-      if (vm === null) continue;
-      onAct();
-      await this.#actOnce(vm);
+  /** Until the script is over, or the person's process ends. */
+  async work(script: Script): Promise<void> {
+    for (let turn = script.next(this.#site.name); turn !== null; turn = script.next(this.#site.name)) {
+      await this.#world.sleep(turn.thinkMs);
+      if (!this.process.isAlive) return;
+      const act = turn.decide((random) => this.#choose(random));
+      if (act === null) return;
+      if (act.name !== 'none') await this.#actOnce(act, act.name);
     }
   }
 
-  async #actOnce(model: VmModel): Promise<void> {
-    const name = model.isCreated ? this.#chooseAct(model) : 'up';
-    this.#world.truth.mark(`asked ${name}`);
+  async #actOnce({ vm, isBold }: PlannedAct, name: ActName): Promise<void> {
+    const model = this.#vms.find((known) => known.name === vm) ?? (name === 'up' ? this.#newVm() : null);
+    if (model === null) return;
+    const { truth } = this.#world;
+    truth.mark(`asked ${name}`);
+    truth.tell('person', `${name} ${model.name}`, this.#lane);
     try {
-      await this.#acts[name](model, this.#patience());
-      this.#world.truth.mark(`done ${name}`);
+      await this.#acts[name](model, isBold, this.#patience());
+      truth.mark(`done ${name}`);
+      truth.tell('person', `${name} done`, this.#lane);
     } catch (error) {
       this.#onRefusal(name, error);
     }
   }
 
   #onRefusal(name: ActName, error: unknown): void {
-    if (isKelpieError(error)) {
-      this.#world.truth.mark(`${name}: ${error.code}`);
-      if (error.code === 'internal')
-        this.#world.truth.violated('internal-error', `${name}: ${error.message}`);
-      return;
-    }
-    // The client's own abort, a connection that broke in the middle of an answer.
-    this.#world.truth.mark(`${name}: connection lost`);
+    const { truth } = this.#world;
+    // Not a `KelpieError`: the client's own abort, a connection that broke in the middle of an answer.
+    const reason = isKelpieError(error) ? error.code : 'connection lost';
+    truth.mark(`${name}: ${reason}`);
+    truth.tell('person', `${name} refused: ${reason}`, this.#lane);
+    if (isKelpieError(error, 'internal')) truth.violated('internal-error', `${name}: ${error.message}`);
   }
 
   /** Sometimes a person presses Ctrl-C. */
   #patience(): AbortSignal | undefined {
-    const { faults } = this.#world;
-    if (!faults.hits('http_client_gone')) return undefined;
+    const strike = this.#world.faults.strike('http_client_gone', this.#lane);
+    if (strike === null) return undefined;
     const abort = new AbortController();
-    void this.#world.sleep(this.#random.fraction() ** 2 * PATIENCE_MS_MAX).then(() => {
-      faults.tookEffect('http_client_gone');
+    void this.#world.sleep(strike.random.fraction() ** 2 * PATIENCE_MS_MAX).then(() => {
+      strike.tookEffect();
       abort.abort(new Error('Ctrl-C'));
     });
     return abort.signal;
   }
 
-  /** Null when there is nothing to do here now. */
-  #chooseVm(): VmModel | null {
-    const known = this.#vms.filter(
-      (vm) => !vm.isRemovalAsked && (vm.isCreated || vm.birthplace === this.#place),
-    );
-    if (this.#hasImage && known.length < VMS_MAX && this.#random.chance(known.length === 0 ? 1 : 0.1))
-      return this.#newVm();
-    const isAnything = this.#random.chance(0.1);
-    const near = known.filter((vm) => isAnything || vm.place === null || vm.place === this.#place);
-    return near.length === 0 ? null : this.#random.pick(near);
+  #choose(random: Prng): Decision {
+    const { hasImage, name: place } = this.#site;
+    const known = this.#vms.filter((vm) => !vm.isRemovalAsked && (vm.isCreated || vm.birthplace === place));
+    if (hasImage && known.length < VMS_MAX && random.chance(known.length === 0 ? 1 : 0.1))
+      return { name: 'up', vm: null, isBold: false };
+    const isAnything = random.chance(0.1);
+    const near = known.filter((vm) => isAnything || vm.place === null || vm.place === place);
+    if (near.length === 0) return nothing;
+    const vm = random.pick(near);
+    const name = vm.isCreated ? chooseAct(random, vm.place, place) : 'up';
+    return { name, vm: vm.name, isBold: random.chance(boldChances[name] ?? 0) };
+  }
+
+  get #lane(): string {
+    return `person ${this.#site.name}`;
   }
 
   #newVm(): VmModel {
-    const model = newVmModel(`vm-${this.#vms.length}`, this.#place);
+    const model = newVmModel(`vm-${this.#vms.length}`, this.#site.name);
     this.#vms.push(model);
     return model;
   }
-
-  /** Mostly what makes sense where the VM seems to be, sometimes anything. */
-  #chooseAct(vm: VmModel): ActName {
-    const isAnything = this.#random.chance(0.1);
-    const isHere = isAnything || vm.place === this.#place;
-    const isAway = isAnything || vm.place !== this.#place;
-    const weights: readonly (readonly [ActName, number])[] = [
-      ['snapshot', isHere ? 5 : 0],
-      ['teleport', isHere ? 6 : 0],
-      ['restoreFromStore', vm.place === null ? 10 : isAway ? 1 : 0],
-      ['restoreLocal', isHere ? 3 : 0],
-      ['count', isHere ? 3 : 0.5],
-      ['pause', isHere ? 1 : 0],
-      ['resume', isHere ? 2 : 0],
-      ['stop', isHere ? 1 : 0],
-      ['start', isHere ? 2 : 0],
-      ['remove', isHere ? 0.3 : 0],
-      ['shutdown', 0.3],
-    ];
-    let left = this.#random.fraction() * weights.reduce((sum, [, weight]) => sum + weight, 0);
-    for (const [name, weight] of weights) {
-      left -= weight;
-      if (left < 0) return name;
-    }
-    return 'count';
-  }
-
-  get #acts(): Readonly<Record<ActName, Act>> {
-    const vmOf = (vm: VmModel): { parameters: { vm: string } } => ({ parameters: { vm: vm.name } });
-    const withSignal = (signal: AbortSignal | undefined): { signal?: AbortSignal } =>
-      signal === undefined ? {} : { signal };
-    return {
-      up: async (vm, signal) => {
-        const body = { name: vm.name, memoryMib: 128, diskMib: 64 };
-        const { vm: made } = await this.#daemon.operate(
-          routes.vmCreate,
-          { body, ...withSignal(signal) },
-          quiet,
-        );
-        vm.vmKey = made.id.replaceAll('-', '').slice(0, 12);
-        vm.isCreated = true;
-        vm.place = this.#place;
-      },
-      snapshot: async (vm, signal) => {
-        const before = this.#count(vm);
-        await this.#daemon.operate(
-          routes.snapshotCreate,
-          { ...vmOf(vm), body: { message: 'm' }, ...withSignal(signal) },
-          quiet,
-        );
-        vm.floor = Math.max(vm.floor, before);
-      },
-      teleport: async (vm, signal) => {
-        const before = this.#count(vm);
-        const body = { storeUrl: STORE_PATH, message: '', includeImage: true };
-        vm.place = null;
-        await this.#daemon.operate(routes.teleport, { ...vmOf(vm), body, ...withSignal(signal) }, quiet);
-        vm.floor = Math.max(vm.floor, before);
-      },
-      restoreFromStore: async (vm, signal) => {
-        const body = { storeUrl: STORE_PATH, vm: vm.name };
-        await this.#daemon.operate(routes.restoreFromStore, { body, ...withSignal(signal) }, quiet);
-        vm.place = this.#place;
-      },
-      restoreLocal: async (vm, signal) => {
-        const body = { replace: this.#random.chance(0.7) };
-        await this.#daemon.operate(routes.restoreLocal, { ...vmOf(vm), body, ...withSignal(signal) }, quiet);
-      },
-      count: async (vm) => void (await countOf(this.#daemon, vm.name)),
-      pause: async (vm) => void (await this.#daemon.call(routes.vmPause, vmOf(vm))),
-      resume: async (vm) => void (await this.#daemon.call(routes.vmResume, vmOf(vm))),
-      stop: async (vm) =>
-        void (await this.#daemon.call(routes.vmStop, {
-          ...vmOf(vm),
-          body: { force: this.#random.chance(0.3) },
-        })),
-      start: async (vm, signal) => {
-        // A boot goes on from the disk, not from memory: nothing is promised of the count.
-        vm.floor = 0;
-        await this.#daemon.operate(routes.vmStart, { ...vmOf(vm), ...withSignal(signal) }, quiet);
-      },
-      remove: async (vm) => {
-        vm.isRemovalAsked = true;
-        await this.#daemon.call(routes.vmRemove, { ...vmOf(vm), query: { force: true } });
-      },
-      shutdown: async () => void (await this.#daemon.call(routes.shutdown)),
-    };
-  }
-
-  /** What the guest has counted to by now, as the world knows: no state that is taken later is behind it. */
-  #count(vm: VmModel): number {
-    if (vm.vmKey === null) return 0;
-    const counts = this.#world.truth.running(vm.vmKey).map(({ count }) => count);
-    return Math.max(0, ...counts);
-  }
 }
 
-/** Runs `count` in a VM. */
-export async function countOf(daemon: DaemonClient, vm: string): Promise<number> {
-  const open = { start: { argv: ['count'] } };
-  async function* frames(): AsyncGenerator<Uint8Array> {
-    yield encodeExecFrame('open', utf8(JSON.stringify(open)));
+/** Mostly what makes sense where the VM seems to be, sometimes anything. */
+function chooseAct(random: Prng, vmPlace: string | null, place: string): ActName {
+  const isAnything = random.chance(0.1);
+  const isHere = isAnything || vmPlace === place;
+  const isAway = isAnything || vmPlace !== place;
+  const weights: readonly (readonly [ActName, number])[] = [
+    ['snapshot', isHere ? 5 : 0],
+    ['teleport', isHere ? 6 : 0],
+    ['restoreFromStore', vmPlace === null ? 10 : isAway ? 1 : 0],
+    ['restoreLocal', isHere ? 3 : 0],
+    ['count', isHere ? 3 : 0.5],
+    ['pause', isHere ? 1 : 0],
+    ['resume', isHere ? 2 : 0],
+    ['stop', isHere ? 1 : 0],
+    ['start', isHere ? 2 : 0],
+    ['remove', isHere ? 0.3 : 0],
+    ['shutdown', 0.3],
+  ];
+  let left = random.fraction() * weights.reduce((sum, [, weight]) => sum + weight, 0);
+  for (const [name, weight] of weights) {
+    left -= weight;
+    if (left < 0) return name;
   }
-  let text = '';
-  for await (const frame of await daemon.attach(vm, frames())) {
-    if (frame.kind === 'stdout') text += fromUtf8(frame.payload);
-    if (frame.kind === 'error') throw new Error(fromUtf8(frame.payload));
-  }
-  return Number(text);
+  return 'count';
 }

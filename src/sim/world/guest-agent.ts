@@ -10,11 +10,15 @@ import { encodeFrame, FRAME_HEADER_BYTES, frameTypes } from '../../guest/frame.t
 import type { FrameType } from '../../guest/frame.ts';
 import { FRAME_PAYLOAD_BYTES_MAX } from '../../guest/limits.ts';
 import { channelHeader, helloPayload, NONCE_BYTES, streams } from '../../guest/payloads.ts';
+import type { FaultName } from '../fault-names.ts';
+import type { Strike } from '../faults.ts';
 import { parseJson } from '../parse-json.ts';
 import type { Guest } from './guest.ts';
 
 const FRAME_START = 0x4b;
 const CRC_BYTES = 4;
+const NOISE_BYTES_MAX = 300;
+const EXEC_MS_MAX = 120_000;
 
 interface GuestRequest {
   readonly id: number;
@@ -33,7 +37,7 @@ export interface AgentWorld {
   readonly compute: PureCompute;
   readonly guest: Guest;
   readonly unixMs: () => number;
-  readonly failsRepair: () => boolean;
+  readonly strike: (name: FaultName) => Strike | null;
   readonly powerOff: () => void;
   readonly violated: (oracle: string, what: string) => void;
 }
@@ -43,6 +47,7 @@ export class GuestAgentEnd {
   #input: Bytes = new Uint8Array(0);
   #isSynced = false;
   #sessions = 0;
+  #delayMs = 0;
 
   constructor(world: AgentWorld) {
     this.#world = world;
@@ -53,8 +58,25 @@ export class GuestAgentEnd {
     this.#isSynced = false;
   }
 
+  /** How long what went out last takes. */
+  takeDelayMs(): number {
+    const delayMs = this.#delayMs;
+    this.#delayMs = 0;
+    return delayMs;
+  }
+
   /** Takes what came in; gives what goes out. */
   take(bytes: Bytes): Bytes {
+    const answer = this.#takeAll(bytes);
+    if (answer.byteLength === 0 || this.#isStruck('guest_silence')) return new Uint8Array(0);
+    const noise = this.#world.strike('guest_noise');
+    noise?.tookEffect();
+    return noise === null
+      ? answer
+      : concat([noise.random.bytes(noise.random.between(1, NOISE_BYTES_MAX)), answer]);
+  }
+
+  #takeAll(bytes: Bytes): Bytes {
     this.#input = concat([this.#input, bytes]);
     const out: Bytes[] = [];
     for (;;) {
@@ -129,7 +151,7 @@ export class GuestAgentEnd {
   #repair(request: GuestRequest): Bytes {
     const { guest } = this.#world;
     const generation = Number(request.params?.['generation']);
-    if (this.#world.failsRepair()) return this.#failure(request, 3, 'os');
+    if (this.#isStruck('guest_repair_fail')) return this.#failure(request, 3, 'os');
     if (!(generation > guest.generation)) return this.#failure(request, -32602, 'invalid_params');
     guest.setGeneration(generation);
     guest.isRepairNeeded = false;
@@ -137,6 +159,10 @@ export class GuestAgentEnd {
   }
 
   #exec(request: GuestRequest): readonly Bytes[] {
+    if (this.#isStruck('exec_fail')) return [this.#failure(request, 3, 'os')];
+    const slow = this.#world.strike('exec_timeout');
+    slow?.tookEffect();
+    this.#delayMs = slow === null ? 0 : slow.random.fraction() * EXEC_MS_MAX;
     this.#sessions += 1;
     const session = this.#sessions;
     const output = utf8(`${this.#world.guest.count}\n`);
@@ -178,6 +204,12 @@ export class GuestAgentEnd {
   #failure({ id }: GuestRequest, code: number, reason: string): Bytes {
     const error = { code, message: reason, data: { reason } };
     return this.#frame(frameTypes.response, utf8(JSON.stringify({ jsonrpc: '2.0', id, error })));
+  }
+
+  #isStruck(name: FaultName): boolean {
+    const strike = this.#world.strike(name);
+    strike?.tookEffect();
+    return strike !== null;
   }
 
   #frame(type: FrameType, ...parts: readonly Bytes[]): Bytes {

@@ -39,6 +39,8 @@ export class Guest {
   chain: readonly Layer[];
   /** Restored and not yet told who it is. */
   isRepairNeeded = false;
+  readonly crash: () => void;
+  readonly #onState: (text: string) => void;
   readonly #random: Prng;
   #isRunning = false;
   #advancedMs = 0;
@@ -49,12 +51,18 @@ export class Guest {
     readonly ram: GuestRam;
     readonly chain: readonly Layer[];
     readonly random: Prng;
+    /** The kernel panics. */
+    readonly onCrash: () => void;
+    /** Told when the guest begins or ceases to execute. */
+    readonly onState: (text: string) => void;
   }) {
     this.vmKey = parts.vmKey;
     this.hostName = parts.hostName;
     this.ram = parts.ram;
     this.chain = parts.chain;
     this.#random = parts.random;
+    this.crash = parts.onCrash;
+    this.#onState = parts.onState;
   }
 
   get isRunning(): boolean {
@@ -90,11 +98,14 @@ export class Guest {
   run(nowMs: number): void {
     this.#isRunning = true;
     this.#advancedMs = nowMs;
+    this.#onState(`runs from ${this.count}`);
   }
 
   stop(nowMs: number): void {
-    if (this.#isRunning) this.advance(nowMs);
+    if (!this.#isRunning) return;
+    this.advance(nowMs);
     this.#isRunning = false;
+    this.#onState(`stands at ${this.count}`);
   }
 
   /** Does what a running guest did until now. @throws SystemError `ENOSPC` never: a full disk stops the guest's writing. */

@@ -11,6 +11,7 @@ import { isSystemError } from '../../env/system-error.ts';
 import type { Connection } from '../../env/sockets.ts';
 import type { Env } from '../../env/env.ts';
 import { lookup } from '../disk/paths.ts';
+import type { FaultName } from '../fault-names.ts';
 import type { Program } from '../machine.ts';
 import type { SimProcess } from '../process.ts';
 import { GuestAgentEnd } from './guest-agent.ts';
@@ -35,15 +36,20 @@ const START_MS_MAX = 40;
 const COMMAND_MS_MAX = 6;
 const BOOT_MS_MAX = 3000;
 const POWER_OFF_MS_MAX = 800;
+const HANG_MS_MAX = 90_000;
+
+/** What a VMM may refuse for reasons of its own. */
+const refusals: ReadonlyMap<string, FaultName> = new Map([
+  ['stop', 'vm_pause_fail'],
+  ['cont', 'vm_resume_fail'],
+  ['xen-save-devices-state', 'snapshot_create_fail'],
+]);
 
 /** The program, whose guests' truth is told to `truth`. */
 export function qemuProgram(truth: WorldTruth): Program {
   return async ({ process, env, args, streams }) => {
     if (args.includes('stdio')) return answerQuestions(process, streams);
-    if (process.machine.faults.hits('vmm_start_fail')) {
-      process.machine.faults.tookEffect('vmm_start_fail');
-      return 1;
-    }
+    if (strikes(process, 'vm_boot_fail')) return 1;
     try {
       return await new Qemu(process, env, truth, parseQemuArguments(args)).run();
     } catch (error) {
@@ -52,6 +58,12 @@ export function qemuProgram(truth: WorldTruth): Program {
       throw error;
     }
   };
+}
+
+function strikes(process: SimProcess, name: FaultName): boolean {
+  const strike = process.machine.faults.strike(name, process.label);
+  strike?.tookEffect();
+  return strike !== null;
 }
 
 class Qemu {
@@ -94,12 +106,14 @@ class Qemu {
       ram,
       chain: this.#chain(line.dataNode),
       random: machine.random.split(vmKey),
+      onCrash: () => this.#end('guest-panic'),
+      onState: (text) => truth.tell('guest', `${vmKey} ${text}`, process.label),
     });
     this.#agent = new GuestAgentEnd({
       compute: env.compute,
       guest: this.#guest,
       unixMs: () => env.clock.wallMs(),
-      failsRepair: () => this.#hitsRepair(),
+      strike: (name) => machine.faults.strike(name, process.label),
       powerOff: () => void this.#powerOff(),
       violated: (oracle, what) => truth.violated(oracle, what),
     });
@@ -123,7 +137,10 @@ class Qemu {
   }
 
   async #execute(command: string, args: QmpArguments): Promise<unknown> {
+    const { label } = this.#process;
+    this.#truth.tell('message', command, `kelpied ${label.slice(-1)}`, label);
     await this.#work(COMMAND_MS_MAX);
+    await this.#trouble(command);
     switch (command) {
       case 'query-status':
         return { status: this.#state, running: this.#state === 'running', singlestep: false };
@@ -154,6 +171,16 @@ class Qemu {
       default:
         throw new QmpRefusal(`The command ${command} has not been found`);
     }
+  }
+
+  /** @throws QmpRefusal. */
+  async #trouble(command: string): Promise<void> {
+    const hang = this.#process.machine.faults.strike('vmm_hang', this.#process.label);
+    hang?.tookEffect();
+    if (hang !== null) await this.#env.clock.sleep(hang.random.fraction() ** 2 * HANG_MS_MAX);
+    const refusal = refusals.get(command);
+    if (refusal !== undefined && strikes(this.#process, refusal))
+      throw new QmpRefusal(`${refusal} (simulated)`);
   }
 
   #stop(): void {
@@ -189,11 +216,15 @@ class Qemu {
 
   async #powerOff(): Promise<void> {
     await this.#work(POWER_OFF_MS_MAX);
+    this.#end('guest-shutdown');
+  }
+
+  #end(reason: 'guest-shutdown' | 'guest-panic'): void {
     if (this.#state !== 'running') return;
     this.#guest.stop(this.#nowMs);
     this.#state = 'shutdown';
     this.#flush();
-    this.#qmp.event('SHUTDOWN', { guest: true, reason: 'guest-shutdown' });
+    this.#qmp.event('SHUTDOWN', { guest: true, reason });
   }
 
   async #save(path: string): Promise<void> {
@@ -261,7 +292,7 @@ class Qemu {
     this.#qmp.event('MIGRATION', { status: 'active' });
     await this.#work(COMMAND_MS_MAX);
     const state = decodeDeviceState(this.#env.compute, concat(parts));
-    if (state === null) return this.#exit.resolve(1);
+    if (state === null || strikes(this.#process, 'snapshot_restore_fail')) return this.#exit.resolve(1);
     this.#checkRestored(state);
     this.#state = 'paused';
     this.#isAgentUp = true;
@@ -305,18 +336,12 @@ class Qemu {
         while (this.#state !== 'running' || !this.#isAgentUp) await this.#resumed.promise;
         this.#guest.advance(this.#nowMs);
         const answer = this.#agent.take(bytes);
+        await this.#env.clock.sleep(this.#agent.takeDelayMs());
         if (answer.byteLength > 0) await connection.write(answer).catch(() => undefined);
       }
       connection.close();
     }
     this.#isAgentConnected = false;
-  }
-
-  #hitsRepair(): boolean {
-    const { faults } = this.#process.machine;
-    const isHit = faults.hits('guest_repair_fail');
-    if (isHit) faults.tookEffect('guest_repair_fail');
-    return isHit;
   }
 
   #chain(node: string): readonly Layer[] {

@@ -1,4 +1,5 @@
 /** What really is, which no program of the world can ask: the oracles' side of the guests. */
+import type { Tell, Told } from '../trace.ts';
 import type { Guest } from './guest.ts';
 
 /** A rule that was broken. The run ends with the first one. */
@@ -7,19 +8,13 @@ export interface Violation {
   readonly what: string;
 }
 
-/** What one snapshot held when it was taken. */
-export interface SavedState {
-  readonly vmKey: string;
-  readonly counter: number;
-}
-
 export class WorldTruth {
   readonly guests: Set<Guest> = new Set();
-  /** By the digest of the device state that was saved. */
-  readonly saved: Map<string, SavedState> = new Map();
   readonly sometimes: Map<string, number> = new Map();
   /** Called when a guest begins to execute. */
   onRunning: ((guest: Guest) => void) | null = null;
+  /** Told what happens; for traces. */
+  onTold: Tell | null = null;
   #violation: Violation | null = null;
 
   get violation(): Violation | null {
@@ -27,12 +22,22 @@ export class WorldTruth {
   }
 
   violated(oracle: string, what: string): void {
-    this.#violation ??= { oracle, what };
+    if (this.#violation !== null) return;
+    this.#violation = { oracle, what };
+    this.tell('oracle', `${oracle}: ${what}`, 'store');
   }
 
   /** Marks a rare path as taken. */
   mark(name: string): void {
     this.sometimes.set(name, (this.sometimes.get(name) ?? 0) + 1);
+  }
+
+  tell(kind: Told['kind'], text: string, lane: string, to: string | null = null): void {
+    this.onTold?.({ kind, text, lane, to });
+  }
+
+  runningIn(home: string): readonly Guest[] {
+    return [...this.guests].filter((guest) => guest.hostName === home && guest.isRunning);
   }
 
   running(vmKey: string): readonly Guest[] {

@@ -12,7 +12,10 @@ import { isSystemError } from '../../env/system-error.ts';
 import { createQemuBackend } from '../../vm/qemu/backend.ts';
 import { Volume } from '../disk/volume.ts';
 import { createSimEnv } from '../env/sim-env.ts';
-import { drawChances, Faults } from '../faults.ts';
+import { Faults } from '../faults.ts';
+import { CallWatch } from '../call-watch.ts';
+import { siteNames } from '../plan.ts';
+import type { Plan, SiteName } from '../plan.ts';
 import { Machine } from '../machine.ts';
 import type { Program } from '../machine.ts';
 import { Prng } from '../prng.ts';
@@ -31,16 +34,14 @@ const DISK_BYTES: number = 64 * GIB;
 const CLOCK_SKEW_MS_MAX = 60_000;
 
 export interface WorldOptions {
-  readonly seed: number;
+  readonly plan: Plan;
   readonly compute: InPlaceCompute;
   readonly settle: Settle;
-  /** Faults that may be drawn; null: all. */
-  readonly faults: ReadonlySet<string> | null;
 }
 
 /** One `KELPIE_HOME` with its daemon. */
 export interface Site {
-  readonly name: string;
+  readonly name: SiteName;
   readonly home: string;
   readonly machine: Machine;
   /** It has the image that new VMs are made of from the beginning. */
@@ -49,21 +50,25 @@ export interface Site {
 }
 
 export class World {
-  readonly random: Prng;
+  readonly seed: number;
   readonly scheduler: Scheduler;
   readonly faults: Faults;
   readonly truth: WorldTruth = new WorldTruth();
+  readonly calls: CallWatch;
   readonly sites: readonly Site[];
   readonly storeVolume: Volume;
   /** Where the store is on its volume. */
   readonly storeRoot: string;
   readonly isOneMachine: boolean;
 
-  constructor({ seed, compute, settle, faults }: WorldOptions) {
-    this.random = Prng.fromSeed(seed);
-    this.scheduler = new Scheduler(createStrategy(this.random.split('strategy')), settle);
-    this.faults = new Faults(this.random.split('faults'), drawChances(this.random.split('chances'), faults));
-    this.isOneMachine = this.random.chance(0.5);
+  constructor({ plan, compute, settle }: WorldOptions) {
+    const { seed, chances, strikes, isOneMachine } = plan;
+    this.seed = seed;
+    this.scheduler = new Scheduler(createStrategy(plan.strategy, Prng.named(seed, 'strategy')), settle);
+    this.faults = new Faults(seed, chances, strikes === null ? null : new Set(strikes));
+    this.faults.onStrike = (key) => this.truth.tell('fault', key, laneOf(key));
+    this.calls = new CallWatch(plan.aim);
+    this.isOneMachine = isOneMachine;
     const store = new Volume('store', DISK_BYTES);
     const machines: Machine[] = [];
     const machineNamed = (name: string, extra: ReadonlyMap<string, Volume>): Machine => {
@@ -71,12 +76,12 @@ export class World {
       machines.push(machine);
       return machine;
     };
-    const shared = this.isOneMachine ? machineNamed('m', new Map()) : null;
-    this.sites = ['a', 'b'].map((name) => ({
+    const shared = isOneMachine ? machineNamed('m', new Map()) : null;
+    this.sites = siteNames.map((name) => ({
       name,
       home: `/home/${name}`,
       machine: shared ?? machineNamed(name, new Map([[STORE_PATH, store]])),
-      hasImage: name === 'a' || this.random.chance(0.5),
+      hasImage: name === 'a' || plan.hasFarImage,
       daemon: null,
     }));
     this.storeVolume = shared === null ? store : rootOf(shared);
@@ -88,54 +93,59 @@ export class World {
       if (hasImage) installImage(rootOf(machine), home, compute);
   }
 
+  site(name: SiteName): Site {
+    return defined(
+      this.sites.find((site) => site.name === name),
+      'a site of the world',
+    );
+  }
+
   /** Starts the daemon of a site, as `kelpie serve` does. */
   startDaemon(site: Site): void {
     if (site.daemon?.isAlive === true) return;
-    const process = site.machine.startProcess(['kelpied', site.home]);
+    const process = site.machine.startProcess(['kelpied', site.home], `kelpied ${site.name}`);
     site.daemon = process;
     site.machine.run(daemonProgram, process, createSimEnv(process));
   }
 
   /** Starts a daemon where one may serve already: it is to notice, and end. */
   startSecondDaemon(site: Site): void {
-    const process = site.machine.startProcess(['kelpied', site.home]);
+    const process = site.machine.startProcess(['kelpied', site.home], `kelpied ${site.name}`);
     site.machine.run(daemonProgram, process, createSimEnv(process));
   }
 
   /** A process of a person at a site, and the daemon's client in it. */
   client(site: Site): { readonly process: SimProcess; readonly daemon: DaemonClient } {
-    const process = site.machine.startProcess(['client', site.name]);
+    const process = site.machine.startProcess(['client', site.name], `client ${site.name}`);
     return { process, daemon: new DaemonClient(createSimEnv(process), `${site.home}/kelpied.sock`) };
   }
 
   /** The power of a site's machine goes, and comes back with nothing running. */
-  losePower(site: Site): void {
-    site.machine.losePower();
-    const canLose = this.faults.hits('storage_unflushed_loss');
-    const lost = rootOf(site.machine).losePower(this.faults.random, canLose);
-    if (canLose && lost > 0) this.faults.tookEffect('storage_unflushed_loss');
+  losePower({ machine }: Site, random: Prng): void {
+    machine.losePower();
+    const strike = this.faults.strike('storage_unflushed_loss', machine.name);
+    const lost = rootOf(machine).losePower(random, strike !== null);
+    if (lost > 0) strike?.tookEffect();
   }
 
-  /** Sleeps in true time; for the world's own drivers. */
-  sleep(durationMs: number): Promise<void> {
+  /** Sleeps in true time, for ever when `isWanted` says no by then; for the world's own drivers. */
+  sleep(durationMs: number, isWanted: () => boolean = () => true): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.scheduler.park({
       site: 'world.sleep',
       actor: 'world',
       costMs: 0,
       delayMs: durationMs,
-      isWanted: () => true,
+      isWanted,
       run: resolve,
     });
     return promise;
   }
 
   #machine(name: string, compute: InPlaceCompute, extra: ReadonlyMap<string, Volume>): Machine {
-    let skewMs = 0;
-    if (this.faults.hits('clock_skew')) {
-      this.faults.tookEffect('clock_skew');
-      skewMs = (this.random.fraction() - 0.5) * 2 * CLOCK_SKEW_MS_MAX;
-    }
+    const skew = this.faults.strike('clock_skew', name);
+    skew?.tookEffect();
+    const skewMs = skew === null ? 0 : (skew.random.fraction() - 0.5) * 2 * CLOCK_SKEW_MS_MAX;
     const programs = new Map<string, Program>([
       ['qemu-system-x86_64', qemuProgram(this.truth)],
       ['qemu-img', qemuImgProgram],
@@ -143,12 +153,14 @@ export class World {
     return new Machine({
       name,
       scheduler: this.scheduler,
-      random: this.random.split(name),
+      random: Prng.named(this.seed, `machine ${name}`),
+      calls: this.calls,
       faults: this.faults,
       compute,
       volumes: new Map([['/', new Volume(`disk-${name}`, DISK_BYTES)], ...extra]),
       programs,
       wallStartMs: WALL_START_MS + skewMs,
+      tell: ({ kind, text, lane, to }) => this.truth.tell(kind, text, lane, to),
       onBug: (error) =>
         this.truth.violated('bug', error instanceof Error ? (error.stack ?? error.message) : String(error)),
     });
@@ -170,4 +182,10 @@ const daemonProgram: Program = async ({ env, args }) => {
 
 function rootOf(machine: Machine): Volume {
   return defined(machine.volumes.get('/'), 'the root volume');
+}
+
+/** Whose a strike's key says that it is: `NAME WHO SITE … #N`. */
+function laneOf(key: string): string {
+  const [, who = '', site = ''] = key.split(' ');
+  return site.startsWith('#') ? who : `${who} ${site}`;
 }

@@ -39,7 +39,7 @@ import {
   QUIESCE_TIMEOUT_MS,
 } from './limits.ts';
 import { load } from './load.ts';
-import { continueCpus, stopCpus } from './qmp-commands.ts';
+import { continueCpus, queryRunState, stopCpus } from './qmp-commands.ts';
 import { runFiles } from './run-files.ts';
 import { endProcess } from './stop.ts';
 import { supervise } from './supervise.ts';
@@ -131,10 +131,32 @@ export class QemuInstance implements VmInstance {
       const vm = this.#liveIn('snapshot', 'running', 'paused');
       const isRunning = this.#state === 'running';
       const onDiskSwitched = (): void => this.#listener({ kind: 'runtime' });
-      const captured = await capture(this.#context, vm, { ...request, isRunning, onDiskSwitched });
-      if (isRunning && !request.resume) this.#setState('paused', 'snapshot', null);
-      return captured;
+      try {
+        const captured = await capture(this.#context, vm, { ...request, isRunning, onDiskSwitched });
+        if (isRunning && !request.resume) this.#setState('paused', 'snapshot', null);
+        return captured;
+      } catch (error) {
+        if (isRunning) await this.#afterFailure(vm);
+        throw error;
+      }
     });
+  }
+
+  /** A VM that was to go on may stand still, when QEMU refused: called running, nobody could resume it. Or its answer alone was late. */
+  async #afterFailure(vm: LiveVm): Promise<void> {
+    if (vm.process.hasEnded()) return;
+    if (await this.#stands(vm)) this.#setState('paused', 'snapshot', null);
+    else vm.link.reopen();
+  }
+
+  async #stands(vm: LiveVm): Promise<boolean> {
+    try {
+      return (await queryRunState(vm.process.qmp)) === 'paused';
+    } catch (error) {
+      // It is ending, or hangs: whoever supervises it says so.
+      if (isKelpieError(error)) return false;
+      throw error;
+    }
   }
 
   async agent(): Promise<GuestAgent> {

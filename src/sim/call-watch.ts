@@ -1,0 +1,99 @@
+/**
+ * Counts the calls that processes make of their world, and hits the one that is aimed at: its process dies before it or after it, or it
+ * fails, undone or done. So one run after the other can try every call of a workload (`exhaustive.ts`).
+ */
+import { SystemError } from '../env/system-error.ts';
+import type { Aim, AimKind } from './plan.ts';
+
+/** One call that was made. */
+export interface CallMade {
+  readonly actor: string;
+  readonly site: string;
+  readonly call: number;
+  /** The file or address that it is about, with what differs between runs left out. */
+  readonly place: string;
+}
+
+/** What a call that fails says, by the beginning of its site; a site that is not here does not fail. */
+const failures: readonly (readonly [string, string])[] = [
+  ['files.close', ''],
+  ['files.unlock', ''],
+  ['files.', 'EIO'],
+  ['proc.', 'EIO'],
+  ['sockets.unlisten', ''],
+  ['sockets.accept', ''],
+  ['sockets.listen', 'EADDRINUSE'],
+  ['sockets.connect', 'ECONNREFUSED'],
+  ['sockets.', 'ECONNRESET'],
+  ['processes.spawn', 'EAGAIN'],
+];
+
+/** Calls that change something which stays when their answer is lost. */
+const changes: ReadonlySet<string> = new Set([
+  'files.write',
+  'files.truncate',
+  'files.sync',
+  'files.syncDirectory',
+  'files.rename',
+  'files.link',
+  'files.symlink',
+  'files.unlink',
+  'files.makeDirectory',
+  'files.makeDirectoryExclusive',
+  'files.removeTree',
+  'files.clone',
+  'files.chmod',
+  'sockets.write',
+  'sockets.connect',
+]);
+
+export class CallWatch {
+  /** Every call, when somebody wants to know. */
+  onCall: ((call: CallMade) => void) | null = null;
+  /** The aimed-at call came. */
+  isHit = false;
+  readonly #aim: Aim | null;
+  readonly #counts = new Map<string, number>();
+
+  constructor(aim: Aim | null) {
+    this.#aim = aim;
+  }
+
+  /** What happens to the call that is made now. */
+  meet(actor: string, site: string, subject: string): AimKind | null {
+    if (this.#aim === null && this.onCall === null) return null;
+    const key = `${actor} ${site}`;
+    const call = (this.#counts.get(key) ?? 0) + 1;
+    this.#counts.set(key, call);
+    this.onCall?.({ actor, site, call, place: shapeOf(subject) });
+    const aim = this.#aim;
+    if (aim === null || aim.call !== call || aim.site !== site || aim.actor !== actor) return null;
+    this.isHit = true;
+    return aim.kind;
+  }
+}
+
+/** What can happen to a call of a site. */
+export function feasibleAims(site: string): readonly AimKind[] {
+  const errno = errnoOf(site);
+  return [
+    'crash-before',
+    'crash-after',
+    ...(errno === '' ? [] : (['fail'] as const)),
+    ...(changes.has(site) ? (['answer-lost'] as const) : []),
+  ];
+}
+
+/** How a call fails. */
+export function failureOf(site: string, subject: string): SystemError {
+  return new SystemError(errnoOf(site), site, subject);
+}
+
+function errnoOf(site: string): string {
+  return failures.find(([start]) => site.startsWith(start))?.[1] ?? '';
+}
+
+/** A path without the names that are drawn. */
+function shapeOf(subject: string): string {
+  return subject.replaceAll(/[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{12,}|\d+/g, '*');
+}

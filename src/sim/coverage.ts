@@ -1,0 +1,45 @@
+/** What a campaign must have met to count: a world in which nothing happens breaks no rule. */
+import { KelpieError } from '../base/errors.ts';
+import { faultNames } from './fault-names.ts';
+import { actNames } from './plan.ts';
+import type { Summary } from './report.ts';
+
+/** Paths that are to be taken sometimes. */
+const paths: readonly string[] = [
+  ...actNames.map((name) => `done ${name}`),
+  'restored',
+  'converged at rest',
+  'converged running',
+  'converged paused',
+  'converged stopped',
+  'converged crashed',
+];
+
+/**
+ * What of the coverage that was asked for is missing. @param wanted `faults` (each had an effect), `sometimes` (each main path was
+ * taken), or names of either. @throws KelpieError `usage` for a name that is none.
+ */
+export function missingCoverage(summary: Summary, wanted: readonly string[]): readonly string[] {
+  return wantedNames(wanted).filter((name) => !(effectOf(summary, name) > 0));
+}
+
+function wantedNames(wanted: readonly string[]): readonly string[] {
+  return wanted.flatMap((name) => {
+    if (name === 'faults') return faultNames;
+    if (name === 'sometimes') return paths;
+    if (paths.includes(name) || faultNames.some((fault) => fault === name)) return [name];
+    throw new KelpieError(
+      'usage',
+      `"${name}" is no fault and no path of the simulation: see docs/SIMULATION.md.`,
+    );
+  });
+}
+
+function effectOf({ faults, sometimes }: Summary, name: string): number {
+  return faults[name]?.effective ?? sometimes[name] ?? 0;
+}
+
+/** Checks the names before anything runs. @throws KelpieError `usage`. */
+export function checkCoverageNames(wanted: readonly string[]): void {
+  wantedNames(wanted);
+}

@@ -1,0 +1,116 @@
+/**
+ * Every call of a short workload, hit in every way that it can be: its process dies before it or after it, it fails, or it is done and its
+ * answer lost. One run for each; nothing else goes wrong in it, and ready acts are done first in, first out, so that the run is
+ * the same up to the call.
+ */
+import { assert } from '../base/assert.ts';
+import { feasibleAims } from './call-watch.ts';
+import type { CallMade } from './call-watch.ts';
+import type { Crew } from './crew.ts';
+import { errand } from './errand.ts';
+import type { Answer } from './jobs.ts';
+import type { Aim, AimKind, Plan } from './plan.ts';
+
+/** Whose calls: the program itself, not the simulated ones around it. */
+const ACTOR = /^kelpied /;
+/** Waits that change nothing: a crash there is one at the call that follows. */
+const IDLE: ReadonlySet<string> = new Set(['sleep', 'files.close', 'files.unlock']);
+
+/** A kind of call and a way to hit it. */
+export interface Pair {
+  /** Program, call and file or address, with what is drawn left out. */
+  readonly place: string;
+  readonly kind: AimKind;
+  runs: number;
+  /** Runs in which the call came and was hit. */
+  hits: number;
+}
+
+export interface ExhaustiveReport {
+  readonly runs: number;
+  readonly calls: number;
+  readonly pairs: readonly Pair[];
+  readonly pairsHit: number;
+  readonly failed: readonly { readonly aim: Aim; readonly oracle: string; readonly what: string }[];
+}
+
+export interface ExhaustiveOptions {
+  /** Of the calls with the same place, at most so many are tried; null: all. */
+  readonly callsPerPlaceMax: number | null;
+}
+
+export function errandPlan(aim: Aim | null): Plan {
+  return {
+    seed: 1,
+    strategy: 'fifo',
+    isOneMachine: false,
+    hasFarImage: false,
+    acts: errand,
+    troubles: [],
+    chances: {},
+    strikes: [],
+    aim,
+  };
+}
+
+export async function runExhaustive(
+  crew: Crew,
+  { callsPerPlaceMax }: ExhaustiveOptions,
+  onRun: (answer: Answer, aim: Aim, done: number, total: number) => Promise<void>,
+): Promise<ExhaustiveReport> {
+  const run = (plan: Plan, wants: readonly 'calls'[]): Promise<Answer> =>
+    crew.run({ seed: plan.seed, faults: [], workload: 'errand', plan, wants });
+  const base = await run(errandPlan(null), ['calls']);
+  assert(base.violation === null, 'the workload alone breaks no rule');
+  const calls = base.calls.filter(({ actor, site }) => ACTOR.test(actor) && !IDLE.has(site));
+  const targets = targetsOf(calls, callsPerPlaceMax);
+  const pairs = new Map<string, Pair>();
+  const failed: { aim: Aim; oracle: string; what: string }[] = [];
+  const underWay = new Map<number, Promise<Answer>>();
+  for (let begun = 0, ended = 0; ended < targets.length; ended += 1) {
+    for (; begun < targets.length && underWay.size < crew.size * 4; begun += 1) {
+      const target = targets[begun];
+      assert(target !== undefined, 'there is another target');
+      const answer = run(errandPlan(target.aim), []);
+      // Its failure is met when its turn comes.
+      answer.catch(() => undefined);
+      underWay.set(begun, answer);
+    }
+    const target = targets[ended];
+    const running = underWay.get(ended);
+    assert(target !== undefined && running !== undefined, 'runs end in their order');
+    underWay.delete(ended);
+    const answer = await running;
+    const key = `${target.place} ${target.aim.kind}`;
+    const pair = pairs.get(key) ?? { place: target.place, kind: target.aim.kind, runs: 0, hits: 0 };
+    pairs.set(key, pair);
+    pair.runs += 1;
+    if (answer.isAimHit) pair.hits += 1;
+    if (answer.violation !== null) failed.push({ aim: target.aim, ...answer.violation });
+    await onRun(answer, target.aim, ended + 1, targets.length);
+  }
+  const all = [...pairs.values()];
+  return {
+    runs: targets.length,
+    calls: calls.length,
+    pairs: all,
+    pairsHit: all.filter(({ hits }) => hits > 0).length,
+    failed,
+  };
+}
+
+interface Target {
+  readonly aim: Aim;
+  readonly place: string;
+}
+
+function targetsOf(calls: readonly CallMade[], callsPerPlaceMax: number | null): readonly Target[] {
+  const seen = new Map<string, number>();
+  return calls.flatMap(({ actor, site, call, place }) => {
+    const name = `${actor} ${site} ${place}`;
+    const count = (seen.get(name) ?? 0) + 1;
+    seen.set(name, count);
+    if (callsPerPlaceMax !== null && count > callsPerPlaceMax) return [];
+    return feasibleAims(site).map((kind) => ({ aim: { actor, site, call, kind }, place: name }));
+  });
+}

@@ -1,0 +1,93 @@
+/** Every fault that a seed may draw, and how likely it is where it is offered. */
+
+export const faultNames = [
+  'storage_write_fail',
+  'storage_partial_write',
+  'storage_read_fail',
+  'storage_fsync_fail',
+  'storage_latency',
+  'disk_full',
+  'storage_unflushed_loss',
+  'teleport_upload_fail',
+  'teleport_download_fail',
+  'storage_corruption',
+  'storage_misdirected_write',
+  'host_power_loss',
+  'daemon_crash',
+  'crash_before_write',
+  'crash_after_write',
+  'vmm_crash',
+  'vm_crash',
+  'vm_boot_fail',
+  'vm_pause_fail',
+  'vm_resume_fail',
+  'snapshot_create_fail',
+  'snapshot_restore_fail',
+  'vmm_hang',
+  'guest_repair_fail',
+  'exec_fail',
+  'exec_timeout',
+  'guest_noise',
+  'guest_silence',
+  'http_connection_lost',
+  'http_client_gone',
+  'socket_refused',
+  'teleport_image_mismatch',
+  'clock_jump',
+  'clock_skew',
+] as const;
+export type FaultName = (typeof faultNames)[number];
+
+/** [least, most] chance per offer when a seed has the fault; drawn on a logarithmic scale. */
+const chanceRanges: Readonly<Record<FaultName, readonly [number, number]>> = {
+  // The disk of whoever uses it.
+  storage_write_fail: [0.0005, 0.02],
+  storage_partial_write: [0.0005, 0.02],
+  storage_read_fail: [0.0005, 0.01],
+  storage_fsync_fail: [0.0005, 0.03],
+  storage_latency: [0.001, 0.05],
+  disk_full: [0.05, 0.5],
+  storage_unflushed_loss: [1, 1],
+  // A store that others write to and read from.
+  teleport_upload_fail: [0.002, 0.05],
+  teleport_download_fail: [0.002, 0.05],
+  storage_corruption: [0.005, 0.1],
+  storage_misdirected_write: [0.005, 0.05],
+  // Ends of programs and machines.
+  host_power_loss: [0.05, 0.4],
+  daemon_crash: [0.1, 1],
+  crash_before_write: [0.0005, 0.005],
+  crash_after_write: [0.0005, 0.005],
+  vmm_crash: [0.05, 0.5],
+  vm_crash: [0.05, 0.5],
+  // What a VMM refuses.
+  vm_boot_fail: [0.02, 0.3],
+  vm_pause_fail: [0.02, 0.3],
+  vm_resume_fail: [0.02, 0.3],
+  snapshot_create_fail: [0.02, 0.3],
+  snapshot_restore_fail: [0.02, 0.3],
+  vmm_hang: [0.002, 0.03],
+  // What a guest's agent does.
+  guest_repair_fail: [0.02, 0.3],
+  exec_fail: [0.05, 0.5],
+  exec_timeout: [0.05, 0.3],
+  guest_noise: [0.01, 0.2],
+  guest_silence: [0.005, 0.05],
+  // Between a person and the daemon.
+  http_connection_lost: [0.002, 0.05],
+  http_client_gone: [0.05, 0.3],
+  socket_refused: [0.002, 0.03],
+  // What a person does that cannot work everywhere.
+  teleport_image_mismatch: [0.2, 1],
+  // Clocks.
+  clock_jump: [0.1, 1],
+  clock_skew: [1, 1],
+};
+
+export function isFaultName(name: string): name is FaultName {
+  return Object.hasOwn(chanceRanges, name);
+}
+
+export function chanceRange(name: FaultName): readonly [number, number] {
+  return chanceRanges[name];
+}

@@ -1,0 +1,113 @@
+/** What happens in a world: people and troubles, then peace, then the check of what must be true by then. */
+import { asError } from '../base/errors.ts';
+import type { InPlaceCompute } from '../env/compute.ts';
+import { ConvergenceOracle } from './oracles/convergence-oracle.ts';
+import { OwnershipOracle } from './oracles/ownership-oracle.ts';
+import { PackageOracle } from './oracles/package-oracle.ts';
+import type { Plan } from './plan.ts';
+import { Prng } from './prng.ts';
+import type { SimProcess } from './process.ts';
+import { Nemesis } from './workload/nemesis.ts';
+import { Person } from './workload/person.ts';
+import { Script } from './workload/script.ts';
+import type { VmModel } from './workload/vm-model.ts';
+import type { Site, World } from './world/world.ts';
+
+/** The longest that a command may take when nothing fails any more; a guest that does not boot is given up after two minutes. */
+const ANSWER_MS_MAX = 600_000;
+const SECOND_DAEMON_CHANCE = 0.05;
+const CALM_MS = 90_000;
+const DAEMON_DOWN_MS_MAX = 2000;
+
+export class Life {
+  isOver = false;
+  readonly #world: World;
+  readonly #plan: Plan;
+  readonly #script: Script;
+  readonly #vms: VmModel[] = [];
+  readonly #ownership: OwnershipOracle;
+  readonly #packages: PackageOracle;
+  readonly #nemesis: Nemesis;
+  readonly #people = new Set<SimProcess>();
+
+  constructor(world: World, plan: Plan, compute: InPlaceCompute) {
+    this.#world = world;
+    this.#plan = plan;
+    this.#script = new Script(plan);
+    this.#ownership = new OwnershipOracle(world);
+    this.#packages = new PackageOracle(world, compute);
+    this.#nemesis = new Nemesis(world, (site) => this.#powerOn(site));
+  }
+
+  begin(): void {
+    for (const site of this.#world.sites) this.#powerOn(site);
+    const onBug = (error: unknown): void => this.#world.truth.violated('harness', asError(error).stack ?? '');
+    this.#nemesis.work(this.#plan.troubles).catch(onBug);
+    Promise.all([this.#keepDaemonsUp(), this.#untilDone()])
+      .then(() => this.#nemesis.untilOver())
+      .then(() => this.#converge())
+      .catch(onBug);
+  }
+
+  look(): void {
+    this.#ownership.check();
+    this.#packages.check();
+  }
+
+  /** The plan of exactly this run, with nothing left open. */
+  get plan(): Plan {
+    return {
+      ...this.#plan,
+      acts: this.#script.taken,
+      troubles: this.#nemesis.done,
+      strikes: this.#world.faults.struck,
+    };
+  }
+
+  #powerOn(site: Site): void {
+    this.#world.startDaemon(site);
+    const person = new Person(this.#world, site, this.#vms);
+    // It ends with its process when the power goes: then another one comes.
+    const work = person.work(this.#script);
+    this.#people.add(person.process);
+    void work.finally(() => this.#people.delete(person.process));
+  }
+
+  /** Every command that was given has its answer, or its person is gone. */
+  async #untilAnswered(): Promise<void> {
+    const endMs = this.#world.scheduler.nowMs + ANSWER_MS_MAX;
+    const isWaiting = (): boolean => [...this.#people].some((process) => process.isAlive);
+    while (isWaiting() && this.#world.scheduler.nowMs < endMs) await this.#world.sleep(DAEMON_DOWN_MS_MAX);
+    if (isWaiting()) this.#world.truth.violated('liveness', 'a command was not answered in time');
+  }
+
+  /** A daemon that is gone is started by the next command; here, after a while. */
+  async #keepDaemonsUp(): Promise<void> {
+    const random = Prng.named(this.#world.seed, 'daemons');
+    while (this.#world.faults.isOn) {
+      await this.#world.sleep(random.fraction() * DAEMON_DOWN_MS_MAX);
+      for (const site of this.#world.sites) {
+        this.#world.startDaemon(site);
+        // Two commands at once may both find no daemon, and start one each.
+        if (random.chance(SECOND_DAEMON_CHANCE)) this.#world.startSecondDaemon(site);
+      }
+    }
+  }
+
+  async #untilDone(): Promise<void> {
+    while (!this.#script.isOver) await this.#world.sleep(DAEMON_DOWN_MS_MAX);
+    this.#world.faults.stop();
+  }
+
+  async #converge(): Promise<void> {
+    for (const site of this.#world.sites) this.#world.startDaemon(site);
+    await this.#untilAnswered();
+    // What was slowed down while faults were on still takes its time.
+    await this.#world.sleep(CALM_MS);
+    const oracle = new ConvergenceOracle(this.#world, this.#vms);
+    await oracle.check();
+    this.#packages.checkAll();
+    this.look();
+    this.isOver = true;
+  }
+}

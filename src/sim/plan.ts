@@ -1,0 +1,204 @@
+/**
+ * What a run is: a world, who does what, what goes wrong, and in which order ready acts are done. A plan is drawn from a seed with much
+ * left open (which command fits, where a fault strikes); a run fills that in, and the plan it gives back, with everything in its place, is
+ * the same run again, and can be cut.
+ */
+import { z } from 'zod';
+import { KelpieError } from '../base/errors.ts';
+import { errand } from './errand.ts';
+import { chanceRange, faultNames } from './fault-names.ts';
+import type { FaultName } from './fault-names.ts';
+import type { FaultChances } from './faults.ts';
+import { Prng } from './prng.ts';
+import { strategyNames } from './strategies.ts';
+import type { StrategyName } from './strategies.ts';
+
+export const siteNames = ['a', 'b'] as const;
+export type SiteName = (typeof siteNames)[number];
+
+export const actNames = [
+  'up',
+  'snapshot',
+  'teleport',
+  'restoreFromStore',
+  'restoreLocal',
+  'count',
+  'pause',
+  'resume',
+  'stop',
+  'start',
+  'remove',
+  'shutdown',
+] as const;
+export type ActName = (typeof actNames)[number];
+
+/** A person's command, or (`none`) a look without one. */
+export interface PlannedAct {
+  readonly site: SiteName;
+  /** How long the person thinks before. */
+  readonly thinkMs: number;
+  readonly name: ActName | 'none';
+  readonly vm: string | null;
+  /** The command's own choice: to replace, to force. */
+  readonly isBold: boolean;
+}
+
+export const troubleNames = [
+  'daemon_crash',
+  'vmm_crash',
+  'vm_crash',
+  'host_power_loss',
+  'disk_full',
+  'clock_jump',
+] as const;
+/** A fault that comes by itself. */
+export type TroubleName = (typeof troubleNames)[number];
+
+/** What happens by itself at its time. */
+export interface Trouble {
+  readonly atMs: number;
+  readonly name: TroubleName;
+  readonly site: SiteName;
+  /** In [0, 1): how long, how far, whom. */
+  readonly share: number;
+}
+
+export const aimKinds = ['crash-before', 'crash-after', 'fail', 'answer-lost'] as const;
+export type AimKind = (typeof aimKinds)[number];
+
+/** What happens to one call of a process. */
+export interface Aim {
+  readonly actor: string;
+  readonly site: string;
+  /** The how-manieth call of that kind by that actor, from 1. */
+  readonly call: number;
+  readonly kind: AimKind;
+}
+
+export interface Plan {
+  readonly seed: number;
+  readonly strategy: StrategyName;
+  /** Both homes and the store are on one machine, whose power takes them all. */
+  readonly isOneMachine: boolean;
+  /** The second site has the image from the beginning too. */
+  readonly hasFarImage: boolean;
+  /** The commands; or how many are drawn while it runs. */
+  readonly acts: readonly PlannedAct[] | number;
+  readonly troubles: readonly Trouble[];
+  readonly chances: FaultChances;
+  /** The keys of the faults that strike; null: by their chances. */
+  readonly strikes: readonly string[] | null;
+  readonly aim: Aim | null;
+}
+
+/** [least, most] commands of all people together. Many short runs find more than few long ones. */
+const ACTS: readonly [number, number] = [2, 12];
+const CROWD_ACTS: readonly [number, number] = [20, 60];
+const TROUBLE_PAUSE_MS_MAX = 4000;
+/** Commands are over long before. */
+const TROUBLE_END_MS = 120_000;
+
+export const workloadNames = ['people', 'crowd', 'errand'] as const;
+/** `people`: some random commands; `crowd`: many; `errand`: always the same ones. */
+export type WorkloadName = (typeof workloadNames)[number];
+
+/** What limits the worlds of a campaign. */
+export interface Choice {
+  /** The faults that may be drawn; null: every one. */
+  readonly faults: ReadonlySet<string> | null;
+  readonly workload: WorkloadName;
+}
+
+export const anything: Choice = { faults: null, workload: 'people' };
+
+export function drawPlan(seed: number, choice: Choice = anything): Plan {
+  const random = Prng.named(seed, 'plan');
+  const chances = drawChances(random.split('chances'), choice.faults);
+  const kind = random.fraction();
+  return {
+    seed,
+    strategy: kind < 0.5 ? 'random' : kind < 0.65 ? 'fifo' : 'priority',
+    isOneMachine: random.chance(0.5),
+    hasFarImage: random.chance(0.5),
+    acts: drawActs(random.split('acts'), choice.workload),
+    troubles: drawTroubles(random.split('troubles'), chances),
+    chances,
+    strikes: null,
+    aim: null,
+  };
+}
+
+function drawActs(random: Prng, workload: WorkloadName): Plan['acts'] {
+  if (workload === 'errand') return errand;
+  const [least, most] = workload === 'people' ? ACTS : CROWD_ACTS;
+  return random.between(least, most);
+}
+
+function drawChances(random: Prng, only: ReadonlySet<string> | null): FaultChances {
+  const share = random.pick([0, 0.1, 0.2, 0.2, 0.4]);
+  const chances: Partial<Record<FaultName, number>> = {};
+  for (const name of faultNames) {
+    const [least, most] = chanceRange(name);
+    const chance = least * (most / least) ** random.fraction();
+    // Who asks for some faults wants to see them.
+    const isDrawn = random.chance(only === null ? share : 0.6);
+    if (isDrawn && (only === null || only.has(name))) chances[name] = chance;
+  }
+  return chances;
+}
+
+function drawTroubles(random: Prng, chances: FaultChances): readonly Trouble[] {
+  const troubles: Trouble[] = [];
+  for (let atMs = 0; ;) {
+    atMs += random.fraction() * TROUBLE_PAUSE_MS_MAX;
+    if (atMs > TROUBLE_END_MS) return troubles;
+    const site = random.pick(siteNames);
+    for (const name of troubleNames) {
+      const share = random.fraction();
+      if (random.chance(chances[name] ?? 0)) troubles.push({ atMs, name, site, share });
+    }
+  }
+}
+
+export const planSchema: z.ZodType<Plan> = z.object({
+  seed: z.int().nonnegative(),
+  strategy: z.enum(strategyNames),
+  isOneMachine: z.boolean(),
+  hasFarImage: z.boolean(),
+  acts: z.union([
+    z.int().nonnegative(),
+    z.array(
+      z.object({
+        site: z.enum(siteNames),
+        thinkMs: z.number().nonnegative(),
+        name: z.enum([...actNames, 'none']),
+        vm: z.string().nullable(),
+        isBold: z.boolean(),
+      }),
+    ),
+  ]),
+  troubles: z.array(
+    z.object({
+      atMs: z.number().nonnegative(),
+      name: z.enum(troubleNames),
+      site: z.enum(siteNames),
+      share: z.number().min(0).lt(1),
+    }),
+  ),
+  chances: z.partialRecord(z.enum(faultNames), z.number().min(0).max(1)),
+  strikes: z.array(z.string()).nullable(),
+  aim: z
+    .object({ actor: z.string(), site: z.string(), call: z.int().positive(), kind: z.enum(aimKinds) })
+    .nullable(),
+});
+
+/** @throws KelpieError `usage` when it is no plan. */
+export function parsePlan(text: string, name: string): Plan {
+  try {
+    return planSchema.parse(JSON.parse(text));
+  } catch (error) {
+    throw new KelpieError('usage', `${name} is no plan of a simulation: \`kelpie sim shrink\` writes one.`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,98 @@
+/** One run from beginning to end. */
+import { fromUtf8Lossy } from '../base/bytes.ts';
+import { asError } from '../base/errors.ts';
+import type { InPlaceCompute } from '../env/compute.ts';
+import type { CallMade } from './call-watch.ts';
+import { volumeOf } from './disk/paths.ts';
+import type { FaultCounts } from './faults.ts';
+import { Life } from './life.ts';
+import { bytesOf, directoryIn } from './oracles/store-view.ts';
+import type { Plan } from './plan.ts';
+import { RecordStory } from './oracles/record-story.ts';
+import type { Settle, Task } from './scheduler.ts';
+import { World } from './world/world.ts';
+import type { Site } from './world/world.ts';
+import type { Told } from './trace.ts';
+import type { Violation } from './world/world-truth.ts';
+
+/** A run that takes more steps does not converge. */
+const STEPS_MAX = 400_000;
+/** Oracles that read the store look once in so many steps. */
+const LOOK_STEPS = 50;
+const LAST_WORDS_STEPS = 500;
+
+/** What runs need of the real world, and nothing of it shows in them. */
+export interface Engine {
+  readonly compute: InPlaceCompute;
+  readonly settle: Settle;
+  /** Gives what failed outside of every promise since it was asked last, as a daemon's process would die of it. */
+  readonly takeStray: () => unknown;
+}
+
+/** Who looks on. */
+export interface Audience {
+  /** After each step. */
+  readonly onStep?: (task: Task, nowMs: number) => void;
+  readonly onTold?: (told: Told, nowMs: number) => void;
+  readonly onCall?: (call: CallMade) => void;
+}
+
+export interface RunResult {
+  readonly seed: number;
+  readonly violation: Violation | null;
+  readonly hash: string;
+  readonly steps: number;
+  readonly simulatedMs: number;
+  readonly faults: FaultCounts;
+  readonly sometimes: ReadonlyMap<string, number>;
+  /** The same run again, with nothing left open. */
+  readonly plan: Plan;
+  /** The call that the plan aims at came. */
+  readonly isAimHit: boolean;
+  /** What the daemons wrote in their logs, by site. */
+  readonly logs: () => ReadonlyMap<string, string>;
+}
+
+export async function runPlan(engine: Engine, plan: Plan, audience: Audience = {}): Promise<RunResult> {
+  const world = new World({ plan, compute: engine.compute, settle: engine.settle });
+  const life = new Life(world, plan, engine.compute);
+  const { scheduler, truth } = world;
+  const { onStep, onTold, onCall } = audience;
+  if (onStep !== undefined) scheduler.onStep = (task) => onStep(task, scheduler.nowMs);
+  const records = onTold === undefined ? null : new RecordStory(world);
+  if (onTold !== undefined) truth.onTold = (told) => onTold(told, scheduler.nowMs);
+  world.calls.onCall = onCall ?? null;
+  life.begin();
+  await scheduler.settle();
+  while (!life.isOver && truth.violation === null) {
+    if (scheduler.steps >= STEPS_MAX) truth.violated('liveness', `${STEPS_MAX} steps were not enough`);
+    else if (!(await scheduler.step()))
+      truth.violated('liveness', 'nothing is left to do, and the end was not reached');
+    const stray = engine.takeStray() ?? null;
+    if (stray !== null) truth.violated('stray-rejection', asError(stray).stack ?? '');
+    if (scheduler.steps % LOOK_STEPS === 0) life.look();
+    records?.look();
+  }
+  const hash = scheduler.hash.digest();
+  const { steps } = scheduler;
+  // Daemons come to write down what they have to say about it.
+  if (truth.violation !== null) for (let left = LAST_WORDS_STEPS; left > 0; left -= 1) await scheduler.step();
+  return {
+    seed: plan.seed,
+    violation: truth.violation,
+    hash,
+    steps,
+    simulatedMs: scheduler.nowMs,
+    faults: world.faults.counts,
+    sometimes: truth.sometimes,
+    plan: life.plan,
+    isAimHit: world.calls.isHit,
+    logs: () => new Map(world.sites.map((site) => [site.name, logOf(site)])),
+  };
+}
+
+function logOf({ home, machine }: Site): string {
+  const directory = directoryIn(volumeOf(machine, home).root, home, 'cached');
+  const bytes = bytesOf(directory?.entries.get('kelpied.log'), 'cached');
+  return bytes === null ? '' : fromUtf8Lossy(bytes);
+}

@@ -1,0 +1,53 @@
+/** What a run leaves behind to be looked at. */
+import { z } from 'zod';
+
+/** A bound for long runs: what comes later is cut, and the trace says so. */
+const EVENTS_MAX = 20_000;
+
+/** Something that a person who looks at a run wants to see. */
+export interface Told {
+  readonly kind: 'person' | 'process' | 'guest' | 'message' | 'record' | 'fault' | 'oracle';
+  readonly text: string;
+  /** Whose column it belongs to: a process's label, a machine, a person, `store`. */
+  readonly lane: string;
+  /** Of a message: where it goes. */
+  readonly to: string | null;
+}
+
+export type Tell = (told: Told) => void;
+
+export interface TraceEvent extends Told {
+  readonly atMs: number;
+}
+
+export interface Trace {
+  readonly events: readonly TraceEvent[];
+  readonly isCut: boolean;
+}
+
+export const traceSchema: z.ZodType<Trace> = z.object({
+  events: z.array(
+    z.object({
+      atMs: z.number(),
+      kind: z.enum(['person', 'process', 'guest', 'message', 'record', 'fault', 'oracle']),
+      lane: z.string(),
+      text: z.string(),
+      to: z.string().nullable(),
+    }),
+  ),
+  isCut: z.boolean(),
+});
+
+export class Tracer {
+  readonly #events: TraceEvent[] = [];
+  #isCut = false;
+
+  add(event: TraceEvent): void {
+    if (this.#events.length < EVENTS_MAX || event.kind === 'oracle') this.#events.push(event);
+    else this.#isCut = true;
+  }
+
+  get trace(): Trace {
+    return { events: this.#events, isCut: this.#isCut };
+  }
+}

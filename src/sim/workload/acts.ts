@@ -1,0 +1,89 @@
+/** The commands of a person, through the real client of the daemon. */
+import { fromUtf8, utf8 } from '../../base/bytes.ts';
+import type { DaemonClient } from '../../cli/daemon-client.ts';
+import { encodeExecFrame } from '../../daemon/api/exec-frames.ts';
+import { routes } from '../../daemon/api/routes.ts';
+import type { ActName } from '../plan.ts';
+import { STORE_PATH } from '../world/world.ts';
+import type { Site, World } from '../world/world.ts';
+import type { VmModel } from './vm-model.ts';
+
+const quiet = {
+  onProgress: async (): Promise<void> => undefined,
+  onNotice: async (): Promise<void> => undefined,
+};
+
+export type Act = (vm: VmModel, isBold: boolean, signal: AbortSignal | undefined) => Promise<void>;
+
+export function createActs(world: World, site: Site, daemon: DaemonClient): Readonly<Record<ActName, Act>> {
+  const named = (vm: VmModel): { parameters: { vm: string } } => ({ parameters: { vm: vm.name } });
+  const until = (signal: AbortSignal | undefined): { signal?: AbortSignal } =>
+    signal === undefined ? {} : { signal };
+  /** What the guest has counted to by now, as the world knows: no state that is taken later is behind it. */
+  const count = (vm: VmModel): number => {
+    if (vm.vmKey === null) return 0;
+    return Math.max(0, ...world.truth.running(vm.vmKey).map((guest) => guest.count));
+  };
+  return {
+    up: async (vm, _isBold, signal) => {
+      const body = { name: vm.name, memoryMib: 128, diskMib: 64 };
+      const { vm: made } = await daemon.operate(routes.vmCreate, { body, ...until(signal) }, quiet);
+      vm.vmKey = made.id.replaceAll('-', '').slice(0, 12);
+      vm.isCreated = true;
+      vm.place = site.name;
+    },
+    snapshot: async (vm, _isBold, signal) => {
+      const before = count(vm);
+      const body = { message: 'm' };
+      await daemon.operate(routes.snapshotCreate, { ...named(vm), body, ...until(signal) }, quiet);
+      vm.floor = Math.max(vm.floor, before);
+    },
+    teleport: async (vm, _isBold, signal) => {
+      const before = count(vm);
+      const strike = world.faults.strike('teleport_image_mismatch', `person ${site.name}`);
+      strike?.tookEffect();
+      const body = { storeUrl: STORE_PATH, message: '', includeImage: strike === null };
+      vm.place = null;
+      await daemon.operate(routes.teleport, { ...named(vm), body, ...until(signal) }, quiet);
+      vm.floor = Math.max(vm.floor, before);
+    },
+    restoreFromStore: async (vm, _isBold, signal) => {
+      const body = { storeUrl: STORE_PATH, vm: vm.name };
+      await daemon.operate(routes.restoreFromStore, { body, ...until(signal) }, quiet);
+      vm.place = site.name;
+    },
+    restoreLocal: async (vm, isBold, signal) => {
+      const body = { replace: isBold };
+      await daemon.operate(routes.restoreLocal, { ...named(vm), body, ...until(signal) }, quiet);
+    },
+    count: async (vm) => void (await countOf(daemon, vm.name)),
+    pause: async (vm) => void (await daemon.call(routes.vmPause, named(vm))),
+    resume: async (vm) => void (await daemon.call(routes.vmResume, named(vm))),
+    stop: async (vm, isBold) =>
+      void (await daemon.call(routes.vmStop, { ...named(vm), body: { force: isBold } })),
+    start: async (vm, _isBold, signal) => {
+      // A boot goes on from the disk, not from memory: nothing is promised of the count.
+      vm.floor = 0;
+      await daemon.operate(routes.vmStart, { ...named(vm), ...until(signal) }, quiet);
+    },
+    remove: async (vm) => {
+      vm.isRemovalAsked = true;
+      await daemon.call(routes.vmRemove, { ...named(vm), query: { force: true } });
+    },
+    shutdown: async () => void (await daemon.call(routes.shutdown)),
+  };
+}
+
+/** Runs `count` in a VM. */
+export async function countOf(daemon: DaemonClient, vm: string): Promise<number> {
+  const open = { start: { argv: ['count'] } };
+  async function* frames(): AsyncGenerator<Uint8Array> {
+    yield encodeExecFrame('open', utf8(JSON.stringify(open)));
+  }
+  let text = '';
+  for await (const frame of await daemon.attach(vm, frames())) {
+    if (frame.kind === 'stdout') text += fromUtf8(frame.payload);
+    if (frame.kind === 'error') throw new Error(fromUtf8(frame.payload));
+  }
+  return Number(text);
+}

@@ -1,0 +1,58 @@
+/** Who does what: drawn as it comes, or as a plan says; and what came of it, for a plan. */
+import { assert } from '../../base/assert.ts';
+import { Prng } from '../prng.ts';
+import { siteNames } from '../plan.ts';
+import type { Plan, PlannedAct, SiteName } from '../plan.ts';
+
+const THINK_MS_MAX = 1500;
+
+export class Script {
+  /** What was done, in the order of its beginnings. */
+  readonly taken: PlannedAct[] = [];
+  readonly #given: ReadonlyMap<SiteName, PlannedAct[]> | null;
+  readonly #randoms: ReadonlyMap<SiteName, Prng>;
+  #actsLeft: number;
+
+  constructor({ seed, acts }: Plan) {
+    const isOpen = typeof acts === 'number';
+    this.#actsLeft = isOpen ? acts : acts.filter(({ name }) => name !== 'none').length;
+    this.#given = isOpen
+      ? null
+      : new Map(siteNames.map((site) => [site, acts.filter((act) => act.site === site)]));
+    this.#randoms = new Map(siteNames.map((site) => [site, Prng.named(seed, `person ${site}`)]));
+  }
+
+  /** No more commands begin. */
+  get isOver(): boolean {
+    return this.#actsLeft === 0;
+  }
+
+  /** What the person at a site does next; `choose` is asked for it after the person has thought, if the plan leaves it open. Null when they are done. */
+  next(site: SiteName): Turn | null {
+    const planned = this.#given?.get(site)?.shift();
+    if (this.#given === null ? this.isOver : planned === undefined) return null;
+    const random = this.#randoms.get(site);
+    assert(random !== undefined, 'there is a person at each site');
+    const thinkMs = planned?.thinkMs ?? random.fraction() * THINK_MS_MAX;
+    const index = this.taken.push({ site, thinkMs, name: 'none', vm: null, isBold: false }) - 1;
+    return {
+      thinkMs,
+      decide: (choose) => {
+        if (this.isOver) return null;
+        const act = planned ?? { ...choose(random), site, thinkMs };
+        this.taken[index] = act;
+        if (act.name !== 'none') this.#actsLeft -= 1;
+        return act;
+      },
+    };
+  }
+}
+
+/** What a person decides. */
+export type Decision = Pick<PlannedAct, 'name' | 'vm' | 'isBold'>;
+
+export interface Turn {
+  readonly thinkMs: number;
+  /** Null when it came to be over meanwhile. */
+  readonly decide: (choose: (random: Prng) => Decision) => PlannedAct | null;
+}
