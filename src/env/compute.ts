@@ -77,6 +77,8 @@ export interface PureCompute {
 export interface Compute extends PureCompute {
   /** Calls under way that keep every processor busy; more of them only hold memory. */
   readonly framesAtOnce: number;
+  /** Starts what frames need, for those who have some soon: the first one waits 50 ms less. What fails is told by the calls that need it. */
+  prepareFrames(): void;
   /**
    * Compresses (unless that saves next to nothing), seals unless `seal` is null, and digests one frame.
    * @param raw 1 … `FRAME_BYTES_MAX` bytes.

@@ -99,6 +99,7 @@ export function framesSuite(name: string, createFixture: CreateFixture): void {
 
   promise('works on many frames at a time', async ({ env: { compute } }) => {
     assert.ok(compute.framesAtOnce >= 2);
+    compute.prepareFrames();
     const salts = Array.from({ length: 5 * compute.framesAtOnce }, (_, index) => index);
     const packed = await Promise.all(salts.map((salt) => compute.packFrame(pages(64 * KIB, salt), seal())));
     const raw = await Promise.all(packed.map((frame) => compute.unpackFrame(frame, 64 * KIB, seal())));

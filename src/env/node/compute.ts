@@ -64,6 +64,10 @@ export function createNodeCompute(): Compute {
   return {
     ...pureCompute,
     framesAtOnce: threadsMax * FRAMES_PER_THREAD,
+    prepareFrames: () => {
+      // Whoever packs a frame waits for the same, and hears of it when it fails.
+      void framePool().then((frames) => frames.prepare());
+    },
     packFrame: async (raw, seal) => {
       const taken = takeOver(raw);
       return await (await framePool()).pack(taken, seal);

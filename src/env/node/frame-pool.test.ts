@@ -89,6 +89,26 @@ test('no more threads than allowed are started, and idle ones end', async () => 
   assert.equal((await pool.pack(page(1), null)).codec, 'zstd');
 });
 
+test('threads that were prepared are there, wait for their frames, and end', async () => {
+  const pool = new FramePool({ threadsMax: 2, threadJobsMax: 2, idleMs: 20 });
+  pool.prepare();
+  pool.prepare();
+  assert.equal(pool.size, 2);
+  await eventually(() => pool.size === 0, 'no thread is left');
+  pool.prepare();
+  const packing = pool.pack(page(1), null);
+  assert.equal(pool.size, 2);
+  assert.equal((await packing).codec, 'zstd');
+});
+
+test('threads that cannot start fail no preparation', async () => {
+  const broken = new URL('data:text/javascript,import "node:no-such-module"');
+  const pool = new FramePool({ threadsMax: 2, threadJobsMax: 2, program: broken });
+  pool.prepare();
+  await eventually(() => pool.size === 0, 'no thread is left');
+  await assert.rejects(pool.pack(page(1), null), /no-such-module/);
+});
+
 test('calls that nobody waits for are bounded', async () => {
   const pool = poolOf({});
   const calls = Array.from({ length: FRAME_CALLS_MAX + 2 }, () => pool.pack(page(0), null));

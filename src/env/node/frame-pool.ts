@@ -19,7 +19,7 @@ import type { FrameResult, FrameTask } from './frame-messages.ts';
 import type { FrameJob } from './frame-thread.ts';
 
 /** A start takes 40 ms: longer than between two operations, shorter than somebody looks at the memory of an idle daemon. */
-const IDLE_MS = 5000;
+const IDLE_MS = 10_000;
 
 // The sources run as they are in a clone, and compiled in a package.
 const workerProgram = new URL(
@@ -51,6 +51,15 @@ export class FramePool {
   /** Threads that there are now. */
   get size(): number {
     return this.threads.size;
+  }
+
+  /** Starts all threads, as far as the system has them. */
+  prepare(): void {
+    while (this.threads.size < this.options.threadsMax) {
+      const thread = this.startThread();
+      if (!(thread instanceof FrameThread)) return;
+      thread.rest();
+    }
   }
 
   /** `Compute.packFrame` of bytes in a buffer that is nobody else's. */

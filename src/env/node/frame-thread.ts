@@ -83,8 +83,8 @@ export class FrameThread {
     if (this.jobs.size === 0 && !this.hasEnded) this.rest();
   }
 
-  /** An idle thread keeps no process alive. */
-  private rest(): void {
+  /** It has nothing to do, and so keeps no process alive; ends when that lasts. */
+  rest(): void {
     this.worker.unref();
     this.idle = setTimeout(() => this.end(null), this.options.idleMs);
     this.idle.unref();

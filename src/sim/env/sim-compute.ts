@@ -13,6 +13,7 @@ export function createSimCompute(process: SimProcess): Compute {
   return {
     ...pure,
     framesAtOnce: FRAMES_AT_ONCE,
+    prepareFrames: () => undefined,
     packFrame: (raw, seal) => {
       const taken = takeOver(raw);
       const pack = () => frames.pack(taken, seal);
