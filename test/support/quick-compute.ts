@@ -8,6 +8,7 @@ export function quickCompute(): Compute {
   return {
     ...pure,
     framesAtOnce: 4,
+    prepareFrames: () => undefined,
     packFrame: async (raw, seal) => frames.pack(takeOver(raw), seal),
     unpackFrame: async ({ bytes, ...facts }, rawBytes, seal) =>
       frames.unpack({ ...facts, bytes: takeOver(bytes) }, rawBytes, seal),
