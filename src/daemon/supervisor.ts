@@ -54,7 +54,7 @@ export class Supervisor {
 
   constructor({ env, places, identity, facts, log, backends, disks }: SupervisorOptions) {
     const openStoreHere = (url: string): Promise<Store> =>
-      openStore(env, url, { hostArchitecture: env.host.architecture });
+      openStore(env, url, { hostArchitecture: env.host.architecture, hostName: identity.name });
     this.host = {
       env,
       places,

@@ -1,22 +1,16 @@
 /**
- * Where packages live. One interface over a local directory and (later) any S3-compatible bucket; the doc comments are the
- * contract, and `test/support/teleport-storage-suite.ts` holds every implementation to it.
+ * Where packages live, over any object store. The doc comments are the contract, and one suite holds it over every store.
  *
- * A *package* is a published, immutable snapshot: a manifest and named segments. Its id is the SHA-256 of its manifest's
- * bytes. Publishing is root-last: a reader sees a whole package or none. Everything read back is untrusted.
+ * A *package* is a published, immutable snapshot: a manifest, and in packs the pages of its memory and disk, its device state and
+ * the files of its image. What the store holds already is referred to, not sent. Its id is the SHA-256 of its manifest's bytes.
+ * Publishing is root-last: a reader sees a whole package or none. Everything read back is untrusted.
  */
 import type { Bytes } from '../base/bytes.ts';
+import type { FileHandle } from '../env/files.ts';
 import type { Architecture, SnapshotMetadata } from '../snapshot/metadata.ts';
-
-/** `device-state`, `memory`, `disk`. */
-export type SegmentName = 'device-state' | 'memory' | 'disk';
-
-export interface SegmentInfo {
-  readonly name: SegmentName;
-  readonly sizeBytes: number;
-  /** SHA-256 of the segment's bytes, lower-case hexadecimal. */
-  readonly sha256: string;
-}
+import type { PageMap } from '../snapshot/page-map.ts';
+import type { PlaceBook } from './packages/place-book.ts';
+import type { StoreMap } from './packages/store-map.ts';
 
 /** A file of the VM's image, by content: the target fetches it when it has no image with this digest. */
 export interface BlobReference {
@@ -25,34 +19,67 @@ export interface BlobReference {
   readonly sha256: string;
 }
 
+/** What a package takes in its store. */
+export interface PackageSizes {
+  /** Pages that are not zero, in bytes. */
+  readonly memoryBytes: number;
+  readonly diskBytes: number;
+  /** Stored bytes of the packs that this package brought. */
+  readonly ownBytes: number;
+  /** Stored bytes of frames in packs that were there already. */
+  readonly sharedBytes: number;
+}
+
 export interface TeleportPackage {
   /** SHA-256 of the manifest's bytes. */
   readonly id: string;
   readonly metadata: SnapshotMetadata;
-  readonly segments: readonly SegmentInfo[];
-  /** The VM's image, carried beside the package as blobs that all packages share; empty when the publisher left it out. */
+  /** The package that the snapshot before was published as; null when it shares nothing with older ones. For people: nothing needs it. */
+  readonly parentId: string | null;
+  readonly sizes: PackageSizes;
+  /** The VM's image; empty when the publisher left it out. */
   readonly imageFiles: readonly BlobReference[];
+  readonly isEncrypted: boolean;
+  /** Public key of whoever signed the manifest, when a valid signature is there. */
+  readonly signedBy: string | null;
 }
 
-/**
- * What is published: streams are read once, in order, and never held whole. A chunk belongs to whoever took it: the source
- * does not touch it again, since it may still be on its way when the next one is asked for.
- */
+/** A memory or a disk as it lies on this host: which page is in which immutable file, by UUID. Pages that the map does not name are zeros. */
+export interface LocalPages {
+  readonly map: PageMap;
+  /** Path of a page file or disk layer of the map. Bytes after the end of a disk layer are zeros; a page file of a memory is never too short. */
+  readonly pathOf: (file: string) => string;
+}
+
+/** Bytes that are read once, in order, and never held whole. A chunk belongs to whoever took it. */
+export interface ByteSource {
+  readonly sizeBytes: number;
+  readonly bytes: () => AsyncIterable<Bytes>;
+}
+
+/** What is published. */
 export interface PackageSource {
   readonly metadata: SnapshotMetadata;
-  readonly segments: readonly {
-    readonly name: SegmentName;
-    readonly sizeBytes: number;
-    readonly bytes: () => AsyncIterable<Bytes>;
-  }[];
-  readonly imageFiles: readonly BlobReference[];
+  readonly deviceState: ByteSource;
+  readonly memory: LocalPages;
+  readonly disk: LocalPages;
+  /** Snapshot before this one, where it is still here: pages that did not change, though written, are found by comparing with it. */
+  readonly base: { readonly memory: LocalPages; readonly disk: LocalPages } | null;
+  /** The package that the snapshot before was published as in this store, where that is known. */
+  readonly parentId?: string | null;
+  /** Name, digest and contents; sent only when the store has no image of this digest. */
+  readonly imageFiles: readonly (BlobReference & ByteSource)[];
+  /** What of this host's files is in this store; published pages are added as their packs become durable. */
+  readonly places: PlaceBook;
 }
 
 export interface TransferProgress {
-  /** What is moving: a segment's or blob's name. */
+  /** What is moving: `memory`, `disk`, `device-state`, or an image file's name. */
   readonly item: string;
   readonly doneBytes: number;
   readonly totalBytes: number;
+  /** Bytes that really went over the wire so far, all items together. */
+  readonly movedBytes?: number;
 }
 
 export interface TransferOptions {
@@ -60,13 +87,32 @@ export interface TransferOptions {
   readonly onProgress?: (progress: TransferProgress) => void;
 }
 
+/** What of a download is on the disk already; `fetchPages` leaves it out. */
+export interface FetchJournal {
+  /** Frames that are durable in the target, by their index in the map. */
+  readonly isDone: (frame: number) => boolean;
+  /** Called after the target was synced. */
+  readonly done: (frames: readonly number[]) => Promise<void>;
+}
+
 export interface OpenPackage {
   readonly package: TeleportPackage;
+  /** Where each page lies in the store: checked against its digest. */
+  map(paged: 'memory' | 'disk'): Promise<StoreMap>;
+  /** @throws KelpieError `package_corrupt`. The digest is checked at the end, so nothing is used before it. */
+  deviceState(options?: TransferOptions): AsyncIterable<Bytes>;
   /**
-   * The bytes of a segment, in order. The digest is checked at the end: the iteration throws `package_corrupt` after the last chunk, or
-   * earlier when the length differs, so the reader uses nothing before it has ended.
+   * Writes every page that is not zero to its place in `target`, which is all zeros but for what `journal` says. Each frame's digest is checked
+   * before its pages are written. Not synced at the end.
+   * @throws KelpieError `package_corrupt`, `store_unavailable`, `disk_full`, `canceled`; the next try may go on with the same target and journal.
    */
-  segment(name: SegmentName, options?: TransferOptions): AsyncIterable<Bytes>;
+  fetchPages(
+    paged: 'memory' | 'disk',
+    target: FileHandle,
+    options?: TransferOptions & { readonly journal?: FetchJournal },
+  ): Promise<StoreMap>;
+  /** A file of the image, checked as `deviceState`. @throws KelpieError `not_found`. */
+  imageFile(name: string, options?: TransferOptions): AsyncIterable<Bytes>;
 }
 
 export interface TeleportStorage {
@@ -74,39 +120,25 @@ export interface TeleportStorage {
   readonly url: string;
   /** What this host can run; packages of another architecture are refused by `downloadForRestore`. */
   readonly hostArchitecture: Architecture;
+  /** Whether what is published is sealed for the store's recipients. */
+  readonly isEncrypted: boolean;
   /**
-   * Publishes: segments durable, then the manifest durable. Publishing the same content twice gives the same id and is
-   * harmless, also at the same time. The image files are in the store already (`uploadBlob`). After a failure or a crash no
-   * part of the package is visible, or, when only the answer was lost, all of it is; what was written else is removed by `sweep`.
-   * @throws KelpieError `disk_full`, `store_not_writable`, `store_unavailable`, `store_conflict` (deleted meanwhile),
-   * `not_found` (an image file), `snapshot_corrupt` (a stream has another length), `canceled`, and what a stream throws.
+   * Publishes: packs durable, then the manifest durable. The same content may be published twice, also at the same time. After a failure or a crash no
+   * part of the package is visible, or, when only the answer was lost, all of it is; packs that nobody names are `collect`'s, and the next
+   * publish of the same pages refers to them.
+   * @throws KelpieError `disk_full`, `store_not_writable`, `store_unavailable`, `snapshot_corrupt` (a source has another length), `canceled`, and what a source throws.
    */
   upload(source: PackageSource, options?: TransferOptions): Promise<TeleportPackage>;
-  /** The package's manifest, checked, and its segments. @throws KelpieError `package_not_found`, `package_corrupt`, `package_too_new`. */
+  /** The package's manifest, checked. @throws KelpieError `package_not_found`, `package_corrupt`, `package_too_new`, `permission_denied` (sealed for others, or not signed by whom this host trusts). */
   download(packageId: string): Promise<OpenPackage>;
   /** As `download`, and refuses with `restore_incompatible` what this host's architecture cannot run. */
   downloadForRestore(packageId: string): Promise<OpenPackage>;
-  /** The package goes as a whole, or its manifest goes first. No error when it is not there. */
+  /** The manifest goes; its packs are `collect`'s. No error when it is not there. */
   delete(packageId: string): Promise<void>;
   /** Every published package, newest first, at most `PACKAGES_LISTED_MAX`; a damaged one is listed with `damaged` and its reason. */
   list(): Promise<readonly PackageListing[]>;
-  /** Content-addressed bytes beside the packages; nothing is sent when they are there. @throws as `upload`, and `image_corrupt` when the bytes are not those. */
-  uploadBlob(
-    blob: BlobReference,
-    bytes: () => AsyncIterable<Bytes>,
-    options?: TransferOptions,
-  ): Promise<void>;
-  /** Digest and length are checked as in `OpenPackage.segment`. @throws KelpieError `not_found`. */
-  downloadBlob(blob: BlobReference, options?: TransferOptions): AsyncIterable<Bytes>;
-  /** Removes what unfinished uploads left behind and nothing else; safe while others publish. */
-  sweep(): Promise<{ readonly removed: number; readonly removedBytes: number }>;
 }
 
 export type PackageListing =
-  | {
-      readonly damaged: false;
-      readonly package: TeleportPackage;
-      readonly sizeBytes: number;
-      readonly publishedAtUnixMs: number;
-    }
+  | { readonly damaged: false; readonly package: TeleportPackage; readonly publishedAtUnixMs: number }
   | { readonly damaged: true; readonly id: string; readonly reason: string };

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { createInPlaceCompute } from '../env/node/compute.ts';
 import { createNodeEnv } from '../env/node/env.ts';
+import { createSettle } from '../env/node/settle.ts';
+import { CallWatch } from '../sim/call-watch.ts';
 import { GIB, HOUR_MS } from '../base/units.ts';
 import { Volume } from '../sim/disk/volume.ts';
 import { createSimEnv } from '../sim/env/sim-env.ts';
@@ -153,15 +155,17 @@ test('after a loss of power at any moment the journal names no frame that is not
 /** @returns 1 when the second download found some frames. */
 async function losePowerOnce(seed: number): Promise<number> {
   const random = Prng.fromSeed(seed);
-  const settle = async (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
-  const scheduler = new Scheduler(createStrategy(random.split('strategy')), settle);
+  const settle = createSettle();
+  const scheduler = new Scheduler(createStrategy('random', random.split('strategy')), settle);
   const volume = new Volume('disk', GIB);
   const machine = new Machine({
     name: 'host',
     scheduler,
     random: random.split('machine'),
-    faults: new Faults(seed, new Map(), null),
+    faults: new Faults(seed, {}, null),
     compute: createInPlaceCompute(),
+    calls: new CallWatch(null),
+    tell: () => undefined,
     volumes: new Map([['/', volume]]),
     programs: new Map(),
     wallStartMs: 1_700_000_000_000,
@@ -170,7 +174,7 @@ async function losePowerOnce(seed: number): Promise<number> {
     },
   });
   const download = (): Download =>
-    new Download(createSimEnv(machine.startProcess(['test'])), '/home/downloads/some-package');
+    new Download(createSimEnv(machine.startProcess(['test'], 'test')), '/home/downloads/some-package');
   /** Steps until `act` is done, or at most `steps`: null then. */
   const run = async <T>(act: Promise<T>, steps: number): Promise<T | null> => {
     const ended = Promise.allSettled([act]);
@@ -185,7 +189,7 @@ async function losePowerOnce(seed: number): Promise<number> {
   }
   const rest = await run(fetchRest(download()), 10_000);
   assert.ok(rest !== null, 'the download comes to its end');
-  const reader = createSimEnv(machine.startProcess(['test']));
+  const reader = createSimEnv(machine.startProcess(['test'], 'test'));
   const bytes = await run(reader.files.readFile('/home/downloads/some-package/memory.part', SIZE_BYTES), 100);
   assert.deepEqual(
     range(0, FRAMES).map((frame) => bytes?.[frame * FRAME_BYTES]),

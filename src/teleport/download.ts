@@ -18,7 +18,7 @@ import { attemptLocally } from '../snapshot/local-failure.ts';
 import { FetchJournalFile } from './fetch-journal.ts';
 import type { Env } from '../env/env.ts';
 import type { FileHandle } from '../env/files.ts';
-import type { FetchJournal } from '../store/packages/contract.ts';
+import type { FetchJournal } from '../store/teleport-storage.ts';
 
 type DownloadEnv = Pick<Env, 'files' | 'compute'>;
 

@@ -13,7 +13,7 @@ import { attemptLocally } from '../snapshot/local-failure.ts';
 import { FRAMES_MAX } from '../store/packages/limits.ts';
 import type { Bytes } from '../base/bytes.ts';
 import type { Env } from '../env/env.ts';
-import type { FetchJournal } from '../store/packages/contract.ts';
+import type { FetchJournal } from '../store/teleport-storage.ts';
 
 const MAGIC = 'KLFJ';
 const VERSION = 1;

@@ -1,5 +1,5 @@
 /**
- * A VM's image travels beside its packages, as blobs that all packages of a store share: `image.json` and the four files. A VM that
+ * A VM's image travels in its packages, `image.json` and the four files; a store that has them already is not sent them again. A VM that
  * goes on keeps reading its root file system, and what it has read stays in its memory, so the target needs the very same bytes: by digest.
  */
 import { concat } from '../base/bytes.ts';
@@ -10,33 +10,31 @@ import { IMAGE_JSON_BYTES_MAX } from '../image/limits.ts';
 import { checkImageVersion } from '../image/version.ts';
 import type { Bytes } from '../base/bytes.ts';
 import type { ImageReference, SnapshotMetadata } from '../snapshot/metadata.ts';
-import type {
-  BlobReference,
-  TeleportPackage,
-  TeleportStorage,
-  TransferOptions,
-} from '../store/teleport-storage.ts';
+import type { BlobReference, OpenPackage, PackageSource } from '../store/teleport-storage.ts';
 import type { OperationOptions } from './source.ts';
 import type { TeleportHost } from './teleport-host.ts';
 
 const DESCRIPTION = 'image.json';
 
-/** Sends what the store does not have yet, and says what a package refers to. @throws KelpieError as `uploadBlob`. */
-export async function publishImageFiles(
+/** The files of an image, for whoever publishes a VM that stands on it. @throws KelpieError `image_not_found`, `image_corrupt`. */
+export async function imageFilesOf(
   host: TeleportHost,
-  storage: TeleportStorage,
   image: ImageReference,
-  options: TransferOptions,
-): Promise<readonly BlobReference[]> {
+): Promise<PackageSource['imageFiles']> {
   const { info, description, fetchFile } = await exportImage(host.env, host.places.home, image.digest);
-  const told: BlobReference = {
+  const told = {
     name: DESCRIPTION,
     sizeBytes: description.byteLength,
     sha256: host.env.compute.sha256(description),
+    bytes: () => once(description),
   };
-  await storage.uploadBlob(told, () => once(description), options);
-  for (const file of info.files) await storage.uploadBlob(file, () => fetchFile(file.name), options);
-  return [told, ...info.files.map(({ name, sizeBytes, sha256 }) => ({ name, sizeBytes, sha256 }))];
+  const files = info.files.map(({ name, sizeBytes, sha256 }) => ({
+    name,
+    sizeBytes,
+    sha256,
+    bytes: () => fetchFile(name),
+  }));
+  return [told, ...files];
 }
 
 async function* once(bytes: Bytes): AsyncGenerator<Bytes> {
@@ -49,18 +47,21 @@ async function* once(bytes: Bytes): AsyncGenerator<Bytes> {
  */
 export async function ensureImage(
   host: TeleportHost,
-  storage: TeleportStorage,
-  published: TeleportPackage,
+  open: OpenPackage,
   { listener, signal }: OperationOptions,
 ): Promise<void> {
-  const { metadata, imageFiles } = published;
+  const { metadata, imageFiles } = open.package;
   await tellOtherVersion(host, metadata, imageFiles.length > 0, listener.notice.bind(listener));
   if (await hasImage(host, metadata.config.image.digest)) return;
-  const description = await collect(storage.downloadBlob(blobNamed(imageFiles, DESCRIPTION), { signal }));
+  const fetchFile = (name: string): AsyncIterable<Bytes> => {
+    requireCarried(imageFiles, name);
+    return open.imageFile(name, { signal });
+  };
+  const description = await collect(fetchFile(DESCRIPTION));
   await installImage(
     host.env,
     host.places.home,
-    { description, fetchFile: (name) => storage.downloadBlob(blobNamed(imageFiles, name), { signal }) },
+    { description, fetchFile },
     {
       digest: metadata.config.image.digest,
       signal,
@@ -118,9 +119,8 @@ function missing(image: ImageReference, why: string): KelpieError {
   );
 }
 
-function blobNamed(blobs: readonly BlobReference[], name: string): BlobReference {
-  const found = blobs.find((blob) => blob.name === name);
-  if (found !== undefined) return found;
+function requireCarried(files: readonly BlobReference[], name: string): void {
+  if (files.some((file) => file.name === name)) return;
   throw new KelpieError('package_corrupt', `the package carries its image without ${name}.`);
 }
 

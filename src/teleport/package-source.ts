@@ -1,96 +1,74 @@
-/** A snapshot of this host as what a store publishes: three segments, each streamed from its files. */
-import { MIB, PAGE_BYTES } from '../base/units.ts';
-import { readPages } from '../snapshot/page-reader.ts';
-import { encodeSparseSegment, sparseSegmentBytes } from '../snapshot/sparse-segment.ts';
-import type { Bytes } from '../base/bytes.ts';
+/** A snapshot of this host as what a store publishes. */
+import { isKelpieError } from '../base/errors.ts';
+import { chunksOf } from '../env/file-chunks.ts';
+import { placesIn } from './place-files.ts';
+import { packageOf } from './published-as.ts';
+import { snapshotPages } from './snapshot-pages.ts';
 import type { Files } from '../env/files.ts';
 import type { LocalSnapshot } from '../snapshot/local-snapshots.ts';
-import type { SparseSource } from '../snapshot/sparse-segment.ts';
-import type { BlobReference, PackageSource } from '../store/teleport-storage.ts';
-import { snapshotPages } from './snapshot-pages.ts';
-import type { LocalPages } from '../store/packages/contract.ts';
+import type { ByteSource, PackageSource } from '../store/teleport-storage.ts';
+import type { SnapshotPages } from './snapshot-pages.ts';
 import type { TeleportHost } from './teleport-host.ts';
 
-/** How much is read at once; what is held of a package at any time is a few of these. */
-const CHUNK_BYTES: number = MIB;
-
-type Segment = PackageSource['segments'][number];
+export interface PackageParts {
+  readonly storeId: string;
+  readonly imageFiles: PackageSource['imageFiles'];
+  readonly signal: AbortSignal;
+}
 
 /** The package of a snapshot. @throws KelpieError `snapshot_corrupt` when its files are not what it says. */
 export async function packageSource(
   host: TeleportHost,
   snapshot: LocalSnapshot,
-  imageFiles: readonly BlobReference[],
-  signal: AbortSignal,
+  { storeId, imageFiles, signal }: PackageParts,
 ): Promise<PackageSource> {
-  const { files } = host.env;
-  const deviceState: Segment = {
-    name: 'device-state',
-    sizeBytes: snapshot.deviceStateBytes,
-    bytes: () =>
-      readStretch(files, {
-        path: snapshot.deviceStatePath,
-        sourceOffset: 0,
-        length: snapshot.deviceStateBytes,
-      }),
-  };
-  const { memory, disk } = await snapshotPages(host, snapshot, signal);
-  const segments = [
-    deviceState,
-    sparse('memory', memorySource(host, memory, signal)),
-    sparse('disk', diskSource(host, disk)),
-  ];
-  return { metadata: snapshot.metadata, segments, imageFiles };
-}
-
-function sparse(name: Segment['name'], source: SparseSource): Segment {
-  return { name, sizeBytes: sparseSegmentBytes(source.runs), bytes: () => encodeSparseSegment(source) };
-}
-
-function memorySource(host: TeleportHost, { map, pathOf }: LocalPages, signal: AbortSignal): SparseSource {
+  const before = await snapshotBefore(host, snapshot);
   return {
-    sizeBytes: map.pageCount * PAGE_BYTES,
-    runs: map.nonZeroRuns(),
-    async *pages() {
-      for await (const batch of readPages(host.env.files, map, pathOf, signal)) yield batch.bytes;
+    metadata: snapshot.metadata,
+    deviceState: fileSource(host.env.files, snapshot.deviceStatePath, snapshot.deviceStateBytes),
+    ...(await snapshotPages(host, snapshot, signal)),
+    base: before === null ? null : await basePages(host, before, signal),
+    parentId: before === null ? null : await packageOf(host.env, before, storeId),
+    imageFiles,
+    places: placesIn(host, storeId),
+  };
+}
+
+function fileSource(files: Files, path: string, sizeBytes: number): ByteSource {
+  return {
+    sizeBytes,
+    async *bytes() {
+      yield* chunksOf(await files.open(path, 'r'));
     },
   };
 }
 
-function diskSource(host: TeleportHost, { map, pathOf }: LocalPages): SparseSource {
-  return {
-    sizeBytes: map.pageCount * PAGE_BYTES,
-    runs: map.nonZeroRuns(),
-    async *pages() {
-      for (const { pageFile, sourcePage, count } of map.runs()) {
-        yield* readStretch(host.env.files, {
-          path: pathOf(pageFile),
-          sourceOffset: sourcePage * PAGE_BYTES,
-          length: count * PAGE_BYTES,
-        });
-      }
-    },
-  };
-}
-
-/** A stretch of a file in chunks; zeros after its end, since a raw file may be shorter than its disk. */
-async function* readStretch(
-  files: Files,
-  {
-    path,
-    sourceOffset,
-    length,
-  }: { readonly path: string; readonly sourceOffset: number; readonly length: number },
-): AsyncGenerator<Bytes> {
-  const file = await files.open(path, 'r');
+/** Null when it is not here any more, or cannot be read. */
+async function snapshotBefore(
+  host: TeleportHost,
+  { metadata }: LocalSnapshot,
+): Promise<LocalSnapshot | null> {
+  if (metadata.parentId === null) return null;
   try {
-    for (let done = 0; done < length;) {
-      const chunk = new Uint8Array(Math.min(CHUNK_BYTES, length - done));
-      const count = await file.read(chunk, sourceOffset + done);
-      yield count === 0 ? chunk : chunk.subarray(0, count);
-      done += count === 0 ? chunk.byteLength : count;
-    }
-  } finally {
-    await file.close();
+    return await host.snapshots.read(metadata.vmId, metadata.parentId);
+  } catch (error) {
+    if (!isKelpieError(error, 'snapshot_not_found', 'snapshot_corrupt', 'package_too_new')) throw error;
+    return null;
+  }
+}
+
+/** Null when they are damaged: then what did not change is sent again. */
+async function basePages(
+  host: TeleportHost,
+  before: LocalSnapshot,
+  signal: AbortSignal,
+): Promise<SnapshotPages | null> {
+  try {
+    return await snapshotPages(host, before, signal);
+  } catch (error) {
+    if (!isKelpieError(error, 'snapshot_corrupt', 'package_too_new')) throw error;
+    const { vmId, snapshotId } = before.metadata;
+    host.log.error({ event: 'base-not-used', vmId, snapshotId, err: error });
+    return null;
   }
 }

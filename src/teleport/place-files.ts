@@ -9,7 +9,7 @@ import type { Bytes } from '../base/bytes.ts';
 import type { Env } from '../env/env.ts';
 import type { PlaceBook } from '../store/packages/place-book.ts';
 import type { StoreMap } from '../store/packages/store-map.ts';
-import type { Log } from './teleport-host.ts';
+import type { Log, TeleportHost } from './teleport-host.ts';
 
 /** Longest map that is kept of one file. What is longer is not written down: its pages would be sent again. */
 const PLACES_BYTES_MAX: number = 64 * MIB;
@@ -83,4 +83,9 @@ export class PlaceFiles implements PlaceBook {
     assert(isUuid(file), 'a file of this host is named by a UUID');
     return `${this.#directory}/${file}.map`;
   }
+}
+
+/** What of this host's files is in a store. @param storeId `Store.id`. */
+export function placesIn(host: Pick<TeleportHost, 'env' | 'places' | 'log'>, storeId: string): PlaceBook {
+  return new PlaceFiles(host.env, host.places.places(storeId), host.log);
 }

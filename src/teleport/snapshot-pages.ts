@@ -5,7 +5,7 @@ import { attemptLocally } from '../snapshot/local-failure.ts';
 import { PAGE_MAP_BYTES_MAX } from '../snapshot/page-map-codec.ts';
 import { PageMap } from '../snapshot/page-map.ts';
 import type { LocalSnapshot } from '../snapshot/local-snapshots.ts';
-import type { LocalPages } from '../store/packages/contract.ts';
+import type { LocalPages } from '../store/teleport-storage.ts';
 import type { TeleportHost } from './teleport-host.ts';
 
 export interface SnapshotPages {

@@ -12,14 +12,14 @@
 import { defined } from '../base/assert.ts';
 import { throwIfCanceled } from '../base/cancel.ts';
 import { KelpieError } from '../base/errors.ts';
-import { publishImageFiles } from './image-transfer.ts';
+import { imageFilesOf } from './image-transfer.ts';
 import { captureSnapshot } from './capture.ts';
 import { checkMayDepart, heritageOf, nextRecord, ownedElsewhere, swap } from './ownership.ts';
 import { settleTeleport } from './settle-teleport.ts';
 import { packageSource } from './package-source.ts';
 import { Stopwatch } from './stopwatch.ts';
 import type { OwnershipRecord } from '../store/ownership-records.ts';
-import type { BlobReference, TeleportPackage } from '../store/teleport-storage.ts';
+import type { PackageSource, TeleportPackage } from '../store/teleport-storage.ts';
 import type { LocalSnapshot } from '../snapshot/local-snapshots.ts';
 import type { TeleportOutcome } from './settle-teleport.ts';
 import type { ManagedVm } from './managed-vm.ts';
@@ -40,7 +40,8 @@ export interface TeleportResult {
   readonly storeUrl: string;
   readonly epoch: number;
   readonly timings: Readonly<Record<string, number>>;
-  readonly bytes: Readonly<Record<string, number>>;
+  /** What the memory and the disk hold that is not zero, and what had to be sent for them, compressed: the rest was in the store. */
+  readonly bytes: { readonly memory: number; readonly disk: number; readonly sent: number };
 }
 
 export interface OperationOptions {
@@ -68,7 +69,7 @@ export class TeleportOut {
 
   async run(): Promise<TeleportResult> {
     const { store, previous } = await this.#phase('check', () => this.#check());
-    const imageFiles = await this.#phase('image', () => this.#publishImage(store));
+    const imageFiles = await this.#phase('image', () => this.#findImage());
     let operation = this.#intent(store, previous);
     await this.#host.journal.begin(operation);
     const step = async (change: Partial<TeleportOperation>): Promise<void> => {
@@ -103,14 +104,8 @@ export class TeleportOut {
     return { store, previous };
   }
 
-  async #publishImage(store: Store): Promise<readonly BlobReference[]> {
-    if (!this.#request.includeImage) return [];
-    return publishImageFiles(
-      this.#host,
-      store.storage,
-      this.#vm.record.config.image,
-      this.#transfer('image'),
-    );
+  async #findImage(): Promise<PackageSource['imageFiles']> {
+    return this.#request.includeImage ? imageFilesOf(this.#host, this.#vm.record.config.image) : [];
   }
 
   #intent(store: Store, previous: OwnershipRecord | null): TeleportOperation {
@@ -162,12 +157,15 @@ export class TeleportOut {
   async #publish(
     store: Store,
     snapshot: LocalSnapshot,
-    imageFiles: readonly BlobReference[],
+    imageFiles: PackageSource['imageFiles'],
   ): Promise<TeleportPackage> {
-    return store.storage.upload(
-      await packageSource(this.#host, snapshot, imageFiles, this.#signal),
-      this.#transfer('publish'),
-    );
+    const parts = { storeId: await store.id(), imageFiles, signal: this.#signal };
+    const source = await packageSource(this.#host, snapshot, parts);
+    return store.storage.upload(source, {
+      signal: this.#signal,
+      onProgress: ({ item, doneBytes, totalBytes }) =>
+        this.#listener.progress('publish', item, doneBytes, totalBytes),
+    });
   }
 
   /** From here on the outcome is the store's to tell, and canceling is too late. */
@@ -204,7 +202,11 @@ export class TeleportOut {
       storeUrl: store.storage.url,
       epoch: operation.commitEpoch,
       timings: this.#times.all,
-      bytes: Object.fromEntries(published.segments.map((segment) => [segment.name, segment.sizeBytes])),
+      bytes: {
+        memory: published.sizes.memoryBytes,
+        disk: published.sizes.diskBytes,
+        sent: published.sizes.ownBytes,
+      },
     };
   }
 
@@ -224,17 +226,6 @@ export class TeleportOut {
       'store_conflict',
       `the store's record of "${this.#vm.name}" vanished; teleport it again.`,
     );
-  }
-
-  #transfer(phase: string): {
-    signal: AbortSignal;
-    onProgress: (progress: { item: string; doneBytes: number; totalBytes: number }) => void;
-  } {
-    return {
-      signal: this.#signal,
-      onProgress: ({ item, doneBytes, totalBytes }) =>
-        this.#listener.progress(phase, item, doneBytes, totalBytes),
-    };
   }
 }
 

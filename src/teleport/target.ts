@@ -43,6 +43,7 @@ export interface ClaimRequest {
 export interface ClaimResult {
   readonly vm: ManagedVm;
   readonly timings: Readonly<Record<string, number>>;
+  /** What really came over the wire. */
   readonly downloadedBytes: number;
 }
 
@@ -91,7 +92,7 @@ export class TeleportIn {
     const config = this.#configHere(found.package.metadata.config);
     this.#checkLocal(found);
     await this.#phase('check', () => this.#guard.admit(found, config));
-    await this.#phase('image', () => ensureImage(this.#host, store.storage, found.package, this.#options));
+    await this.#phase('image', () => ensureImage(this.#host, found.open, this.#options));
     let operation = this.#intent(found);
     await this.#host.journal.begin(operation);
     const step = async (name: ClaimOperation['step']): Promise<void> => {
@@ -103,19 +104,16 @@ export class TeleportIn {
       const vm = await this.#record(found, config);
       // A copy from before it left: the package is the truth, and only what comes from there was checked.
       await this.#host.snapshots.delete(vm.id, operation.snapshotId);
-      const snapshot = await this.#phase('download', () =>
-        fetchSnapshot(this.#host, found.open, this.#options),
+      const { snapshot, download, downloadedBytes } = await this.#phase('download', async () =>
+        fetchSnapshot(this.#host, found.open, await store.id(), this.#options),
       );
       await step('claiming');
       await this.#phase('claim', () => this.#claim(store, found, operation));
       await step('claimed');
       await this.#start(store, vm, snapshot, operation);
       await this.#host.journal.remove(operation);
-      return {
-        vm,
-        timings: this.#times.all,
-        downloadedBytes: found.package.segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
-      };
+      this.#host.later(vm.id, () => download.forget());
+      return { vm, timings: this.#times.all, downloadedBytes };
     } catch (error) {
       await this.#settle(operation);
       throw error;

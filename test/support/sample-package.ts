@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Bytes } from '../../src/base/bytes.ts';
 import type { SnapshotMetadata, VmConfig } from '../../src/snapshot/metadata.ts';
-import type { BlobReference, PackageSource, SegmentName } from '../../src/store/teleport-storage.ts';
 
 export const sampleConfig: VmConfig = {
   name: 'dev',
@@ -63,31 +62,4 @@ export function sha256(bytes: Bytes): string {
 /** The bytes as a stream of chunks of `step` bytes, each chunk a copy. */
 export async function* streamOf(bytes: Bytes, step = 1000): AsyncGenerator<Bytes> {
   for (let offset = 0; offset < bytes.byteLength; offset += step) yield bytes.slice(offset, offset + step);
-}
-
-export type Contents = Partial<Record<SegmentName, Bytes>>;
-
-export const smallContents: Contents = {
-  'device-state': patternBytes(23, 1),
-  memory: patternBytes(57, 2),
-  disk: new Uint8Array(0),
-};
-
-/** A package of these segments; `number` makes it another snapshot. */
-export function samplePackage(
-  contents: Contents = smallContents,
-  number = 1,
-  metadata: Partial<SnapshotMetadata> = {},
-): PackageSource {
-  const names = ['device-state', 'memory', 'disk'] as const;
-  const segments = names.flatMap((name) => {
-    const bytes = contents[name];
-    return bytes === undefined ? [] : [{ name, sizeBytes: bytes.byteLength, bytes: () => streamOf(bytes) }];
-  });
-  const snapshotId = `00000000-0000-4000-8000-${number.toString(16).padStart(12, '0')}`;
-  return { metadata: { ...sampleMetadata, snapshotId, ...metadata }, segments, imageFiles: [] };
-}
-
-export function sampleBlob(bytes: Bytes, name = 'rootfs'): BlobReference {
-  return { name, sizeBytes: bytes.byteLength, sha256: sha256(bytes) };
 }

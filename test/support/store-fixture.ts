@@ -3,7 +3,11 @@ import { isKelpieError } from '../../src/base/errors.ts';
 import type { ErrorCode } from '../../src/base/error-codes.ts';
 import type { Bytes } from '../../src/base/bytes.ts';
 import type { Architecture } from '../../src/snapshot/metadata.ts';
-import type { Store } from '../../src/store/open-store.ts';
+import { listAll } from '../../src/store/objects/list-all.ts';
+import { openObjects } from '../../src/store/objects/open-objects.ts';
+import { openStore } from '../../src/store/open-store.ts';
+import type { Store, StoreEnv } from '../../src/store/open-store.ts';
+import { collect } from './collect.ts';
 
 /** A new, empty store for one test. */
 export interface StoreFixture {
@@ -20,6 +24,22 @@ export interface StoredObjects {
   read(name: string): Promise<Bytes>;
   write(name: string, bytes: Bytes): Promise<void>;
   remove(name: string): Promise<void>;
+}
+
+/** A store at a place that any number of clients see; `close` ends the place. */
+export function storeFixture(env: StoreEnv, url: string, close: () => Promise<void>): StoreFixture {
+  const below = openObjects(env, url);
+  return {
+    open: async (hostArchitecture = 'x86_64') =>
+      await openStore(env, url, { hostArchitecture, hostName: 'host' }),
+    objects: {
+      names: async () => (await collect(listAll(await below, ''))).map(({ key }) => key),
+      read: async (name) => (await (await below).get(name))?.bytes ?? assert.fail(`there is no ${name}`),
+      write: async (name, bytes) => void (await (await below).put(name, bytes)),
+      remove: async (name) => await (await below).delete(name),
+    },
+    close,
+  };
 }
 
 export type CreateStoreFixture = () => Promise<StoreFixture>;

@@ -10,7 +10,7 @@ export const restore: LeafCommand = {
   declare: (command) => {
     command
       .argument('[vm]', 'name or id')
-      .option('--from <store>', 'bring it here from this store: a directory, like /mnt/team')
+      .option('--from <store>', 'bring it here from this store: a directory, or s3://bucket/prefix')
       .option('--package <id>', 'with --from: this package, instead of where the VM is at rest')
       .option(
         '--snapshot <id>',

@@ -9,12 +9,12 @@ export const teleport: LeafCommand = {
   declare: (command) => {
     command
       .argument('<vm>', 'name or id')
-      .option('--to <store>', 'where to publish it: a directory that the other host sees too')
+      .option('--to <store>', 'where to publish it: a directory that the other host sees too, or s3://bucket/prefix')
       .option('-m, --message <text>', 'what for')
       .option('--no-image', 'leave the base image out: the other host must have it')
       .addHelpText(
         'after',
-        '\nThe VM is paused, published, and then this host can never run this copy again; until the moment that\nit is published, any failure or Ctrl-C lets it go on here.\n\nExamples:\n  kelpie teleport dev --to /mnt/team',
+        '\nThe VM is paused, published, and then this host can never run this copy again; until the moment that\nit is published, any failure or Ctrl-C lets it go on here.\n\nExamples:\n  kelpie teleport dev --to /mnt/team\n  kelpie teleport dev --to s3://bucket/team',
       );
   },
   run: async (cli, [vm = ''], options) => {
@@ -22,7 +22,7 @@ export const teleport: LeafCommand = {
     if (to === null)
       throw new KelpieError(
         'usage',
-        'say where to with --to STORE: a directory that the other host sees too.',
+        'say where to with --to STORE: a directory that the other host sees too, or s3://bucket/prefix.',
       );
     const storeUrl = absolutePath(cli.env, to);
     const done = await cli.operate(routes.teleport, {
@@ -33,10 +33,11 @@ export const teleport: LeafCommand = {
         includeImage: options['image'] !== false,
       },
     });
-    const totalBytes = Object.values(done.bytes).reduce((sum, bytes) => sum + bytes, 0);
+    const { memory, disk, sent } = done.bytes;
+    const moved = `${formatBytes(memory + disk)} by sending ${formatBytes(sent)}`;
     await cli.output.result(
       done,
-      `${done.vmName} is at rest in ${done.storeUrl} as package ${shortId(done.packageId)} (${formatBytes(totalBytes)}; ${timingLine(done.timings)})\n` +
+      `${done.vmName} is at rest in ${done.storeUrl} as package ${shortId(done.packageId)} (${moved}; ${timingLine(done.timings)})\n` +
         `on another host: kelpie restore ${done.vmName} --from ${done.storeUrl}`,
     );
     return 0;

@@ -103,6 +103,7 @@ export const restoreFromStore: z.ZodType<RestoreFromStore> = z
 export interface Restored {
   readonly vm: VmView;
   readonly timings: Timings;
+  /** What came over the wire; 0 for a snapshot of this host. */
   readonly downloadedBytes: number;
 }
 export const restored: z.ZodType<Restored> = z.object({ vm: vmView, timings, downloadedBytes: z.number() });
@@ -127,8 +128,8 @@ export interface Teleported {
   readonly packageId: string;
   readonly epoch: number;
   readonly timings: Timings;
-  /** By segment. */
-  readonly bytes: Readonly<Record<string, number>>;
+  /** What the memory and the disk hold that is not zero, and what had to be sent for them, compressed: the rest was in the store. */
+  readonly bytes: { readonly memory: number; readonly disk: number; readonly sent: number };
 }
 export const teleported: z.ZodType<Teleported> = z.object({
   vmId: uuid,
@@ -137,5 +138,5 @@ export const teleported: z.ZodType<Teleported> = z.object({
   packageId: sha256,
   epoch: z.int(),
   timings,
-  bytes: z.record(z.string(), z.number()),
+  bytes: z.object({ memory: z.number(), disk: z.number(), sent: z.number() }),
 });

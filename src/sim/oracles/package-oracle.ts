@@ -1,32 +1,59 @@
 /** Nothing is lost: what the store's records and manifests name is there, durably and byte for byte. */
 import { z } from 'zod';
-import { fromUtf8Lossy } from '../../base/bytes.ts';
-import type { PureCompute } from '../../env/compute.ts';
+import { concat, fromUtf8Lossy } from '../../base/bytes.ts';
+import type { Bytes } from '../../base/bytes.ts';
+import type { InPlaceCompute } from '../../env/compute.ts';
+import { decodeStoreMap } from '../../store/packages/store-map-codec.ts';
 import { parseJson } from '../parse-json.ts';
 import type { World } from '../world/world.ts';
-import { bytesOf, directoryIn, entriesOf, newestRecords } from './store-view.ts';
+import { newestRecords, objectAt } from './store-view.ts';
 
-interface Part {
-  readonly name: string;
+/** A frame, with the pack's name in the place of its number. */
+interface Frame {
+  readonly pack: string;
+  readonly offset: number;
+  readonly storedBytes: number;
+  readonly rawBytes: number;
+  readonly codec: 'stored' | 'zstd';
   readonly sha256: string;
 }
 
-const partSchema: z.ZodType<Part> = z.object({ name: z.string(), sha256: z.string() });
-const manifestSchema = z.object({ segments: z.array(partSchema), imageFiles: z.array(partSchema) });
+const frames = z.array(
+  z.object({
+    pack: z.int(),
+    offset: z.int(),
+    storedBytes: z.int(),
+    rawBytes: z.int(),
+    codec: z.enum(['stored', 'zstd']),
+    sha256: z.string(),
+  }),
+);
+const stream = z.object({ frames });
+const manifestSchema = z.object({
+  packs: z.array(z.string()),
+  body: z.object({
+    deviceState: stream,
+    memoryMap: stream,
+    diskMap: stream,
+    imageFiles: z.array(z.object({ name: z.string(), stream })),
+  }),
+});
 
 export class PackageOracle {
   readonly #world: World;
-  readonly #compute: PureCompute;
+  readonly #compute: InPlaceCompute;
   /** Packages that were checked whole. */
   readonly #checked = new Set<string>();
 
-  constructor(world: World, compute: PureCompute) {
+  constructor(world: World, compute: InPlaceCompute) {
     this.#world = world;
     this.#compute = compute;
   }
 
   /** Called now and then. */
   check(): void {
+    // Nobody can promise bytes that the disk wrote elsewhere.
+    if (this.#world.faults.hasDamagedStore) return;
     for (const record of newestRecords(this.#world, 'cached')) {
       if (record.state === 'at-rest' && record.packageId !== null)
         this.#checkPackage(record.packageId, record.text);
@@ -44,27 +71,63 @@ export class PackageOracle {
     this.#checked.add(id);
     const lost = (what: string): void =>
       this.#world.truth.violated('packages', `${what} of package ${id} is not durable, though ${because}`);
-    const directory = directoryIn(
-      this.#world.storeVolume.root,
-      `${this.#world.storeRoot}/packages/${id}`,
-      'durable',
-    );
-    const manifest =
-      directory === null ? null : bytesOf(entriesOf(directory, 'durable').get('manifest.json'), 'durable');
-    if (directory === null || manifest === null || this.#compute.sha256(manifest) !== id)
-      return lost('the manifest');
-    const { segments, imageFiles } = parseJson(manifestSchema, fromUtf8Lossy(manifest));
-    const blobs = directoryIn(this.#world.storeVolume.root, `${this.#world.storeRoot}/blobs`, 'durable');
-    for (const { name, sha256 } of segments) {
-      if (!this.#isThere(bytesOf(entriesOf(directory, 'durable').get(name), 'durable'), sha256)) lost(name);
-    }
-    for (const { name, sha256 } of imageFiles) {
-      const inode = blobs === null ? undefined : entriesOf(blobs, 'durable').get(sha256);
-      if (!this.#isThere(bytesOf(inode, 'durable'), sha256)) lost(`the image's ${name}`);
+    const bytes = objectAt(this.#world, `packages/${id}`, 'durable');
+    if (bytes === null || this.#compute.sha256(bytes) !== id) return lost('the manifest');
+    const { packs, body } = parseJson(manifestSchema, fromUtf8Lossy(bytes));
+    const read = new DurableFrames(this.#world, this.#compute);
+    const check = (what: string, listed: z.infer<typeof frames>): Bytes | null => {
+      const raw = read.all(listed.map((frame) => ({ ...frame, pack: packs[frame.pack] ?? 'none' })));
+      if (raw === null) lost(what);
+      return raw;
+    };
+    check('the device state', body.deviceState.frames);
+    for (const file of body.imageFiles) check(`the image's ${file.name}`, file.stream.frames);
+    for (const paged of ['memory', 'disk'] as const) {
+      const encoded = check(`the map of the ${paged}`, body[`${paged}Map`].frames);
+      if (encoded === null) continue;
+      const map = decodeStoreMap(encoded, this.#compute);
+      const placed = map.frames.map(({ pack, ...frame }) => ({
+        ...frame,
+        pack: `${pack.session}/${pack.number}`,
+      }));
+      if (!placed.every((frame) => read.stored(frame) !== null)) lost(`the ${paged}`);
     }
   }
+}
 
-  #isThere(bytes: Uint8Array | null, sha256: string): boolean {
-    return bytes !== null && this.#compute.sha256(bytes) === sha256;
+/** Reads packs as they are on the medium, each once. */
+class DurableFrames {
+  readonly #world: World;
+  readonly #compute: InPlaceCompute;
+  readonly #packs = new Map<string, Bytes | null>();
+
+  constructor(world: World, compute: InPlaceCompute) {
+    this.#world = world;
+    this.#compute = compute;
+  }
+
+  /** The raw bytes of frames, one after the other; null when one is not there as it should be. */
+  all(wanted: readonly Frame[]): Bytes | null {
+    const parts: Bytes[] = [];
+    for (const frame of wanted) {
+      const bytes = this.stored(frame);
+      if (bytes === null) return null;
+      parts.push(this.#compute.frames.unpack({ ...frame, bytes }, frame.rawBytes, null));
+    }
+    return concat(parts);
+  }
+
+  /** As it is stored; null when it is not there, or another. */
+  stored({ pack, offset, storedBytes, sha256 }: Frame): Bytes | null {
+    const bytes = this.#pack(pack)?.slice(offset, offset + storedBytes);
+    return bytes !== undefined && this.#compute.sha256(bytes) === sha256 ? bytes : null;
+  }
+
+  #pack(name: string): Bytes | null {
+    const known = this.#packs.get(name);
+    if (known !== undefined) return known;
+    const bytes = objectAt(this.#world, `packs/${name}`, 'durable');
+    this.#packs.set(name, bytes);
+    return bytes;
   }
 }

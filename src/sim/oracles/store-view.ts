@@ -42,47 +42,38 @@ export function directoryIn(root: DirectoryInode, path: string, view: View): Dir
   return directory;
 }
 
-/** The newest ownership record of every VM. */
-export function newestRecords(world: World, view: View): readonly RecordSeen[] {
-  const ownership = directoryIn(world.storeVolume.root, `${world.storeRoot}/ownership`, view);
-  const records: RecordSeen[] = [];
-  if (ownership === null) return records;
-  for (const [vmId, directory] of entriesOf(ownership, view)) {
-    if (directory.kind !== 'directory') continue;
-    const newest = newestRevision(directory, view);
-    if (newest?.inode.kind === 'file') records.push(recordIn(vmId, newest.revision, newest.inode, view));
-  }
-  return records;
+/** An object of the store, by its key; null when there is none. */
+export function objectAt(world: World, key: string, view: View): Bytes | null {
+  const end = key.lastIndexOf('/');
+  const directory = directoryIn(world.storeVolume.root, `${world.storeRoot}/${key.slice(0, end)}`, view);
+  return directory === null ? null : bytesOf(entriesOf(directory, view).get(key.slice(end + 1)), view);
 }
 
-function newestRevision(
-  directory: DirectoryInode,
-  view: View,
-): { readonly revision: number; readonly inode: Inode } | null {
-  let newest: { revision: number; inode: Inode } | null = null;
-  for (const [name, inode] of entriesOf(directory, view)) {
-    const revision = /^\d+\.json$/.test(name) ? Number.parseInt(name, 10) : -1;
-    if (revision > (newest?.revision ?? -1)) newest = { revision, inode };
-  }
-  return newest;
+/** The ownership record of every VM. */
+export function newestRecords(world: World, view: View): readonly RecordSeen[] {
+  const ownership = directoryIn(world.storeVolume.root, `${world.storeRoot}/ownership`, view);
+  if (ownership === null) return [];
+  return [...entriesOf(ownership, view)].flatMap(([vmId, inode]) =>
+    inode.kind === 'file' ? [recordIn(vmId, inode, view)] : [],
+  );
 }
 
 /** Oracles look again and again at records that did not change. */
 const parsedRecords = new WeakMap<PageStore, { readonly version: number; readonly record: RecordSeen }>();
 
-function recordIn(vmId: string, revision: number, inode: FileInode, view: View): RecordSeen {
+function recordIn(vmId: string, inode: FileInode, view: View): RecordSeen {
   const contents = view === 'cached' ? inode.contents : inode.durable;
   const known = parsedRecords.get(contents);
   if (known?.version === contents.version) return known.record;
   const bytes = new Uint8Array(contents.sizeBytes);
   contents.read(bytes, 0);
-  const record = parseRecord(vmId, revision, fromUtf8Lossy(bytes));
+  const record = parseRecord(vmId, fromUtf8Lossy(bytes));
   parsedRecords.set(contents, { version: contents.version, record });
   return record;
 }
 
-function parseRecord(vmId: string, revision: number, text: string): RecordSeen {
-  const damaged = { vmId, revision, epoch: -1, state: 'damaged', owner: null, packageId: null, text };
+function parseRecord(vmId: string, text: string): RecordSeen {
+  const damaged = { vmId, revision: -1, epoch: -1, state: 'damaged', owner: null, packageId: null, text };
   let record: unknown;
   try {
     record = JSON.parse(text);
@@ -93,7 +84,7 @@ function parseRecord(vmId: string, revision: number, text: string): RecordSeen {
   const word = (value: unknown): string | null => (typeof value === 'string' ? value : null);
   return {
     vmId,
-    revision,
+    revision: Number(record['revision']),
     epoch: Number(record['epoch']),
     state: word(record['state']) ?? '',
     owner: word(record['owner']),

@@ -9,7 +9,7 @@ import { KelpieError } from '../../base/errors.ts';
 import { inParallel } from '../../base/in-parallel.ts';
 import type { Env } from '../../env/env.ts';
 import type { ActOptions, ObjectStore } from '../objects/object-store.ts';
-import type { TransferOptions } from './contract.ts';
+import type { TransferOptions } from '../teleport-storage.ts';
 import { RANGES_AT_ONCE } from './frame-reader.ts';
 import { PACK_BYTES_MAX } from './limits.ts';
 import { openPackage, readManifest } from './open-package.ts';

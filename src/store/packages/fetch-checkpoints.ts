@@ -1,6 +1,6 @@
 import type { Clock } from '../../env/clock.ts';
 import type { FileHandle } from '../../env/files.ts';
-import type { FetchJournal } from './contract.ts';
+import type { FetchJournal } from '../teleport-storage.ts';
 import { FETCH_CHECKPOINT_MS } from './limits.ts';
 
 /** Makes durable what a download has written, every `FETCH_CHECKPOINT_MS`, and then tells the journal: a fast download never waits for a disk. */

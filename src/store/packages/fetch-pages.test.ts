@@ -9,7 +9,7 @@ import { refusedAs } from '../../../test/support/store-fixture.ts';
 import { PackWriter, writePackage } from '../../../test/support/written-package.ts';
 import type { WriterStore } from '../../../test/support/written-package.ts';
 import { wrapObjects } from '../objects/wrappers/wrap-objects.ts';
-import type { FetchJournal, TransferProgress } from './contract.ts';
+import type { FetchJournal, TransferProgress } from '../teleport-storage.ts';
 import { fetchPages } from './fetch-pages.ts';
 import { FrameReader, RANGES_AT_ONCE } from './frame-reader.ts';
 import { FETCH_CHECKPOINT_MS } from './limits.ts';

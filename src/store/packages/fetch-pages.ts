@@ -14,7 +14,7 @@ import type { Clock } from '../../env/clock.ts';
 import { BATCH_EXTENTS_MAX } from '../../env/files.ts';
 import type { Extent, FileHandle } from '../../env/files.ts';
 import { localFailure } from '../../snapshot/local-failure.ts';
-import type { FetchJournal, TransferOptions } from './contract.ts';
+import type { FetchJournal, TransferOptions } from '../teleport-storage.ts';
 import { FetchCheckpoints } from './fetch-checkpoints.ts';
 import { planRanges } from './frame-ranges.ts';
 import { RANGES_AT_ONCE } from './frame-reader.ts';

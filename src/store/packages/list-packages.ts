@@ -5,7 +5,7 @@ import { PACKAGES_LISTED_MAX } from '../limits.ts';
 import { listAll } from '../objects/list-all.ts';
 import type { ActOptions, ListedObject, ObjectStore } from '../objects/object-store.ts';
 import { StoreTrouble } from '../objects/store-trouble.ts';
-import type { PackageListing, TeleportPackage } from './contract.ts';
+import type { PackageListing, TeleportPackage } from '../teleport-storage.ts';
 import { MANIFEST_BYTES_MAX, PACKAGES_MAX, REQUESTS_AT_ONCE } from './limits.ts';
 import { parseManifest } from './manifest.ts';
 import { describePackage } from './open-package.ts';

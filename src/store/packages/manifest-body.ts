@@ -4,7 +4,7 @@ import { KelpieError } from '../../base/errors.ts';
 import type { SnapshotMetadata } from '../../snapshot/metadata.ts';
 import { metadataSchema, sha256Schema } from '../../snapshot/metadata-codec.ts';
 import { IMAGE_FILES_MAX, SEGMENT_BYTES_MAX } from '../limits.ts';
-import type { PackageSizes } from './contract.ts';
+import type { PackageSizes } from '../teleport-storage.ts';
 import { packText } from './pack-name.ts';
 import type { PackName } from './pack-name.ts';
 import { streamJson, streamOf, streamSchema } from './stored-stream.ts';

@@ -5,7 +5,7 @@ import { MIB, PAGE_BYTES } from '../../base/units.ts';
 import type { Env } from '../../env/env.ts';
 import type { FileHandle } from '../../env/files.ts';
 import type { ActOptions, ObjectStore } from '../objects/object-store.ts';
-import type { BlobReference, OpenPackage, TeleportPackage, TransferOptions } from './contract.ts';
+import type { BlobReference, OpenPackage, TeleportPackage, TransferOptions } from '../teleport-storage.ts';
 import { fetchPages } from './fetch-pages.ts';
 import type { FetchPagesOptions } from './fetch-pages.ts';
 import { FrameReader } from './frame-reader.ts';

@@ -5,7 +5,7 @@ import type { Bytes } from '../../base/bytes.ts';
 import { canceledError, throwIfCanceled } from '../../base/cancel.ts';
 import { KelpieError } from '../../base/errors.ts';
 import type { Env } from '../../env/env.ts';
-import type { TransferOptions } from './contract.ts';
+import type { TransferOptions } from '../teleport-storage.ts';
 import { decodeFrameTable } from './frame-table-codec.ts';
 import { planRanges } from './frame-ranges.ts';
 import type { FrameRange } from './frame-ranges.ts';

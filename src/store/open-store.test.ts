@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { refusedAs, storeFixture } from '../../test/support/store-fixture.ts';
+import { s3Env, s3Url } from '../../test/support/strict-s3/s3-fixture.ts';
+import { StrictS3 } from '../../test/support/strict-s3/strict-s3.ts';
+import { teleportStorageSuite } from '../../test/support/teleport-storage-suite.ts';
+import { createNodeEnv } from '../env/node/env.ts';
+import { openStore } from './open-store.ts';
+
+const env = createNodeEnv();
+const host = { hostArchitecture: 'x86_64', hostName: 'host' } as const;
+
+teleportStorageSuite('a directory', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'kelpie-store-'));
+  return storeFixture(env, directory, async () => await rm(directory, { recursive: true }));
+});
+
+describe('an S3 service', () => {
+  let server: StrictS3;
+  let tests = 0;
+  before(async () => {
+    server = await StrictS3.start();
+  });
+  after(async () => await server.close());
+
+  teleportStorageSuite('S3', async () => {
+    tests += 1;
+    return storeFixture(s3Env(), s3Url(server, `tests/${tests}`), async () => undefined);
+  });
+});
+
+test('opening writes nothing; the first who needs its id makes it a store, for all', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'kelpie-store-'));
+  try {
+    const fixture = storeFixture(env, directory, async () => undefined);
+    const stores = await Promise.all([1, 2, 3].map(async () => await fixture.open()));
+    assert.deepEqual(await fixture.objects.names(), []);
+    const ids = await Promise.all(stores.map(async (store) => await store.id()));
+    assert.equal(new Set(ids).size, 1);
+    assert.equal(await (await fixture.open()).id(), ids[0]);
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+});
+
+test('what is no store is refused: missing, of an unreleased version, newer, damaged', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'kelpie-store-'));
+  try {
+    await refusedAs(openStore(env, `${directory}/missing`, host), 'store_unavailable');
+    await refusedAs(openStore(env, 'relative', host), 'invalid_argument');
+    const root = async (text: string): Promise<string> => {
+      const path = await mkdtemp(join(directory, 'store-'));
+      await mkdir(path, { recursive: true });
+      await writeFile(join(path, 'store.json'), text);
+      return path;
+    };
+    await refusedAs(openStore(env, await root('{"formatVersion":1}'), host), 'store_unavailable');
+    await refusedAs(openStore(env, await root('{"formatVersion":3}'), host), 'package_too_new');
+    await refusedAs(openStore(env, await root('{'), host), 'package_corrupt');
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+});

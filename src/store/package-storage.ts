@@ -1,0 +1,80 @@
+import type { Env } from '../env/env.ts';
+import type { Architecture } from '../snapshot/metadata.ts';
+import { checkRestorable } from './check-restorable.ts';
+import type { ObjectStore } from './objects/object-store.ts';
+import { PackageCache, listPackages } from './packages/list-packages.ts';
+import { openPackage } from './packages/open-package.ts';
+import { isPackageId, packageKey } from './packages/package-key.ts';
+import type { PackageSealing } from './packages/sealing.ts';
+import { uploadPackage } from './packages/upload-package.ts';
+import type {
+  OpenPackage,
+  PackageListing,
+  PackageSource,
+  TeleportPackage,
+  TeleportStorage,
+  TransferOptions,
+} from './teleport-storage.ts';
+
+export interface PackageStorageOptions {
+  readonly hostArchitecture: Architecture;
+  readonly hostName: string;
+}
+
+/** Where packages are, and what opens them. */
+export interface PackagePlace {
+  readonly objects: ObjectStore;
+  readonly sealing: PackageSealing;
+  /** Makes the place a store, when it is none yet. */
+  readonly ensureRoot: () => Promise<unknown>;
+}
+
+/** Packages over any object store. */
+export class PackageStorage implements TeleportStorage {
+  readonly hostArchitecture: Architecture;
+  readonly #env: Pick<Env, 'clock' | 'compute' | 'files' | 'random'>;
+  readonly #store: PackagePlace;
+  readonly #hostName: string;
+  readonly #cache = new PackageCache();
+
+  constructor(
+    env: Pick<Env, 'clock' | 'compute' | 'files' | 'random'>,
+    store: PackagePlace,
+    { hostArchitecture, hostName }: PackageStorageOptions,
+  ) {
+    this.#env = env;
+    this.#store = store;
+    this.hostArchitecture = hostArchitecture;
+    this.#hostName = hostName;
+  }
+
+  get url(): string {
+    return this.#store.objects.url;
+  }
+  get isEncrypted(): boolean {
+    return this.#store.sealing.isEncrypted;
+  }
+
+  async upload(source: PackageSource, options: TransferOptions = {}): Promise<TeleportPackage> {
+    await this.#store.ensureRoot();
+    return await uploadPackage(this.#env, { ...this.#store, hostName: this.#hostName }, source, options);
+  }
+
+  async download(packageId: string): Promise<OpenPackage> {
+    return await openPackage(this.#env, this.#store, packageId);
+  }
+
+  async downloadForRestore(packageId: string): Promise<OpenPackage> {
+    const opened = await this.download(packageId);
+    checkRestorable(opened.package, this.hostArchitecture);
+    return opened;
+  }
+
+  async delete(packageId: string): Promise<void> {
+    if (isPackageId(packageId)) await this.#store.objects.delete(packageKey(packageId));
+  }
+
+  async list(): Promise<readonly PackageListing[]> {
+    return await listPackages(this.#env, this.#store, this.#cache);
+  }
+}
