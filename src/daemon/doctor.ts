@@ -3,6 +3,7 @@ import { formatBytes } from '../base/units.ts';
 import { listImages } from '../image/image-store.ts';
 import { checkStore } from '../store/objects/check-store.ts';
 import { openBareObjects } from '../store/objects/open-objects.ts';
+import { examineLeftovers } from './leftovers.ts';
 import { DISK_FREE_BYTES_LOW } from './limits.ts';
 import type { ObjectsEnv } from '../store/objects/open-objects.ts';
 import type { Finding } from './api/system.ts';
@@ -15,7 +16,7 @@ export async function examineHost(supervisor: Supervisor): Promise<readonly Find
     diskFindings(supervisor),
     homeFindings(supervisor),
     recordFindings(supervisor),
-    leftoverFindings(supervisor),
+    examineLeftovers(supervisor),
   ]);
   return groups.flat();
 }
@@ -104,25 +105,4 @@ async function recordFindings({ registry }: Supervisor): Promise<readonly Findin
     level: 'problem',
     text: reason,
   }));
-}
-
-/** What ought to have been cleaned up: operations that wait for a store, VMs that could not be found again. */
-async function leftoverFindings(supervisor: Supervisor): Promise<readonly Finding[]> {
-  const { registry } = supervisor;
-  const held = supervisor.held.map(({ kind, vmName }): Finding => ({
-    check: 'leftovers',
-    level: 'warning',
-    text: `A ${kind} of "${vmName}" is not settled: its store does not answer; it is tried again until it does.`,
-  }));
-  const lost = registry.all
-    .filter((vm) => vm.isLive && vm.instance === null)
-    .map((vm): Finding => ({
-      check: 'leftovers',
-      level: 'warning',
-      text: `"${vm.name}" runs but could not be found again: kelpied.log says why; \`kelpie daemon restart\` tries again.`,
-    }));
-  const findings = [...held, ...lost];
-  return findings.length > 0
-    ? findings
-    : [{ check: 'leftovers', level: 'ok', text: 'Nothing was left behind.' }];
 }

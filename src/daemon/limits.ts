@@ -18,6 +18,9 @@ export const STDIN_QUEUED_BYTES_MAX: number = MIB;
 export const HOLD_RETRY_MS_MIN: number = SECOND_MS;
 export const HOLD_RETRY_MS_MAX: number = MINUTE_MS;
 
+/** How long a repair waits for what is tried once more. */
+export const REPAIR_WAIT_MS: number = 10 * SECOND_MS;
+
 /** How long a daemon that ends waits for its operations to find their way back. */
 export const SHUTDOWN_WAIT_MS: number = 30 * SECOND_MS;
 

@@ -18,7 +18,8 @@ import { sweepDownloads } from '../teleport/sweep-downloads.ts';
 import { VmRegistry } from '../teleport/vm-registry.ts';
 import { VmFactory } from '../vm/factory.ts';
 import { BlobGate } from './blob-gate.ts';
-import { HOLD_RETRY_MS_MAX, HOLD_RETRY_MS_MIN, OPERATIONS_MAX, SHUTDOWN_WAIT_MS } from './limits.ts';
+import { OPERATIONS_MAX, SHUTDOWN_WAIT_MS } from './limits.ts';
+import { Retries } from './retries.ts';
 import { VmLocks } from './vm-locks.ts';
 import type { SourceHostFacts } from '../snapshot/metadata.ts';
 import type { OwnershipRecord } from '../store/ownership-records.ts';
@@ -51,6 +52,7 @@ export class Supervisor {
   readonly #held = new Map<string, Operation>();
   readonly #running = new Set<Promise<unknown>>();
   readonly #ending = new AbortController();
+  readonly #retries: Retries;
 
   constructor({ env, places, identity, facts, log, backends, disks }: SupervisorOptions) {
     const openStoreHere = (url: string): Promise<Store> =>
@@ -77,6 +79,9 @@ export class Supervisor {
       hold: (operation, cause) => this.#hold(operation, cause),
       later: (vmId, task) => this.#later(vmId, task),
     };
+    this.#retries = new Retries(env.clock, this.#ending.signal, (vmId, err) =>
+      log.error({ event: 'still-unsettled', vmId, err }),
+    );
     this.registry = new VmRegistry(this.host);
     this.#gate = new BlobGate(() => this.#collect());
   }
@@ -105,6 +110,16 @@ export class Supervisor {
   /** Operations that wait to be settled. */
   get held(): readonly Operation[] {
     return [...this.#held.values()];
+  }
+
+  /** Why what waits about a VM could not be done when it was tried last; null when it could, or nothing waits. */
+  trouble(vmId: string): Error | null {
+    return this.#retries.trouble(vmId);
+  }
+
+  /** Tries everything that waits at once; resolves when it was, or after `timeoutMs`. */
+  async retry(timeoutMs: number): Promise<void> {
+    await this.#retries.tryNow(timeoutMs);
   }
 
   /** Aborted when the daemon ends. */
@@ -234,19 +249,17 @@ export class Supervisor {
     await this.#untilDone(vm.id, end, 0);
   }
 
-  /** Tries, at ever longer intervals, until it succeeds or the daemon ends. */
-  async #untilDone(vmId: string, act: () => Promise<void>, firstWaitMs = HOLD_RETRY_MS_MIN): Promise<void> {
-    for (let waitMs = firstWaitMs; ; waitMs = Math.min(waitMs * 2 + HOLD_RETRY_MS_MIN, HOLD_RETRY_MS_MAX)) {
-      await this.host.env.clock.sleep(waitMs, this.#ending.signal);
+  /** Operations come and go meanwhile, and no blob is collected while it is tried. */
+  async #untilDone(vmId: string, act: () => Promise<void>, firstWaitMs?: number): Promise<void> {
+    const tried = async (): Promise<void> => {
       await this.#gate.enter();
       try {
-        return await act();
-      } catch (error) {
-        this.host.log.error({ event: 'still-unsettled', vmId, err: asError(error) });
+        await act();
       } finally {
         this.#gate.leave();
       }
-    }
+    };
+    await this.#retries.untilDone(vmId, tried, firstWaitMs);
   }
 
   /** A VM that may run but could not be reached: nothing else is done with it until it is known. */

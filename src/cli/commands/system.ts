@@ -4,7 +4,7 @@ import { errorCodes } from '../../base/error-codes.ts';
 import { KelpieError } from '../../base/errors.ts';
 import { formatDurationMs } from '../../base/units.ts';
 import { DaemonClient } from '../daemon-client.ts';
-import { textOption } from '../command.ts';
+import { isSet, textOption } from '../command.ts';
 import { isDaemonUp, socketPath } from '../daemon-launch.ts';
 import { absolutePath } from '../views.ts';
 import type { Cli } from '../cli.ts';
@@ -20,15 +20,24 @@ export const doctor: LeafCommand = {
   declare: (command) => {
     command
       .option('--store <store>', 'ask this store too whether it keeps what Kelpie rests on')
+      .option('--repair', 'end orphaned processes, remove what was cut, and settle what waits; each is told')
       .addHelpText(
         'after',
-        '\nExit status 69 when something must be repaired before VMs run. A store is written to, under a name of its own\nthat is removed again.\n\nExamples:\n  kelpie doctor\n  kelpie doctor --store s3://bucket/team',
+        '\nExit status 69 when something must be repaired before VMs run. A store is written to, under a name of its own\nthat is removed again.\n\nExamples:\n  kelpie doctor\n  kelpie doctor --repair\n  kelpie doctor --store s3://bucket/team',
       );
   },
   run: async (cli, _args, options) => {
     const store = textOption(options, 'store');
     const storeUrl = store === null ? undefined : absolutePath(cli.env, store);
-    const report = await cli.call(routes.doctor, { query: { storeUrl } });
+    const repaired = isSet(options, 'repair') ? await cli.call(routes.repair) : null;
+    const examined = await cli.call(routes.doctor, { query: { storeUrl } });
+    const report = {
+      ...examined,
+      findings: [
+        ...(repaired?.findings ?? []).filter(({ check }) => check === 'repaired'),
+        ...examined.findings,
+      ],
+    };
     const lines = report.findings.map(
       ({ check, level, text }) => `${cli.output.colour(colours[level], level.padEnd(7))}  ${check}: ${text}`,
     );

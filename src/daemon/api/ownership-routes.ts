@@ -1,8 +1,9 @@
 import type { Routes } from './routes.ts';
 
-const load = { ownership: () => import('./ownership.ts') } as const;
+const load = { ownership: () => import('./ownership.ts'), system: () => import('./system.ts') } as const;
 
-export const ownershipRoutes: Pick<Routes, 'who' | 'reclaim'> = {
+/** For hosts that vanish, and come back. */
+export const ownershipRoutes: Pick<Routes, 'who' | 'reclaim' | 'repair'> = {
   who: {
     method: 'GET',
     path: '/v1/vms/:vm/who',
@@ -18,5 +19,12 @@ export const ownershipRoutes: Pick<Routes, 'who' | 'reclaim'> = {
     body: async () => (await load.ownership()).reclaimBody,
     answer: 'events',
     result: async () => (await load.ownership()).reclaimed,
+  },
+  repair: {
+    method: 'POST',
+    path: '/v1/doctor/repair',
+    summary: 'Remove and settle what was left behind',
+    answer: 'json',
+    result: async () => (await load.system()).doctorReport,
   },
 };

@@ -48,6 +48,7 @@ export interface Routes {
   readonly version: Route<VersionView, undefined, undefined>;
   readonly health: Route<HealthView, undefined, undefined>;
   readonly doctor: Route<DoctorReport, undefined, DoctorQuery>;
+  readonly repair: Route<DoctorReport, undefined, undefined>;
   readonly shutdown: Route<Done, undefined, undefined>;
   readonly vmList: Route<VmList, undefined, undefined>;
   readonly vmCreate: Route<VmStarted, VmCreate, undefined>;

@@ -3,12 +3,15 @@ import { routes } from '../api/routes.ts';
 import { API_VERSION } from '../api/version.ts';
 import { answerJson } from '../answers.ts';
 import { examineHost, examineStore } from '../doctor.ts';
+import { repairLeftovers } from '../leftovers.ts';
 import { doctorQuery } from '../api/system.ts';
 import { readQuery } from '../requests.ts';
 import type { Room } from '../room.ts';
 
 /** @param shutdown asks the daemon to end; it answers first. */
-export function systemRoom(shutdown: () => void): Room<'version' | 'health' | 'doctor' | 'shutdown'> {
+export function systemRoom(
+  shutdown: () => void,
+): Room<'version' | 'health' | 'doctor' | 'repair' | 'shutdown'> {
   return (supervisor) => {
     const { env, identity } = supervisor.host;
     const startedMs = env.clock.monotonicMs();
@@ -36,6 +39,14 @@ export function systemRoom(shutdown: () => void): Room<'version' | 'health' | 'd
           ...(storeUrl === undefined ? [] : await examineStore(env, storeUrl)),
         ];
         return answerJson(routes.doctor, {
+          findings,
+          ok: findings.every(({ level }) => level !== 'problem'),
+        });
+      },
+
+      repair: async () => {
+        const findings = await repairLeftovers(supervisor);
+        return answerJson(routes.repair, {
           findings,
           ok: findings.every(({ level }) => level !== 'problem'),
         });
