@@ -6,10 +6,10 @@ import test from 'node:test';
 import { isKelpieError } from '../src/base/errors.ts';
 import { routes } from '../src/daemon/api/routes.ts';
 import { withFakeHosts } from './support/fake-daemon.ts';
+import { hastyEnv } from './support/hasty-env.ts';
 import { s3Env, s3Url } from './support/strict-s3/s3-fixture.ts';
 import { StrictS3 } from './support/strict-s3/strict-s3.ts';
 import type { ErrorCode } from '../src/base/error-codes.ts';
-import type { Clock } from '../src/env/clock.ts';
 import type { Env } from '../src/env/env.ts';
 import type { FakeDaemon } from './support/fake-daemon.ts';
 import type { Fault } from './support/strict-s3/faults.ts';
@@ -19,17 +19,9 @@ const dev = { parameters: { vm: 'dev' } };
 /** So many requests of a teleport are let through first: half of it is done. */
 const HALF_WAY = 3;
 
-/** A world with a session's keys, in which pauses between tries take no time. */
-function hastyEnv(variables: Readonly<Record<string, string>> = {}): Env {
-  const env = s3Env({ AWS_SESSION_TOKEN: 'session', ...variables });
-  const { clock } = env;
-  const hasty: Clock = {
-    wallMs: () => clock.wallMs(),
-    wallNs: () => clock.wallNs(),
-    monotonicMs: () => clock.monotonicMs(),
-    sleep: async (durationMs, signal) => await clock.sleep(durationMs > 20_000 ? durationMs : 0, signal),
-  };
-  return { ...env, clock: hasty };
+/** A session's keys, and no pauses between tries. */
+function sessionEnv(variables: Readonly<Record<string, string>> = {}): Env {
+  return hastyEnv(s3Env({ AWS_SESSION_TOKEN: 'session', ...variables }));
 }
 
 async function withServer(act: (server: StrictS3) => Promise<void>): Promise<void> {
@@ -62,67 +54,95 @@ async function failsAs(
   assert.deepEqual([state, busy], ['running', null]);
 }
 
-test('a VM goes to a host that has not its image, and back, through S3', { timeout: TIMEOUT_MS }, async () => {
-  await withServer(async (server) => {
-    await withFakeHosts(async (start, hosts) => {
-      const a = await start('a', {}, hastyEnv());
-      const b = await start('b', {}, hastyEnv());
-      const storeUrl = s3Url(server, 'team');
-      const { id } = await a.up();
-      await teleport(a, storeUrl);
-      assert.equal(hosts.machines.ofVm(id).length, 0);
-      const there = await b.operate(routes.restoreFromStore, { body: { storeUrl, vm: 'dev' } });
-      assert.ok(there.downloadedBytes > 0);
-      await teleport(b, storeUrl);
-      const back = await a.operate(routes.restoreFromStore, { body: { storeUrl, vm: 'dev' } });
-      assert.equal(back.vm.state, 'running');
-      assert.equal(hosts.machines.ofVm(id).length, 1);
-    });
-  });
-});
-
-const troubles: readonly (readonly [string, Fault, ErrorCode, RegExp])[] = [
-  ['keys that expire', { kind: 'refuse', status: 400, code: 'ExpiredToken' }, 'permission_denied', /have expired/],
-  ['clocks that differ', { kind: 'refuse', status: 403, code: 'RequestTimeTooSkewed' }, 'store_unavailable', /clock/],
-  ['a quota', { kind: 'refuse', status: 403, code: 'QuotaExceeded' }, 'disk_full', /full/],
-  ['keys that may not write', { kind: 'refuse', status: 403, code: 'AccessDenied' }, 'store_not_writable', /PutObject/],
-  ['a service that is down', { kind: 'refuse', status: 503, code: 'ServiceUnavailable' }, 'store_unavailable', /try again/],
-];
-for (const [what, fault, code, sentence] of troubles) {
-  test(`${what} half-way: told, the VM runs on, and the next try succeeds`, { timeout: TIMEOUT_MS }, async () => {
+test(
+  'a VM goes to a host that has not its image, and back, through S3',
+  { timeout: TIMEOUT_MS },
+  async () => {
     await withServer(async (server) => {
-      await withFakeHosts(async (start) => {
-        const daemon = await start('a', {}, hastyEnv());
-        await daemon.up();
-        const storeUrl = s3Url(server);
-        for (const after of [0, HALF_WAY]) {
-          server.faults.rules = [{ method: 'PUT', after, count: Infinity, fault }];
-          await failsAs(daemon, storeUrl, code, sentence);
-        }
-        assert.ok(server.faults.injected >= 2);
-        const { packages } = await daemon.client.call(routes.packageList, { query: { storeUrl } });
-        assert.deepEqual(packages, [], 'nothing half-done is visible');
-        server.faults.rules = [];
-        await teleport(daemon, storeUrl);
+      await withFakeHosts(async (start, hosts) => {
+        const a = await start('a', {}, sessionEnv());
+        const b = await start('b', {}, sessionEnv());
+        const storeUrl = s3Url(server, 'team');
+        const { id } = await a.up();
+        await teleport(a, storeUrl);
+        assert.equal(hosts.machines.ofVm(id).length, 0);
+        const there = await b.operate(routes.restoreFromStore, { body: { storeUrl, vm: 'dev' } });
+        assert.ok(there.downloadedBytes > 0);
+        await teleport(b, storeUrl);
+        const back = await a.operate(routes.restoreFromStore, { body: { storeUrl, vm: 'dev' } });
+        assert.equal(back.vm.state, 'running');
+        assert.equal(hosts.machines.ofVm(id).length, 1);
       });
     });
-  });
+  },
+);
+
+const troubles: readonly (readonly [string, Fault, ErrorCode, RegExp])[] = [
+  [
+    'keys that expire',
+    { kind: 'refuse', status: 400, code: 'ExpiredToken' },
+    'permission_denied',
+    /have expired/,
+  ],
+  [
+    'clocks that differ',
+    { kind: 'refuse', status: 403, code: 'RequestTimeTooSkewed' },
+    'store_unavailable',
+    /clock/,
+  ],
+  ['a quota', { kind: 'refuse', status: 403, code: 'QuotaExceeded' }, 'disk_full', /full/],
+  [
+    'keys that may not write',
+    { kind: 'refuse', status: 403, code: 'AccessDenied' },
+    'store_not_writable',
+    /PutObject/,
+  ],
+  [
+    'a service that is down',
+    { kind: 'refuse', status: 503, code: 'ServiceUnavailable' },
+    'store_unavailable',
+    /does not answer|try again/,
+  ],
+];
+for (const [what, fault, code, sentence] of troubles) {
+  test(
+    `${what} half-way: told, the VM runs on, and the next try succeeds`,
+    { timeout: TIMEOUT_MS },
+    async () => {
+      await withServer(async (server) => {
+        await withFakeHosts(async (start) => {
+          const daemon = await start('a', {}, sessionEnv());
+          await daemon.up();
+          const storeUrl = s3Url(server);
+          for (const after of [0, HALF_WAY]) {
+            server.faults.rules = [{ method: 'PUT', after, count: Infinity, fault }];
+            await failsAs(daemon, storeUrl, code, sentence);
+          }
+          assert.ok(server.faults.injected >= 2);
+          const { packages } = await daemon.client.call(routes.packageList, { query: { storeUrl } });
+          assert.deepEqual(packages, [], 'nothing half-done is visible');
+          server.faults.rules = [];
+          await teleport(daemon, storeUrl);
+        });
+      });
+    },
+  );
 }
 
 test('a place that is none is told before the VM is touched', { timeout: TIMEOUT_MS }, async () => {
   await withServer(async (server) => {
     await withFakeHosts(async (start) => {
       const acts: string[] = [];
-      const daemon = await start('a', { onAct: async (act) => void acts.push(act) }, hastyEnv());
+      const daemon = await start('a', { onAct: async (act) => void acts.push(act) }, sessionEnv());
       await daemon.up();
       acts.length = 0;
       const missing = s3Url({ ...server, endpoint: server.endpoint, url: 's3://missing' });
       await failsAs(daemon, missing, 'store_unavailable', /no bucket "missing"/);
       const nobody = s3Url({ url: server.url, endpoint: 'http://127.0.0.1:1' });
       await failsAs(daemon, nobody, 'store_unavailable', /127\.0\.0\.1:1/);
-      await failsAs(daemon, 's3://kelpie/team?colour=red', 'invalid_argument', /colour/);
+      await failsAs(daemon, 's3://kelpie/team?colour=red', 'invalid_argument', /\?/);
       await failsAs(daemon, 's3://', 'invalid_argument', /bucket/);
-      const stranger = await start('b', {}, hastyEnv({ AWS_SECRET_ACCESS_KEY: 'wrong' }));
+      const stranger = await start('b', {}, sessionEnv({ AWS_SECRET_ACCESS_KEY: 'wrong' }));
       await stranger.up();
       await failsAs(stranger, s3Url(server), 'permission_denied', /does not accept the keys/);
       assert.deepEqual(acts, []);
@@ -134,12 +154,18 @@ test('keys are written nowhere', { timeout: TIMEOUT_MS }, async () => {
   const secret = 'a-secret-that-nobody-may-see';
   await withServer(async (server) => {
     await withFakeHosts(async (start, hosts) => {
-      const daemon = await start('a', {}, hastyEnv({ AWS_SECRET_ACCESS_KEY: secret, AWS_SESSION_TOKEN: secret }));
+      const daemon = await start(
+        'a',
+        {},
+        sessionEnv({ AWS_SECRET_ACCESS_KEY: secret, AWS_SESSION_TOKEN: secret }),
+      );
       await daemon.up();
       await failsAs(daemon, s3Url(server), 'permission_denied', /keys/);
       await daemon.client.call(routes.doctor, { query: { storeUrl: s3Url(server) } });
       const entries = await readdir(hosts.home('a'), { recursive: true, withFileTypes: true });
-      const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+      const files = entries
+        .filter((entry) => entry.isFile())
+        .map((entry) => join(entry.parentPath, entry.name));
       assert.ok(files.some((path) => path.endsWith('kelpied.log')));
       for (const path of files.filter((one) => /\.(?:json|log)$/.test(one)))
         assert.ok(!(await readFile(path, 'utf8')).includes(secret), path);

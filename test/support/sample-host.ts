@@ -64,7 +64,12 @@ export class SampleHost {
     this.#files += 1;
     const file = `00000000-0000-4000-8000-${this.#files.toString(16).padStart(12, '0')}`;
     const entries = Object.entries(contents).map(([page, seed]) => [Number(page), seed] as const);
-    const runs = entries.map(([firstPage], sourcePage) => ({ firstPage, count: 1, pageFile: file, sourcePage }));
+    const runs = entries.map(([firstPage], sourcePage) => ({
+      firstPage,
+      count: 1,
+      pageFile: file,
+      sourcePage,
+    }));
     await writeFile(join(this.#directory, file), Buffer.concat(entries.map(([, seed]) => samplePage(seed))));
     return {
       map: PageMap.of((sizeMib * MIB) / PAGE_BYTES, runs),

@@ -98,17 +98,23 @@ function packagesSuite(promise: Promised): void {
     }
   });
 
-  promise('packages are listed newest first, as far as the store tells the time', async ({ storage, host }) => {
-    const ids = new Set<string>();
-    for (const number of [1, 2, 3]) ids.add((await storage.upload(await host.source({ number }))).id);
-    const times: number[] = [];
-    for (const listing of await storage.list()) {
-      assert.ok(!listing.damaged && ids.delete(listing.package.id));
-      times.push(listing.publishedAtUnixMs);
-    }
-    assert.equal(ids.size, 0);
-    assert.deepEqual(times, times.toSorted((a, b) => b - a));
-  });
+  promise(
+    'packages are listed newest first, as far as the store tells the time',
+    async ({ storage, host }) => {
+      const ids = new Set<string>();
+      for (const number of [1, 2, 3]) ids.add((await storage.upload(await host.source({ number }))).id);
+      const times: number[] = [];
+      for (const listing of await storage.list()) {
+        assert.ok(!listing.damaged && ids.delete(listing.package.id));
+        times.push(listing.publishedAtUnixMs);
+      }
+      assert.equal(ids.size, 0);
+      assert.deepEqual(
+        times,
+        times.toSorted((a, b) => b - a),
+      );
+    },
+  );
 
   promise('a deleted package is gone, and the others are not', async ({ storage, host }) => {
     const memory = await host.pages({ 1: 1, 2: 2 });
@@ -121,17 +127,20 @@ function packagesSuite(promise: Promised): void {
     await readAll(await storage.download(second.id));
   });
 
-  promise('a host is refused what its architecture cannot run, before any bytes', async ({ storage, fixture, host }) => {
-    const bound = await storage.upload(await host.source());
-    const config = { ...sampleConfig, memoryMib: 2, diskMib: 2, portability: 'any' } as const;
-    const free = await storage.upload(await host.source({ number: 2, metadata: { config } }));
-    const { storage: other } = await fixture.open('arm64');
-    assert.equal(other.hostArchitecture, 'arm64');
-    await refusedAs(other.downloadForRestore(bound.id), 'restore_incompatible');
-    assert.equal((await other.download(bound.id)).package.id, bound.id);
-    assert.equal((await other.downloadForRestore(free.id)).package.id, free.id);
-    assert.equal((await storage.downloadForRestore(bound.id)).package.id, bound.id);
-  });
+  promise(
+    'a host is refused what its architecture cannot run, before any bytes',
+    async ({ storage, fixture, host }) => {
+      const bound = await storage.upload(await host.source());
+      const config = { ...sampleConfig, memoryMib: 2, diskMib: 2, portability: 'any' } as const;
+      const free = await storage.upload(await host.source({ number: 2, metadata: { config } }));
+      const { storage: other } = await fixture.open('arm64');
+      assert.equal(other.hostArchitecture, 'arm64');
+      await refusedAs(other.downloadForRestore(bound.id), 'restore_incompatible');
+      assert.equal((await other.download(bound.id)).package.id, bound.id);
+      assert.equal((await other.downloadForRestore(free.id)).package.id, free.id);
+      assert.equal((await storage.downloadForRestore(bound.id)).package.id, bound.id);
+    },
+  );
 
   promise('a reader may stop in the middle of a stream', async ({ storage, host }) => {
     const deviceState = sourceOf(patternBytes(3_000_000, 1));
@@ -150,7 +159,9 @@ function sharingSuite(promise: Promised): void {
     const memory = await host.pages(before);
     const imageFiles = [sampleImageFile('rootfs', sampleBytes({ 0: 900, 255: 901 }, 1))];
     const first = await storage.upload(await host.source({ memory, imageFiles }));
-    const second = await storage.upload(await host.source({ number: 2, memory, imageFiles, parentId: first.id }));
+    const second = await storage.upload(
+      await host.source({ number: 2, memory, imageFiles, parentId: first.id }),
+    );
     assert.ok(first.sizes.ownBytes > 500 * PAGE_BYTES);
     assert.ok(second.sizes.ownBytes < 4 * PAGE_BYTES, `${second.sizes.ownBytes} bytes were sent again`);
     assert.ok(second.sizes.sharedBytes >= 500 * PAGE_BYTES);
@@ -207,37 +218,45 @@ function failedUploadsSuite(promise: Promised): void {
     await expectNothing(storage, fixture);
   });
 
-  promise("a source's own failure is told as it is, and nothing is published", async ({ storage, fixture, host }) => {
-    const failure = new KelpieError('snapshot_corrupt', 'a page file is missing.');
-    const broken = async function* (): AsyncGenerator<Bytes> {
-      yield patternBytes(10, 1);
-      throw failure;
-    };
-    const source = await host.source({ deviceState: { sizeBytes: 57, bytes: broken } });
-    await assert.rejects(storage.upload(source), (error) => error === failure);
-    await expectNothing(storage, fixture);
-  });
+  promise(
+    "a source's own failure is told as it is, and nothing is published",
+    async ({ storage, fixture, host }) => {
+      const failure = new KelpieError('snapshot_corrupt', 'a page file is missing.');
+      const broken = async function* (): AsyncGenerator<Bytes> {
+        yield patternBytes(10, 1);
+        throw failure;
+      };
+      const source = await host.source({ deviceState: { sizeBytes: 57, bytes: broken } });
+      await assert.rejects(storage.upload(source), (error) => error === failure);
+      await expectNothing(storage, fixture);
+    },
+  );
 
-  promise('a canceled upload says so; the next one goes on where it stopped', async ({ storage, fixture, host }) => {
-    await refusedAs(storage.upload(await host.source(), { signal: AbortSignal.abort() }), 'canceled');
-    await expectNothing(storage, fixture);
-    const contents: Contents = Object.fromEntries(Array.from({ length: LARGE_PAGES }, (_, page) => [page, page + 1]));
-    const memory = await host.pages(contents, LARGE_PAGES / 256);
-    const controller = new AbortController();
-    const cut = storage.upload(await host.source({ memory }), {
-      signal: controller.signal,
-      onProgress: ({ item, doneBytes, totalBytes }) => {
-        if (item === 'memory' && doneBytes > totalBytes * 0.7) controller.abort();
-      },
-    });
-    await refusedAs(cut, 'canceled');
-    await expectNothing(storage, fixture);
-    const { id, sizes } = await storage.upload(await host.source({ memory }));
-    assert.ok(sizes.sharedBytes > 0, 'what had arrived was not sent again');
-    assert.ok(sizes.ownBytes < LARGE_PAGES * PAGE_BYTES);
-    const read = await readAll(await storage.download(id));
-    assert.ok(Buffer.from(read.memory).equals(sampleBytes(contents, LARGE_PAGES / 256)));
-  });
+  promise(
+    'a canceled upload says so; the next one goes on where it stopped',
+    async ({ storage, fixture, host }) => {
+      await refusedAs(storage.upload(await host.source(), { signal: AbortSignal.abort() }), 'canceled');
+      await expectNothing(storage, fixture);
+      const contents: Contents = Object.fromEntries(
+        Array.from({ length: LARGE_PAGES }, (_, page) => [page, page + 1]),
+      );
+      const memory = await host.pages(contents, LARGE_PAGES / 256);
+      const controller = new AbortController();
+      const cut = storage.upload(await host.source({ memory }), {
+        signal: controller.signal,
+        onProgress: ({ item, doneBytes, totalBytes }) => {
+          if (item === 'memory' && doneBytes > totalBytes * 0.7) controller.abort();
+        },
+      });
+      await refusedAs(cut, 'canceled');
+      await expectNothing(storage, fixture);
+      const { id, sizes } = await storage.upload(await host.source({ memory }));
+      assert.ok(sizes.sharedBytes > 0, 'what had arrived was not sent again');
+      assert.ok(sizes.ownBytes < LARGE_PAGES * PAGE_BYTES);
+      const read = await readAll(await storage.download(id));
+      assert.ok(Buffer.from(read.memory).equals(sampleBytes(contents, LARGE_PAGES / 256)));
+    },
+  );
 
   promise('metadata that nobody could read back is not published', async ({ storage, fixture, host }) => {
     const machine = { ...sampleMetadata.machine, cpuModel: 'max,+hack' };

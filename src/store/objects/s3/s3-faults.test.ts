@@ -1,12 +1,12 @@
 /** What a service does wrong, against the store with everything around it: it ends well, or says what is not known; nothing hangs. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { hastyEnv } from '../../../../test/support/hasty-env.ts';
 import { openBareS3, openS3, s3Env } from '../../../../test/support/strict-s3/s3-fixture.ts';
 import { StrictS3 } from '../../../../test/support/strict-s3/strict-s3.ts';
 import type { FaultRule } from '../../../../test/support/strict-s3/faults.ts';
 import { fromUtf8, utf8 } from '../../../base/bytes.ts';
 import { MIB } from '../../../base/units.ts';
-import type { Clock } from '../../../env/clock.ts';
 import type { Env } from '../../../env/env.ts';
 import { checkStore } from '../check-store.ts';
 import { ATTEMPTS_MAX, PART_BYTES_MIN } from '../limits.ts';
@@ -16,19 +16,6 @@ import { StoreFigures } from '../wrappers/measured.ts';
 
 const TIMEOUT_MS = 20_000;
 
-/** A world in which pauses between tries take no time; the time that a request may take is the real one. */
-function hastyEnv(): Env {
-  const env = s3Env();
-  const { clock } = env;
-  const hasty: Clock = {
-    wallMs: () => clock.wallMs(),
-    wallNs: () => clock.wallNs(),
-    monotonicMs: () => clock.monotonicMs(),
-    sleep: async (durationMs, signal) => await clock.sleep(durationMs > 20_000 ? durationMs : 0, signal),
-  };
-  return { ...env, clock: hasty };
-}
-
 type Check = (store: ObjectStore, server: StrictS3, figures: StoreFigures) => Promise<void>;
 
 function underFault(sentence: string, rules: readonly FaultRule[], check: Check): void {
@@ -36,7 +23,7 @@ function underFault(sentence: string, rules: readonly FaultRule[], check: Check)
     const server = await StrictS3.start();
     try {
       const figures = new StoreFigures();
-      const store = await openS3(server, hastyEnv(), { figures });
+      const store = await openS3(server, hastyEnv(s3Env()), { figures });
       await store.put('old', utf8('0123456789'));
       server.faults.rules = rules;
       await check(store, server, figures);
@@ -85,7 +72,7 @@ for (const fault of transient) {
     [{ method: 'PUT', count: 1, after: 1, fault }],
     async (store, server) => {
       const etag = (await store.head('old'))?.etag ?? '';
-      const other = await openS3(server, hastyEnv());
+      const other = await openS3(server, hastyEnv(s3Env()));
       assert.equal((await other.putIfMatch('old', etag, utf8('same'))).result, 'written');
       const { result } = await store.putIfMatch('old', etag, utf8('same'));
       assert.ok(result === 'refused' || result === 'overtaken', result);
@@ -171,7 +158,7 @@ underFault(
   'what was applied and then replaced is overtaken',
   [{ method: 'PUT', fault: { kind: 'lose-answer' } }],
   async (_, server) => {
-    const env = hastyEnv();
+    const env = hastyEnv(s3Env());
     const other = await openBareS3(server, env);
     // Between the lost answer and the look, another host replaces the record.
     const request: Env['http']['request'] = async (sent) => {
@@ -238,7 +225,7 @@ test('a service that is not there is told', { timeout: TIMEOUT_MS }, async () =>
   const server = await StrictS3.start();
   const { url, endpoint } = server;
   await server.close();
-  const store = await openS3({ url, endpoint, close: async () => undefined }, hastyEnv());
+  const store = await openS3({ url, endpoint, close: async () => undefined }, hastyEnv(s3Env()));
   await assert.rejects(store.put('key', utf8('x')), (error) => {
     assert.ok(isStoreTrouble(error, 'unavailable') && !error.isOutcomeUnknown);
     assert.match(error.message, /cannot reach s3:\/\/kelpie at 127\.0\.0\.1:\d+ \(ECONNREFUSED\)/);
