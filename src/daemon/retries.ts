@@ -8,6 +8,9 @@ import { asError } from '../base/errors.ts';
 import { HOLD_RETRY_MS_MAX, HOLD_RETRY_MS_MIN } from './limits.ts';
 import type { Clock } from '../env/clock.ts';
 
+/** How often it is looked whether everything was tried. */
+const POLL_MS = 50;
+
 interface Work {
   /** Ends the waiting; null while it is tried. */
   wake: (() => void) | null;
@@ -82,5 +85,3 @@ export class Retries {
     }
   }
 }
-
-const POLL_MS = 50;
