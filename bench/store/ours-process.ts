@@ -1,0 +1,151 @@
+/**
+ * One run of ours, in a process of its own: publishes A, publishes B beside it, restores A, and prints what it measured as JSON.
+ *
+ *     ours-process.ts '{"url":…,"isSealed":…,"images":{"a":…,"b":…},"directory":…}'
+ *
+ * Times begin when the program has started, as a daemon has. Nothing is known of B but that it came after A: every page of it is compared.
+ */
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { MIB, PAGE_BYTES } from '../../src/base/units.ts';
+import type { Env } from '../../src/env/env.ts';
+import { createNodeEnv } from '../../src/env/node/env.ts';
+import { PageMap } from '../../src/snapshot/page-map.ts';
+import { PageRuns, PageRunsBuilder } from '../../src/snapshot/page-runs.ts';
+import { createPackageSealing } from '../../src/store/keys/package-sealing.ts';
+import { openBareObjects, reliable } from '../../src/store/objects/open-objects.ts';
+import { StoreFigures } from '../../src/store/objects/wrappers/measured.ts';
+import { PackageStorage } from '../../src/store/package-storage.ts';
+import { plainSealing } from '../../src/store/packages/sealing.ts';
+import type { StoreMap } from '../../src/store/packages/store-map.ts';
+import { ensureStoreRoot } from '../../src/store/packages/store-root.ts';
+import type { LocalPages, PackageSource } from '../../src/store/teleport-storage.ts';
+import { sampleStoreKeys } from '../../test/support/sample-keys.ts';
+import { sampleMetadata } from '../../test/support/sample-package.ts';
+import { requireEqual } from './peers.ts';
+
+const MB = 1_000_000;
+const DEVICE_STATE_BYTES = 64 * 1024;
+const DISK_MIB = 1;
+
+const requestSchema = z.object({
+  url: z.string(),
+  isSealed: z.boolean(),
+  images: z.object({ a: z.string(), b: z.string() }),
+  directory: z.string(),
+});
+
+const { url, isSealed, images, directory } = requestSchema.parse(JSON.parse(process.argv[2] ?? ''));
+const env = createNodeEnv();
+const figures = new StoreFigures();
+const objects = reliable(await openBareObjects(env, url), env, { figures });
+const keys = { store: sampleStoreKeys(), signingKey: null, trusted: null };
+const storage = new PackageStorage(
+  env,
+  {
+    objects,
+    sealing: isSealed ? createPackageSealing(env, keys) : plainSealing,
+    ensureRoot: async () => await ensureStoreRoot(env, objects, null),
+  },
+  { hostArchitecture: 'x86_64', hostName: 'benchmark' },
+);
+
+const known = new Map<string, StoreMap>();
+const places: PackageSource['places'] = {
+  of: async (file) => known.get(file) ?? null,
+  set: async (file, map) => void known.set(file, map),
+};
+const disk: LocalPages = { map: PageMap.empty((DISK_MIB * MIB) / PAGE_BYTES), pathOf: () => '' };
+
+const a = await timed(async () => await publish(images.a, null));
+const firstRequests = requests();
+const firstMb = sentMb();
+const b = await timed(async () => await publish(images.b, a.result.memory));
+const secondMb = sentMb() - firstMb;
+const target = join(directory, 'restored.memory');
+const restored = await timed(async () => await restore(a.result.id, target));
+const answer = {
+  firstMs: a.durationMs,
+  firstMb,
+  firstRequests,
+  secondMs: b.durationMs,
+  secondMb,
+  restoreMs: restored.durationMs,
+  residentPeakMb: residentPeakMb(),
+};
+requireEqual(target, images.a, 'ours');
+rmSync(target);
+console.log(JSON.stringify(answer));
+// Whatever the objects keep open would hold the process.
+process.exit(0);
+
+async function publish(
+  path: string,
+  before: LocalPages | null,
+): Promise<{ readonly id: string; readonly memory: LocalPages }> {
+  const { memoryBytes, runs } = await findPages(env, path);
+  const file = env.random.uuid();
+  const memory = { map: PageMap.identity(memoryBytes / PAGE_BYTES, file, runs), pathOf: () => path };
+  const { config } = sampleMetadata;
+  const { id } = await storage.upload({
+    metadata: { ...sampleMetadata, config: { ...config, memoryMib: memoryBytes / MIB, diskMib: DISK_MIB } },
+    deviceState: { sizeBytes: DEVICE_STATE_BYTES, bytes: () => deviceState() },
+    memory,
+    disk,
+    base: before === null ? null : { memory: before, disk },
+    imageFiles: [],
+    places,
+  });
+  return { id, memory };
+}
+
+async function* deviceState(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  yield env.random.bytes(DEVICE_STATE_BYTES);
+}
+
+/** A snapshot knows its pages; an image on a disk must be looked through. */
+async function findPages(
+  { files, compute }: Pick<Env, 'files' | 'compute'>,
+  path: string,
+): Promise<{ readonly memoryBytes: number; readonly runs: PageRuns }> {
+  const builder = new PageRunsBuilder();
+  const file = await files.open(path, 'r');
+  const { sizeBytes } = await file.stat();
+  const chunk = new Uint8Array(MIB);
+  for (let offset = 0; offset < sizeBytes; offset += chunk.byteLength) {
+    await file.readBatch([{ offset, length: chunk.byteLength }], chunk);
+    for (let page = 0; page < chunk.byteLength; page += PAGE_BYTES)
+      if (!compute.isZero(chunk.subarray(page, page + PAGE_BYTES)))
+        builder.append((offset + page) / PAGE_BYTES);
+  }
+  await file.close();
+  return { memoryBytes: sizeBytes, runs: builder.finish() };
+}
+
+async function restore(id: string, path: string): Promise<void> {
+  const opened = await storage.downloadForRestore(id);
+  const file = await env.files.open(path, 'w');
+  await file.truncate(opened.package.metadata.config.memoryMib * MIB);
+  await opened.fetchPages('memory', file);
+  await file.close();
+}
+
+async function timed<T>(act: () => Promise<T>): Promise<{ readonly result: T; readonly durationMs: number }> {
+  const startedMs = performance.now();
+  const result = await act();
+  return { result, durationMs: performance.now() - startedMs };
+}
+
+function requests(): number {
+  return [...figures.byAct.values()].reduce((sum, act) => sum + act.requests, 0);
+}
+
+function sentMb(): number {
+  return [...figures.byAct.values()].reduce((sum, act) => sum + act.sentBytes, 0) / MB;
+}
+
+function residentPeakMb(): number {
+  const [, kib] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
+  return (Number(kib) * 1024) / MB;
+}
