@@ -6,6 +6,7 @@ import { concat } from '../../src/base/bytes.ts';
 import type { Bytes } from '../../src/base/bytes.ts';
 import { MIB, PAGE_BYTES } from '../../src/base/units.ts';
 import type { Env } from '../../src/env/env.ts';
+import type { SnapshotMetadata } from '../../src/snapshot/metadata.ts';
 import { FRAME_BYTES_MAX } from '../../src/env/compute.ts';
 import { PACK_FRAMES_MAX } from '../../src/store/packages/limits.ts';
 import { sealManifest } from '../../src/store/packages/manifest.ts';
@@ -121,6 +122,7 @@ export interface WriteOptions {
   readonly session?: string;
   readonly pagesPerFrame?: number;
   readonly framesPerPack?: number;
+  readonly metadata?: Partial<SnapshotMetadata>;
   /** Changes what is said before the manifest is written. */
   readonly lie?: (
     body: PackageBody,
@@ -144,6 +146,7 @@ export async function writePackage(
   const body: PackageBody = {
     metadata: {
       ...sampleMetadata,
+      ...options.metadata,
       config: {
         ...sampleMetadata.config,
         memoryMib: memory.byteLength / MIB,

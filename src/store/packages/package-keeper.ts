@@ -128,9 +128,11 @@ export class PackageKeeper {
   }
 }
 
-/** True when a VM is, or may be in a moment, at rest in a package and nowhere else, or would go back to it should its host be lost. */
+/**
+ * True when a VM is at rest in a package, or would go back to it when its host is gone, or may be at rest in it in a moment.
+ * @param vmId of the package's VM; null when it is not known.
+ */
 export function holdsPackage(record: OwnershipRecord, packageId: string, vmId: string | null): boolean {
-  if (record.state === 'at-rest' || record.state === 'running') return record.packageId === packageId;
-  // Which package it departs with is written down at its end: any of its own may be it.
-  return record.state === 'departing' && (record.packageId === packageId || record.vmId === vmId);
+  if ('packageId' in record && record.packageId === packageId) return true;
+  return record.state === 'departing' && record.vmId === vmId;
 }

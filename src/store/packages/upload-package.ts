@@ -73,11 +73,9 @@ interface Publish {
 async function publish(env: UploadEnv, store: UploadStore, publishing: Publish): Promise<TeleportPackage> {
   const { plan, pin, source, session, options } = publishing;
   const sent = await sendPackage(env, store, { plan: chosen(plan, pin), session, source, options });
-  pin.requireLive();
   throwIfCanceled(options.signal, 'publishing the package');
   const { id, bytes, manifest } = sealManifest(env.compute, store.sealing, sent);
-  // Whether it was there already: the id names its bytes.
-  await store.objects.putIfAbsent(packageKey(id), bytes, options);
+  await pin.putManifest(packageKey(id), bytes, options);
   return describePackage(id, manifest);
 }
 
@@ -111,7 +109,7 @@ function requireSizes({ metadata, memory, disk }: PackageSource): void {
   throw new KelpieError('snapshot_corrupt', message);
 }
 
-/** What has come of the publish is known; a pin that cannot be removed in this time expires. */
+/** A pin that cannot be removed in this time expires, as one does that stays since it is not known whether the manifest will come. */
 async function removePin({ clock }: Pick<Env, 'clock'>, pin: PublishPin): Promise<void> {
   const late = new AbortController();
   const done = new AbortController();
