@@ -18,10 +18,10 @@ await test('sizes are mebibytes unless they say gibibytes', () => {
 
 await test('times are seconds unless they say otherwise', () => {
   assert.deepEqual(
-    ['30', '30s', '500ms', '5m', '1h'].map((text) => parseDurationMs(text, '--timeout')),
-    [30_000, 30_000, 500, 300_000, 3_600_000],
+    ['30', '30s', '500ms', '5m', '1h', '7d'].map((text) => parseDurationMs(text, '--timeout')),
+    [30_000, 30_000, 500, 300_000, 3_600_000, 604_800_000],
   );
-  for (const text of ['', 's', '1d', '-5s', '1.5s']) refusesUsage(() => parseDurationMs(text, '--timeout'));
+  for (const text of ['', 's', '1w', '-5s', '1.5s']) refusesUsage(() => parseDurationMs(text, '--timeout'));
 });
 
 await test('a port forward is HOST:GUEST', () => {

@@ -73,11 +73,18 @@ export function parsePublish(text: string): { readonly hostPort: number; readonl
   return { hostPort: Number(match[1]), guestPort: Number(match[2]) };
 }
 
-/** `30`, `30s`, `5m`, `500ms` → milliseconds. @throws KelpieError `usage`. */
+/** `30`, `30s`, `5m`, `500ms`, `7d` → milliseconds. @throws KelpieError `usage`. */
 export function parseDurationMs(text: string, what: string): number {
-  const match = /^(\d{1,9})(ms|s|m|h)?$/.exec(text);
-  if (match === null) throw new KelpieError('usage', `${what} must be like 30s, 500ms or 5m, not "${text}".`);
-  const factors: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+  const match = /^(\d{1,9})(ms|s|m|h|d)?$/.exec(text);
+  if (match === null)
+    throw new KelpieError('usage', `${what} must be like 30s, 500ms, 5m or 7d, not "${text}".`);
+  const factors: Readonly<Record<string, number>> = {
+    ms: 1,
+    s: 1000,
+    m: 60_000,
+    h: 3_600_000,
+    d: 86_400_000,
+  };
   return Number(match[1]) * (factors[match[2] ?? 's'] ?? 1000);
 }
 

@@ -96,7 +96,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'package',
-    summary: 'list, show and remove the packages of a store; packages as files',
+    summary: 'list, check, sweep and copy the packages of a store; packages as files',
     load: async () => (await import('./commands/package.ts')).packages,
   },
   {

@@ -10,6 +10,7 @@ import { imagesRoom } from './rooms/images.ts';
 import { lifeRoom } from './rooms/life.ts';
 import { movesRoom } from './rooms/moves.ts';
 import { ownershipRoom } from './rooms/ownership.ts';
+import { packageCareRoom } from './rooms/package-care.ts';
 import { packagesRoom } from './rooms/packages.ts';
 import { sessionsRoom } from './rooms/sessions.ts';
 import { snapshotsRoom } from './rooms/snapshots.ts';
@@ -37,6 +38,7 @@ export function createApp(
     ...movesRoom(supervisor),
     ...ownershipRoom(supervisor),
     ...packagesRoom(supervisor),
+    ...packageCareRoom(supervisor),
     ...blobsRoom(supervisor),
     ...imagesRoom(supervisor),
   };

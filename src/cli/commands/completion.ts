@@ -22,7 +22,7 @@ const vmCommands = [
 ];
 const members: Readonly<Record<string, string>> = {
   image: 'build ls rm',
-  package: 'ls show rm export import',
+  package: 'ls show rm verify gc prune copy export import',
   daemon: 'status stop restart',
   sim: 'shrink trace',
   completion: 'bash zsh fish',

@@ -26,3 +26,7 @@ export const ENVIRONMENT_COUNT_MAX = 256;
 /** Together, what a command's arguments and environment may take: one frame to the guest. */
 export const ARGUMENT_LENGTH_MAX: number = 28 * KIB;
 export const EXEC_TIMEOUT_MS_MAX: number = 7 * 24 * 60 * 60 * 1000;
+/** Packages that one call names. */
+export const PACKAGE_REFERENCES_MAX = 100;
+/** Packages of one kind that a rule keeps. */
+export const PRUNE_KEEP_MAX = 100_000;

@@ -18,11 +18,26 @@ export const packageRemoveQuery: z.ZodType<PackageRemoveQuery> = z.strictObject(
   force: z.stringbool().default(false),
 });
 
+export interface SizesView {
+  /** What is not zero in the memory and on the disk. */
+  readonly memoryBytes: number;
+  readonly diskBytes: number;
+  /** What the package brought to the store, and what of older packages it needs; compressed. */
+  readonly ownBytes: number;
+  readonly sharedBytes: number;
+}
+const sizesView: z.ZodType<SizesView> = z.object({
+  memoryBytes: z.number(),
+  diskBytes: z.number(),
+  ownBytes: z.number(),
+  sharedBytes: z.number(),
+});
+
 export interface PackageView {
   readonly id: string;
   /** Why it cannot be read; null when it can. The rest is null then. */
   readonly damaged: string | null;
-  readonly sizeBytes: number | null;
+  readonly sizes: SizesView | null;
   readonly publishedAtUnixMs: number | null;
   readonly metadata: MetadataView | null;
   /** The VM of it is at rest exactly here: this package is the VM. */
@@ -31,7 +46,7 @@ export interface PackageView {
 export const packageView: z.ZodType<PackageView> = z.object({
   id: z.string(),
   damaged: z.string().nullable(),
-  sizeBytes: z.number().nullable(),
+  sizes: sizesView.nullable(),
   publishedAtUnixMs: z.number().nullable(),
   metadata: metadataView.nullable(),
   isAtRest: z.boolean(),
@@ -46,7 +61,11 @@ const piece = z.object({ name: z.string(), sizeBytes: z.number(), sha256: z.stri
 type Piece = { readonly name: string; readonly sizeBytes: number; readonly sha256: string };
 
 export interface PackageDetail extends PackageView {
-  readonly segments: readonly Piece[];
+  /** The package that most of the shared bytes came with. */
+  readonly parentId: string | null;
+  readonly isEncrypted: boolean;
+  /** Public key of whoever signed it. */
+  readonly signedBy: string | null;
   readonly imageFiles: readonly Piece[];
   /** The record of its VM in the store; null when there is none. */
   readonly ownership: {
@@ -59,11 +78,13 @@ export interface PackageDetail extends PackageView {
 export const packageDetail: z.ZodType<PackageDetail> = z.object({
   id: z.string(),
   damaged: z.string().nullable(),
-  sizeBytes: z.number().nullable(),
+  sizes: sizesView.nullable(),
   publishedAtUnixMs: z.number().nullable(),
   metadata: metadataView.nullable(),
   isAtRest: z.boolean(),
-  segments: z.array(piece),
+  parentId: z.string().nullable(),
+  isEncrypted: z.boolean(),
+  signedBy: z.string().nullable(),
   imageFiles: z.array(piece),
   ownership: z
     .object({ state: z.string(), epoch: z.int(), owner: z.string().nullable(), hostName: z.string() })

@@ -7,12 +7,23 @@
 import type { z } from 'zod';
 import { ownershipRoutes } from './ownership-routes.ts';
 import { blobRoutes } from './blob-routes.ts';
+import { packageCareRoutes } from './package-care-routes.ts';
 import type { BlobExportQuery, BlobImportQuery, BlobImported, BlobOpened } from './blobs.ts';
 import type { ExecStart, SessionList, SessionStarted, SignalRequest } from './exec.ts';
 import type { FileQuery, FileWriteQuery, FileWritten } from './files.ts';
 import type { ImageBuild, ImageBuilt, ImageList } from './images.ts';
 import type { Reclaim, Reclaimed, WhoQuery, WhoView } from './ownership.ts';
 import type { PackageDetail, PackageList, PackageRemoveQuery, StoreQuery } from './packages.ts';
+import type {
+  PackageCollect,
+  PackageCollected,
+  PackageCopied,
+  PackageCopy,
+  PackagePrune,
+  PackagePruned,
+  PackageVerified,
+  PackageVerify,
+} from './package-care.ts';
 import type {
   RestoreFromStore,
   RestoreLocal,
@@ -79,6 +90,10 @@ export interface Routes {
   readonly packageList: Route<PackageList, undefined, StoreQuery>;
   readonly packageInspect: Route<PackageDetail, undefined, StoreQuery>;
   readonly packageRemove: Route<Done, undefined, PackageRemoveQuery>;
+  readonly packageVerify: Route<PackageVerified, PackageVerify, undefined>;
+  readonly packageCollect: Route<PackageCollected, PackageCollect, undefined>;
+  readonly packagePrune: Route<PackagePruned, PackagePrune, undefined>;
+  readonly packageCopy: Route<PackageCopied, PackageCopy, undefined>;
   readonly blobExport: Route<BlobOpened, undefined, BlobExportQuery>;
   readonly blobImport: Route<BlobImported, undefined, BlobImportQuery>;
   readonly imageList: Route<ImageList, undefined, undefined>;
@@ -334,6 +349,7 @@ export const routes: Routes = {
     result: async () => (await load.system()).done,
   },
 
+  ...packageCareRoutes,
   ...blobRoutes,
 
   imageList: {

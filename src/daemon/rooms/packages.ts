@@ -3,10 +3,11 @@ import { toMetadataView } from '../api/metadata-view.ts';
 import { packageRemoveQuery, storeQuery } from '../api/packages.ts';
 import { routes } from '../api/routes.ts';
 import { answerJson } from '../answers.ts';
+import { findPackageId } from '../find-package.ts';
 import { readQuery } from '../requests.ts';
 import { parameter } from '../room.ts';
 import type { OwnershipRecord } from '../../store/ownership-records.ts';
-import type { PackageListing, TeleportStorage } from '../../store/teleport-storage.ts';
+import type { PackageListing } from '../../store/teleport-storage.ts';
 import type { PackageDetail, PackageView } from '../api/packages.ts';
 import type { Room } from '../room.ts';
 
@@ -25,14 +26,15 @@ export const packagesRoom: Room<'packageList' | 'packageInspect' | 'packageRemov
       const packageId = await findPackageId(storage, parameter(parameters, 'package'));
       const { package: found } = await storage.download(packageId);
       const record = await ownership.read(found.metadata.vmId);
-      const sizeBytes = found.segments.reduce((sum, segment) => sum + segment.sizeBytes, 0);
       const view = viewPackage(
-        { damaged: false, package: found, sizeBytes, publishedAtUnixMs: found.metadata.createdAtUnixMs },
+        { damaged: false, package: found, publishedAtUnixMs: found.metadata.createdAtUnixMs },
         record === null ? [] : [record],
       );
       const detail: PackageDetail = {
         ...view,
-        segments: found.segments,
+        parentId: found.parentId,
+        isEncrypted: found.isEncrypted,
+        signedBy: found.signedBy,
         imageFiles: found.imageFiles,
         ownership: viewOwnership(record),
       };
@@ -56,20 +58,6 @@ export const packagesRoom: Room<'packageList' | 'packageInspect' | 'packageRemov
   };
 };
 
-/** @param reference a package's id, or a beginning of it that no other has. Damaged packages are found too: they must be removable. */
-async function findPackageId(storage: TeleportStorage, reference: string): Promise<string> {
-  const ids = (await storage.list()).map((listing) => (listing.damaged ? listing.id : listing.package.id));
-  const [found, another] = ids.filter((id) => id.startsWith(reference));
-  if (found === undefined) {
-    throw new KelpieError(
-      'package_not_found',
-      `there is no package ${reference} in ${storage.url}: kelpie package ls lists them.`,
-    );
-  }
-  if (another === undefined) return found;
-  throw new KelpieError('invalid_argument', `several packages begin with ${reference}: give more of the id.`);
-}
-
 function isAtRestIn(record: OwnershipRecord, packageId: string): boolean {
   return (record.state === 'at-rest' || record.state === 'departing') && record.packageId === packageId;
 }
@@ -79,7 +67,7 @@ function viewPackage(listing: PackageListing, records: readonly OwnershipRecord[
     return {
       id: listing.id,
       damaged: listing.reason,
-      sizeBytes: null,
+      sizes: null,
       publishedAtUnixMs: null,
       metadata: null,
       isAtRest: false,
@@ -89,7 +77,7 @@ function viewPackage(listing: PackageListing, records: readonly OwnershipRecord[
   return {
     id,
     damaged: null,
-    sizeBytes: listing.sizeBytes,
+    sizes: listing.package.sizes,
     publishedAtUnixMs: listing.publishedAtUnixMs,
     metadata: toMetadataView(metadata),
     isAtRest: records.some((record) => isAtRestIn(record, id)),

@@ -1,0 +1,154 @@
+/** What is done with the packages of a store after they were published, over the API. */
+import { z } from 'zod';
+import { sha256, storeUrl } from './fields.ts';
+import { PACKAGE_REFERENCES_MAX, PRUNE_KEEP_MAX } from './limits.ts';
+
+/** A package as a person names it: its id, or a beginning of it that no other has. */
+const packageReference = z.string().regex(/^[0-9a-f]{4,64}$/, 'must be an id, or at least 4 digits of one');
+const count = z.int().min(0).max(PRUNE_KEEP_MAX);
+const durationMs = z.int().nonnegative();
+
+export interface PackageVerify {
+  readonly storeUrl: string;
+  /** Empty: all of the store. */
+  readonly packages: readonly string[];
+  /** Manifests, maps, and that the packs are there; not what is in them. */
+  readonly isQuick: boolean;
+}
+export const packageVerify: z.ZodType<PackageVerify> = z.strictObject({
+  storeUrl,
+  packages: z.array(packageReference).max(PACKAGE_REFERENCES_MAX).default([]),
+  isQuick: z.boolean().default(false),
+});
+
+export interface PackageVerified {
+  readonly packages: readonly {
+    readonly id: string;
+    /** Sentences; none for a package that is whole. */
+    readonly problems: readonly string[];
+    /** What was read and was right; what packages share is counted once. */
+    readonly frames: number;
+    readonly checkedBytes: number;
+  }[];
+}
+export const packageVerified: z.ZodType<PackageVerified> = z.object({
+  packages: z.array(
+    z.object({
+      id: z.string(),
+      problems: z.array(z.string()),
+      frames: z.number(),
+      checkedBytes: z.number(),
+    }),
+  ),
+});
+
+export interface PackageCollect {
+  readonly storeUrl: string;
+  /** How long what nobody needs stays; absent: a day. */
+  readonly graceMs?: number | undefined;
+  readonly isDryRun: boolean;
+}
+export const packageCollect: z.ZodType<PackageCollect> = z.strictObject({
+  storeUrl,
+  graceMs: durationMs.optional(),
+  isDryRun: z.boolean().default(false),
+});
+
+export interface PackageCollected {
+  readonly packages: number;
+  readonly packs: number;
+  readonly packBytes: number;
+  /** With `isDryRun`: what would be. */
+  readonly removedPacks: number;
+  readonly removedBytes: number;
+  /** What nobody needs, and is younger than the grace period. */
+  readonly youngPacks: number;
+  readonly youngBytes: number;
+  readonly removedLeftovers: number;
+}
+export const packageCollected: z.ZodType<PackageCollected> = z.object({
+  packages: z.number(),
+  packs: z.number(),
+  packBytes: z.number(),
+  removedPacks: z.number(),
+  removedBytes: z.number(),
+  youngPacks: z.number(),
+  youngBytes: z.number(),
+  removedLeftovers: z.number(),
+});
+
+export interface PackagePrune {
+  readonly storeUrl: string;
+  readonly rule: {
+    readonly last?: number | undefined;
+    readonly daily?: number | undefined;
+    readonly weekly?: number | undefined;
+    readonly monthly?: number | undefined;
+    readonly yearly?: number | undefined;
+    readonly withinMs?: number | undefined;
+  };
+  readonly isDryRun: boolean;
+}
+export const packagePrune: z.ZodType<PackagePrune> = z.strictObject({
+  storeUrl,
+  rule: z.strictObject({
+    last: count.optional(),
+    daily: count.optional(),
+    weekly: count.optional(),
+    monthly: count.optional(),
+    yearly: count.optional(),
+    withinMs: durationMs.optional(),
+  }),
+  isDryRun: z.boolean().default(false),
+});
+
+export interface PackagePruned {
+  readonly packages: readonly {
+    readonly id: string;
+    readonly vmName: string;
+    readonly createdAtUnixMs: number;
+    /** What keeps it; empty when it went, or would. */
+    readonly keptBy: readonly string[];
+  }[];
+  /** Ids of damaged packages, which stay. */
+  readonly damaged: readonly string[];
+  /** What a sweep would now free; null after a dry run. */
+  readonly freeableBytes: number | null;
+}
+export const packagePruned: z.ZodType<PackagePruned> = z.object({
+  packages: z.array(
+    z.object({
+      id: z.string(),
+      vmName: z.string(),
+      createdAtUnixMs: z.number(),
+      keptBy: z.array(z.string()),
+    }),
+  ),
+  damaged: z.array(z.string()),
+  freeableBytes: z.number().nullable(),
+});
+
+export interface PackageCopy {
+  readonly package: string;
+  readonly sourceUrl: string;
+  readonly targetUrl: string;
+}
+export const packageCopy: z.ZodType<PackageCopy> = z.strictObject({
+  package: packageReference,
+  sourceUrl: storeUrl,
+  targetUrl: storeUrl,
+});
+
+export interface PackageCopied {
+  readonly packageId: string;
+  readonly copiedPacks: number;
+  readonly copiedBytes: number;
+  /** Packs that the target had already. */
+  readonly presentPacks: number;
+}
+export const packageCopied: z.ZodType<PackageCopied> = z.object({
+  packageId: sha256,
+  copiedPacks: z.number(),
+  copiedBytes: z.number(),
+  presentPacks: z.number(),
+});
