@@ -3,17 +3,16 @@
  *
  *     ours-process.ts '{"url":…,"isSealed":…,"images":{"a":…,"b":…},"directory":…}'
  *
- * Times begin when the program has started, as a daemon has. Nothing is known of B but that it came after A: every page of it is compared.
+ * Times begin when the program has started, as a daemon has, and when it is known which pages are zeros, as a snapshot knows. Nothing
+ * else is known of B but that it came after A: every page of it is compared.
  */
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { MIB, PAGE_BYTES } from '../../src/base/units.ts';
-import type { Env } from '../../src/env/env.ts';
 import { createNodeEnv } from '../../src/env/node/env.ts';
 import { PageMap } from '../../src/snapshot/page-map.ts';
 import { PageRunsBuilder } from '../../src/snapshot/page-runs.ts';
-import type { PageRuns } from '../../src/snapshot/page-runs.ts';
 import { createPackageSealing } from '../../src/store/keys/package-sealing.ts';
 import { openBareObjects, reliable } from '../../src/store/objects/open-objects.ts';
 import { StoreFigures } from '../../src/store/objects/wrappers/measured.ts';
@@ -59,13 +58,15 @@ const places: PackageSource['places'] = {
 };
 const disk: LocalPages = { map: PageMap.empty((DISK_MIB * MIB) / PAGE_BYTES), pathOf: () => '' };
 
-const a = await timed(async () => await publish(images.a, null));
+const memoryA = await lookThrough(images.a);
+const memoryB = await lookThrough(images.b);
+const a = await timed(async () => await publish(memoryA, null));
 const firstRequests = requests();
 const firstMb = sentMb();
-const b = await timed(async () => await publish(images.b, a.result.memory));
+const b = await timed(async () => await publish(memoryB, memoryA));
 const secondMb = sentMb() - firstMb;
 const target = join(directory, 'restored.memory');
-const restored = await timed(async () => await restore(a.result.id, target));
+const restored = await timed(async () => await restore(a.result, target));
 const answer = {
   firstMs: a.durationMs,
   firstMb,
@@ -81,16 +82,13 @@ console.log(JSON.stringify(answer));
 // Whatever the objects keep open would hold the process.
 process.exit(0);
 
-async function publish(
-  path: string,
-  before: LocalPages | null,
-): Promise<{ readonly id: string; readonly memory: LocalPages }> {
-  const { memoryBytes, runs } = await findPages(env, path);
-  const file = env.random.uuid();
-  const memory = { map: PageMap.identity(memoryBytes / PAGE_BYTES, file, runs), pathOf: () => path };
+async function publish(memory: LocalPages, before: LocalPages | null): Promise<string> {
   const { config } = sampleMetadata;
   const { id } = await storage.upload({
-    metadata: { ...sampleMetadata, config: { ...config, memoryMib: memoryBytes / MIB, diskMib: DISK_MIB } },
+    metadata: {
+      ...sampleMetadata,
+      config: { ...config, memoryMib: (memory.map.pageCount * PAGE_BYTES) / MIB, diskMib: DISK_MIB },
+    },
     deviceState: { sizeBytes: DEVICE_STATE_BYTES, bytes: () => deviceState() },
     memory,
     disk,
@@ -98,7 +96,7 @@ async function publish(
     imageFiles: [],
     places,
   });
-  return { id, memory };
+  return id;
 }
 
 async function* deviceState(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
@@ -106,22 +104,20 @@ async function* deviceState(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
 }
 
 /** A snapshot knows its pages; an image on a disk must be looked through. */
-async function findPages(
-  { files, compute }: Pick<Env, 'files' | 'compute'>,
-  path: string,
-): Promise<{ readonly memoryBytes: number; readonly runs: PageRuns }> {
+async function lookThrough(path: string): Promise<LocalPages> {
   const builder = new PageRunsBuilder();
-  const file = await files.open(path, 'r');
+  const file = await env.files.open(path, 'r');
   const { sizeBytes } = await file.stat();
   const chunk = new Uint8Array(MIB);
   for (let offset = 0; offset < sizeBytes; offset += chunk.byteLength) {
     await file.readBatch([{ offset, length: chunk.byteLength }], chunk);
     for (let page = 0; page < chunk.byteLength; page += PAGE_BYTES)
-      if (!compute.isZero(chunk.subarray(page, page + PAGE_BYTES)))
+      if (!env.compute.isZero(chunk.subarray(page, page + PAGE_BYTES)))
         builder.append((offset + page) / PAGE_BYTES);
   }
   await file.close();
-  return { memoryBytes: sizeBytes, runs: builder.finish() };
+  const map = PageMap.identity(sizeBytes / PAGE_BYTES, env.random.uuid(), builder.finish());
+  return { map, pathOf: () => path };
 }
 
 async function restore(id: string, path: string): Promise<void> {
