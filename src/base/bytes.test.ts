@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { concat, equalBytes, fromHex, fromUtf8, fromUtf8Lossy, hex, utf8, viewOf } from './bytes.ts';
+import {
+  concat,
+  equalBytes,
+  freeBytes,
+  fromHex,
+  fromUtf8,
+  fromUtf8Lossy,
+  hex,
+  takeOver,
+  utf8,
+  viewOf,
+} from './bytes.ts';
 
 test('text survives the way to bytes and back, byte order marks too', () => {
   fc.assert(fc.property(fc.string({ unit: 'grapheme' }), (text) => fromUtf8(utf8(text)) === text));
@@ -41,4 +52,29 @@ test('a view lies over the same memory as its bytes, wherever they begin', () =>
   viewOf(whole.subarray(3)).setUint16(1, 0x1234, true);
   assert.deepEqual([...whole], [0, 0, 0, 0, 0x34, 0x12, 0, 0]);
   assert.throws(() => viewOf(whole.subarray(3, 5)).getUint32(0), RangeError);
+});
+
+test('what is taken over is gone, unless it is a part of something', () => {
+  const whole = Uint8Array.of(1, 2, 3);
+  assert.deepEqual(takeOver(whole), Uint8Array.of(1, 2, 3));
+  assert.equal(whole.byteLength, 0);
+  const around = Uint8Array.of(1, 2, 3, 4);
+  const taken = takeOver(around.subarray(1, 3));
+  around.fill(9);
+  assert.deepEqual(taken, Uint8Array.of(2, 3));
+  assert.equal(taken.buffer.byteLength, 2);
+  const shared = new Uint8Array(new SharedArrayBuffer(2));
+  assert.deepEqual(takeOver(shared), new Uint8Array(2));
+  assert.equal(shared.byteLength, 2);
+});
+
+test('large buffers are freed with all that shows them, and small ones left alone', () => {
+  const large = new Uint8Array(1 << 20);
+  const part = large.subarray(5, 10);
+  freeBytes(part);
+  assert.deepEqual([large.byteLength, part.byteLength], [0, 0]);
+  freeBytes(part);
+  const small = new Uint8Array(100);
+  freeBytes(small);
+  assert.equal(small.byteLength, 100);
 });

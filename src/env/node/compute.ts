@@ -55,18 +55,26 @@ const FRAMES_PER_THREAD = 2;
 export function createNodeCompute(): Compute {
   const threadsMax = Math.min(availableParallelism(), FRAME_THREADS_MAX);
   let pool: Promise<FramePool> | null = null;
-  const framePool = (): Promise<FramePool> => {
-    pool ??= import('./frame-pool.ts').then(
-      (module) => new module.FramePool({ threadsMax, threadJobsMax: FRAMES_PER_THREAD }),
-    );
-    return pool;
+  const load = async (): Promise<FramePool> => {
+    try {
+      const module = await import('./frame-pool.ts');
+      return new module.FramePool({ threadsMax, threadJobsMax: FRAMES_PER_THREAD });
+    } catch (error) {
+      // The next call tries again: there may have been no file descriptor for it.
+      pool = null;
+      throw error;
+    }
   };
+  const framePool = (): Promise<FramePool> => (pool ??= load());
   return {
     ...pureCompute,
     framesAtOnce: threadsMax * FRAMES_PER_THREAD,
     prepareFrames: () => {
-      // Whoever packs a frame waits for the same, and hears of it when it fails.
-      void framePool().then((frames) => frames.prepare());
+      framePool().then(
+        (frames) => frames.prepare(),
+        // The call that needs it tries again, and tells.
+        () => undefined,
+      );
     },
     packFrame: async (raw, seal) => {
       const taken = takeOver(raw);

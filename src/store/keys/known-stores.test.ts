@@ -70,9 +70,16 @@ test('of plain stores nothing is remembered, and stores are kept apart', async (
   await check(null, 's3://bucket/third');
 });
 
+test('those who look at once do not disturb each other, and one of them remembers', async () => {
+  const keys = sampleStoreKeys();
+  await Promise.all(Array.from({ length: 8 }, () => check(keys)));
+  await refused('permission_denied', /other keys/, sampleStoreKeys());
+});
+
 test('a damaged memory is told, and not written over', async () => {
   await check(sampleStoreKeys());
-  const [name = ''] = await readdir(join(home, 'keys/stores'));
+  const names = await readdir(join(home, 'keys/stores'));
+  const name = names.find((other) => other.endsWith('.json')) ?? '';
   const path = join(home, 'keys/stores', name);
   await writeFile(path, '{');
   await refused('snapshot_corrupt', /not JSON/, sampleStoreKeys());

@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { utf8 } from '../../base/bytes.ts';
 import { canonicalJson } from '../../base/canonical-json.ts';
 import { KelpieError } from '../../base/errors.ts';
-import { parentDirectory, replaceDurably } from '../../env/durable-files.ts';
+import { replaceDurably } from '../../env/durable-files.ts';
 import type { Env } from '../../env/env.ts';
 import { isSystemError } from '../../env/system-error.ts';
 import { attemptLocally } from '../../snapshot/local-failure.ts';
@@ -37,9 +37,9 @@ const knownSchema: z.ZodType<KnownStore> = z.strictObject({
 });
 
 /**
- * Compares a store's keys with what this host remembers of them, and remembers them. One call at a time for a store.
+ * Compares a store's keys with what this host remembers of them, and remembers them; when others of this host do so at the same time, some of them.
  * @param home absolute path of `KELPIE_HOME`.
- * @param keys null when the store is plain, which is remembered of none.
+ * @param keys null when the store is plain: nothing is remembered of such.
  * @throws KelpieError `permission_denied` when they are none, others or older; `snapshot_corrupt` when what was remembered is damaged; `disk_full`, `io_failed`.
  */
 export async function checkKnownStore(
@@ -48,18 +48,35 @@ export async function checkKnownStore(
   url: string,
   keys: StoreKeys | null,
 ): Promise<void> {
-  const path = `${home}/keys/stores/${env.compute.sha256(utf8(url))}.json`;
+  const directory = `${home}/keys/stores`;
+  const path = `${directory}/${env.compute.sha256(utf8(url))}.json`;
   const known = await readKnown(env.files, path);
   if (known !== null) requireSame(known, keys, path);
-  if (keys === null) return;
-  const keyIds = keys.dataKeys.map(({ id }) => id);
-  const { revision } = keys;
-  if (known?.revision === revision && known.keyIds.length === keyIds.length) return;
-  const document = { formatVersion: FORMAT_VERSION, keyIds, revision, url };
+  if (keys === null || known?.revision === keys.revision) return;
   await attemptLocally(`write down the keys of the store ${url}`, async () => {
-    await env.files.makeDirectory(parentDirectory(path));
-    await replaceDurably(env.files, path, utf8(canonicalJson(document)));
+    await env.files.makeDirectory(directory);
+    const lock = await env.files.tryLock(`${directory}/lock`);
+    // Whoever holds it writes down what it saw; what this one saw is then newer news next time.
+    if (lock === null) return;
+    try {
+      await remember(env.files, path, url, keys);
+    } finally {
+      await lock.release();
+    }
   });
+}
+
+/** Under the lock: nobody else writes, and what was written since is not written over by something older. */
+async function remember(files: Env['files'], path: string, url: string, keys: StoreKeys): Promise<void> {
+  const known = await readKnown(files, path);
+  if (known !== null && known.revision >= keys.revision) return;
+  const document = {
+    formatVersion: FORMAT_VERSION,
+    keyIds: keys.dataKeys.map(({ id }) => id),
+    revision: keys.revision,
+    url,
+  };
+  await replaceDurably(files, path, utf8(canonicalJson(document)));
 }
 
 function requireSame(known: KnownStore, keys: StoreKeys | null, path: string): void {
