@@ -26,6 +26,9 @@ const durations = [
   [59_960, '1 min 0 s'],
   [95_000, '1 min 35 s'],
   [119_600, '2 min 0 s'],
+  [3_569_000, '59 min 29 s'],
+  [3_570_000, '1 h 0 min'],
+  [86_400_000, '24 h 0 min'],
 ] as const;
 
 for (const [bytes, text] of sizes) {

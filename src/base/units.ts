@@ -23,12 +23,14 @@ export function formatBytes(bytes: number): string {
   return `${Number(value.toFixed(digits))} ${units[unit] ?? 'B'}`;
 }
 
-/** `850` → `850 ms`, `1500` → `1.5 s`, `95000` → `1 min 35 s`. */
+/** `850` → `850 ms`, `1500` → `1.5 s`, `95000` → `1 min 35 s`, `5400000` → `1 h 30 min`. */
 export function formatDurationMs(durationMs: number): string {
   const roundedMs = Math.round(durationMs);
   if (roundedMs < SECOND_MS) return `${roundedMs} ms`;
   const tenths = Number((durationMs / SECOND_MS).toFixed(1));
   if (tenths * SECOND_MS < MINUTE_MS) return `${tenths} s`;
+  const minutes = Math.round(durationMs / MINUTE_MS);
+  if (minutes >= 60) return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
   const seconds = Math.round(durationMs / SECOND_MS);
   return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }

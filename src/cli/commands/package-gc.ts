@@ -1,5 +1,5 @@
 import { routes } from '../../daemon/api/routes.ts';
-import { formatBytes, formatDurationMs } from '../../base/units.ts';
+import { formatBytes } from '../../base/units.ts';
 import { isSet, parseDurationMs, textOption } from '../command.ts';
 import { STORE_HELP, storeOption } from '../store-option.ts';
 import type { LeafCommand } from '../command.ts';
@@ -30,17 +30,18 @@ Examples:
       );
   },
   run: async (cli, _args, options) => {
-    const graceMs = parseDurationMs(textOption(options, 'grace') ?? GRACE_DEFAULT, '--grace');
+    const grace = textOption(options, 'grace') ?? GRACE_DEFAULT;
+    const graceMs = parseDurationMs(grace, '--grace');
     const isDryRun = isSet(options, 'dryRun');
     const collected = await cli.operate(routes.packageCollect, {
       body: { storeUrl: storeOption(cli, options), graceMs, isDryRun },
     });
-    await cli.output.result(collected, report(collected, graceMs, isDryRun));
+    await cli.output.result(collected, report(collected, grace, isDryRun));
     return 0;
   },
 };
 
-function report(collected: PackageCollected, graceMs: number, isDryRun: boolean): string {
+function report(collected: PackageCollected, grace: string, isDryRun: boolean): string {
   const { packs, packBytes, removedPacks, removedBytes, youngPacks, youngBytes } = collected;
   const verb = isDryRun ? 'would remove' : 'removed';
   const lines = [
@@ -48,7 +49,7 @@ function report(collected: PackageCollected, graceMs: number, isDryRun: boolean)
   ];
   if (youngPacks > 0)
     lines.push(
-      `${youngPacks} more (${formatBytes(youngBytes)}) are needed by nobody, but younger than ${formatDurationMs(graceMs)}: they stay`,
+      `${youngPacks} more (${formatBytes(youngBytes)}) are needed by nobody, but younger than ${grace}: they stay`,
     );
   return lines.join('\n');
 }

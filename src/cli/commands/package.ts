@@ -8,6 +8,7 @@ import { packageExport } from './package-export.ts';
 import { packageGc } from './package-gc.ts';
 import { packageImport } from './package-import.ts';
 import { packagePrune } from './package-prune.ts';
+import { packageShow } from './package-show.ts';
 import { packageVerify } from './package-verify.ts';
 import type { CommandGroup } from '../command.ts';
 import type { PackageView, SizesView } from '../../daemon/api/packages.ts';
@@ -25,31 +26,14 @@ export const packages: CommandGroup = {
         const list = await cli.call(routes.packageList, { query: { storeUrl: storeOption(cli, options) } });
         const nowMs = cli.env.clock.wallMs();
         const table = cli.output.table(
-          ['PACKAGE', 'VM', 'SIZE', 'OWN', 'SHARED', 'PUBLISHED', 'STATE', 'MESSAGE'],
+          ['PACKAGE', 'VM', 'OWN', 'SHARED', 'TOTAL', 'PUBLISHED', 'STATE', 'MESSAGE'],
           list.packages.map((one) => row(one, nowMs)),
         );
         await cli.output.result(list, list.packages.length === 0 ? 'no packages in this store' : table);
         return 0;
       },
     },
-    show: {
-      summary: 'one package: where it runs, what it is made of, who may run it',
-      declare: (command) => {
-        command
-          .argument('<package>', 'its id, or a unique beginning of it')
-          .option('--store <store>', STORE_HELP)
-          .addHelpText('after', '\nExamples:\n  kelpie package show 3f2a91 --store /mnt/team');
-      },
-      run: async (cli, [id = ''], options) => {
-        const storeUrl = storeOption(cli, options);
-        const detail = await cli.call(routes.packageInspect, {
-          parameters: { package: id },
-          query: { storeUrl },
-        });
-        await cli.output.result(detail, JSON.stringify(detail, null, 2));
-        return 0;
-      },
-    },
+    show: packageShow,
     rm: {
       summary: 'remove a package from a store',
       declare: (command) => {
@@ -77,11 +61,11 @@ export const packages: CommandGroup = {
   },
 };
 
-/** What the VM is, what the package brought to the store, and what it shares with older ones. */
+/** What the package brought to the store, what it shares with older ones, and both: compressed. */
 function sizesText(sizes: SizesView | null): readonly string[] {
   if (sizes === null) return ['?', '?', '?'];
-  const { memoryBytes, diskBytes, ownBytes, sharedBytes } = sizes;
-  return [memoryBytes + diskBytes, ownBytes, sharedBytes].map(formatBytes);
+  const { ownBytes, sharedBytes } = sizes;
+  return [ownBytes, sharedBytes, ownBytes + sharedBytes].map(formatBytes);
 }
 
 function row(one: PackageView, nowUnixMs: number): readonly string[] {

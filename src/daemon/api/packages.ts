@@ -60,7 +60,42 @@ export const packageList: z.ZodType<PackageList> = z.object({ packages: z.array(
 const piece = z.object({ name: z.string(), sizeBytes: z.number(), sha256: z.string() });
 type Piece = { readonly name: string; readonly sizeBytes: number; readonly sha256: string };
 
+export interface PagedLayoutView {
+  /** Pages that are not zero, and in how many pieces of the store's frames they lie. */
+  readonly pages: number;
+  readonly runs: number;
+  readonly frames: number;
+  /** What a restore asks the store for, and gets: stored bytes. */
+  readonly requests: number;
+  readonly fetchedBytes: number;
+  /** What the frames hold; of it, 4096 bytes for each page are used. */
+  readonly rawBytes: number;
+}
+const pagedLayoutView: z.ZodType<PagedLayoutView> = z.object({
+  pages: z.number(),
+  runs: z.number(),
+  frames: z.number(),
+  requests: z.number(),
+  fetchedBytes: z.number(),
+  rawBytes: z.number(),
+});
+
+export interface LayoutView {
+  readonly packs: number;
+  readonly ownPacks: number;
+  readonly memory: PagedLayoutView;
+  readonly disk: PagedLayoutView;
+}
+const layoutView: z.ZodType<LayoutView> = z.object({
+  packs: z.number(),
+  ownPacks: z.number(),
+  memory: pagedLayoutView,
+  disk: pagedLayoutView,
+});
+
 export interface PackageDetail extends PackageView {
+  /** How it lies in the store. */
+  readonly layout: LayoutView;
   /** The package that most of the shared bytes came with. */
   readonly parentId: string | null;
   readonly isEncrypted: boolean;
@@ -82,6 +117,7 @@ export const packageDetail: z.ZodType<PackageDetail> = z.object({
   publishedAtUnixMs: z.number().nullable(),
   metadata: metadataView.nullable(),
   isAtRest: z.boolean(),
+  layout: layoutView,
   parentId: z.string().nullable(),
   isEncrypted: z.boolean(),
   signedBy: z.string().nullable(),

@@ -10,6 +10,9 @@ import type { PruneRule } from '../../store/packages/prune-rule.ts';
 import type { PackagePrune } from '../api/package-care.ts';
 import type { Room } from '../room.ts';
 
+/** Of an id, for people. */
+const SHOWN_DIGITS = 12;
+
 export const packageCareRoom: Room<'packageVerify' | 'packageCollect' | 'packagePrune' | 'packageCopy'> = (
   supervisor,
 ) => {
@@ -27,7 +30,7 @@ export const packageCareRoom: Room<'packageVerify' | 'packageCollect' | 'package
           isQuick,
           signal,
           onProgress: ({ packageId, doneBytes, totalBytes }) =>
-            listener.progress('verify', packageId, doneBytes, totalBytes),
+            listener.progress('verify', packageId.slice(0, SHOWN_DIGITS), doneBytes, totalBytes),
         });
         for await (const verdict of verdicts) packages.push(verdict);
         return { packages };

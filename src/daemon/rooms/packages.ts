@@ -22,7 +22,7 @@ export const packagesRoom: Room<'packageList' | 'packageInspect' | 'packageRemov
     },
 
     packageInspect: async (request, parameters) => {
-      const { storage, ownership } = await host.openStore(readQuery(request, storeQuery).storeUrl);
+      const { storage, ownership, keeper } = await host.openStore(readQuery(request, storeQuery).storeUrl);
       const packageId = await findPackageId(storage, parameter(parameters, 'package'));
       const { package: found } = await storage.download(packageId);
       const record = await ownership.read(found.metadata.vmId);
@@ -32,6 +32,7 @@ export const packagesRoom: Room<'packageList' | 'packageInspect' | 'packageRemov
       );
       const detail: PackageDetail = {
         ...view,
+        layout: await keeper.layout(packageId),
         parentId: found.parentId,
         isEncrypted: found.isEncrypted,
         signedBy: found.signedBy,

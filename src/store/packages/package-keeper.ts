@@ -8,7 +8,10 @@ import type { TransferOptions } from '../teleport-storage.ts';
 import { copyPackage } from './copy-package.ts';
 import type { CopyReport } from './copy-package.ts';
 import { PackageCache, listManifests, listPackages } from './list-packages.ts';
+import { openPackage } from './open-package.ts';
 import { packageKey } from './package-key.ts';
+import { layoutOf } from './package-layout.ts';
+import type { PackageLayout } from './package-layout.ts';
 import { decidePrune, keepsSomething } from './prune-rule.ts';
 import type { PruneRule } from './prune-rule.ts';
 import type { PackageSealing } from './sealing.ts';
@@ -66,6 +69,11 @@ export class PackageKeeper {
   ): AsyncGenerator<PackageVerdict> {
     const verifier = new PackageVerifier(this.#env, this.#store, options);
     for (const id of packageIds ?? (await this.#newestFirst(options))) yield await verifier.verify(id);
+  }
+
+  /** How a package lies in its store. @throws KelpieError `package_not_found`, `package_corrupt`, `permission_denied`; StoreTrouble. */
+  async layout(packageId: string, options: ActOptions = {}): Promise<PackageLayout> {
+    return await layoutOf(await openPackage(this.#env, this.#store, packageId, options), options);
   }
 
   /** Removes what nobody needs; `collectGarbage` has the contract. */

@@ -1,0 +1,85 @@
+import { routes } from '../../daemon/api/routes.ts';
+import { PAGE_BYTES, formatBytes } from '../../base/units.ts';
+import { STORE_HELP, storeOption } from '../store-option.ts';
+import { ageText, mibText, shortId } from '../views.ts';
+import type { LeafCommand } from '../command.ts';
+import type { PackageDetail, PagedLayoutView } from '../../daemon/api/packages.ts';
+
+export const packageShow: LeafCommand & { readonly summary: string } = {
+  summary: 'one package: what it is made of, whether it is encrypted and signed, who may run its VM',
+  declare: (command) => {
+    command
+      .argument('<package>', 'its id, or a unique beginning of it')
+      .option('--store <store>', STORE_HELP)
+      .addHelpText('after', '\nExamples:\n  kelpie package show 3f2a91 --store /mnt/team');
+  },
+  run: async (cli, [id = ''], options) => {
+    const detail = await cli.call(routes.packageInspect, {
+      parameters: { package: id },
+      query: { storeUrl: storeOption(cli, options) },
+    });
+    await cli.output.result(detail, describe(detail, cli.env.clock.wallMs()));
+    return 0;
+  },
+};
+
+function describe(detail: PackageDetail, nowMs: number): string {
+  const lines: readonly (readonly [string, string])[] = [
+    ['package', detail.id],
+    ['parent', detail.parentId === null ? 'none' : shortId(detail.parentId)],
+    ...metadataLines(detail, nowMs),
+    [
+      'encrypted',
+      detail.isEncrypted
+        ? 'yes: only recipients of the store can read it'
+        : 'no: whoever reads the store can read it',
+    ],
+    ['signed', detail.signedBy === null ? 'no' : `by ${detail.signedBy}`],
+    ...sizeLines(detail),
+    ...detail.imageFiles.map(({ name, sizeBytes }): readonly [string, string] => [
+      'carries',
+      `${name}, ${formatBytes(sizeBytes)}`,
+    ]),
+    ['may run', mayRunText(detail)],
+  ];
+  const width = Math.max(...lines.map(([name]) => name.length));
+  return lines.map(([name, text]) => `${name.padEnd(width)}   ${text}`).join('\n');
+}
+
+function metadataLines({ metadata }: PackageDetail, nowMs: number): readonly (readonly [string, string])[] {
+  if (metadata === null) return [];
+  const { vmName, vmId, createdAtUnixMs, message, architecture, memoryMib, image } = metadata;
+  return [
+    ['VM', `${vmName} (${vmId})`],
+    ['created', `${ageText(createdAtUnixMs, nowMs)}${message === '' ? '' : `: ${message}`}`],
+    ['machine', `${architecture}, ${mibText(memoryMib)}, ${metadata.machineType}, ${metadata.cpuModel}`],
+    ['image', `${image.name} ${image.version} (${shortId(image.digest)})`],
+  ];
+}
+
+function sizeLines({ sizes, layout }: PackageDetail): readonly (readonly [string, string])[] {
+  const { packs, ownPacks, memory, disk } = layout;
+  const stored: readonly (readonly [string, string])[] =
+    sizes === null
+      ? []
+      : [
+          [
+            'stored',
+            `${formatBytes(sizes.ownBytes)} of its own, ${formatBytes(sizes.sharedBytes)} shared; packs: ${packs}, of which ${ownPacks} its own`,
+          ],
+        ];
+  return [...stored, ['memory', pagedText(memory)], ['disk', pagedText(disk)]];
+}
+
+/** Fragmentation is what a restore pays for: requests, and bytes that it does not need. */
+function pagedText({ pages, frames, requests, fetchedBytes, rawBytes }: PagedLayoutView): string {
+  if (pages === 0) return 'all zeros';
+  const used = Math.round((100 * pages * PAGE_BYTES) / rawBytes);
+  return `${formatBytes(pages * PAGE_BYTES)} not zero; frames: ${frames}, requests: ${requests}, of ${formatBytes(fetchedBytes)} fetched ${used} % used`;
+}
+
+function mayRunText({ ownership, isAtRest }: PackageDetail): string {
+  if (isAtRest) return 'whoever restores it: the VM is at rest in this package';
+  if (ownership === null) return 'nobody: the store has no record of its VM';
+  return `${ownership.state}, ${ownership.hostName} (epoch ${ownership.epoch})`;
+}
