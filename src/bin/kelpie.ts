@@ -1,32 +1,32 @@
 /** Where the program begins and the real world is made: `kelpie serve` is the daemon, `sim-worker` runs worlds for `kelpie sim`, everything else is the command line. */
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { createNodeEnv } from '../env/node/env.ts';
+import { createCommandEnv } from '../env/node/command-env.ts';
 import { createNodeTerminal } from '../env/node/terminal.ts';
-import type { Env } from '../env/env.ts';
 
 const args = process.argv.slice(2);
-const env = createNodeEnv();
-const status = await run(env);
+const status = await run();
 // What was started and lives on (VMs, the daemon) would otherwise keep this process waiting for its end.
 process.exit(status);
 
-async function run(world: Env): Promise<number> {
+async function run(): Promise<number> {
   if (args[0] === 'sim-worker') return (await import('./sim-worker.ts')).runSimWorker();
   const isDaemon = args[0] === 'serve' && !args.includes('--help');
-  return isDaemon ? serveHome(world, args.slice(1)) : commandLine(world, args);
+  return isDaemon ? serveHome(args.slice(1)) : commandLine(args);
 }
 
 /** Each loads only its own half: a command starts as fast as its part of the program. */
-async function commandLine(world: Env, commandArgs: readonly string[]): Promise<number> {
+async function commandLine(commandArgs: readonly string[]): Promise<number> {
   const { main } = await import('../cli/main.ts');
-  return main(world, createNodeTerminal(), commandArgs);
+  return main(createCommandEnv(), createNodeTerminal(), commandArgs);
 }
 
-async function serveHome(world: Env, serveArgs: readonly string[]): Promise<number> {
+async function serveHome(serveArgs: readonly string[]): Promise<number> {
   const { errorCodes } = await import('../base/error-codes.ts');
   const { isKelpieError } = await import('../base/errors.ts');
   try {
+    const { createNodeEnv } = await import('../env/node/env.ts');
+    const world = createNodeEnv();
     const { values } = parseArgs({
       args: [...serveArgs],
       options: { home: { type: 'string' } },

@@ -1,6 +1,6 @@
 /** What every command gets: the way to the person, and the way to the daemon. */
 import { KelpieError } from '../base/errors.ts';
-import type { Env } from '../env/env.ts';
+import type { CommandEnv } from '../env/env.ts';
 import type { Terminal } from '../env/terminal.ts';
 import type { Route } from '../daemon/api/routes.ts';
 import type { CallOptions, DaemonClient } from './daemon-client.ts';
@@ -15,14 +15,14 @@ export interface GlobalOptions {
 }
 
 export class Cli {
-  readonly env: Env;
+  readonly env: CommandEnv;
   readonly terminal: Terminal;
   readonly output: Output;
   readonly home: string;
   readonly #options: GlobalOptions;
   #client: DaemonClient | null = null;
 
-  constructor(env: Env, terminal: Terminal, options: GlobalOptions) {
+  constructor(env: CommandEnv, terminal: Terminal, options: GlobalOptions) {
     this.env = env;
     this.terminal = terminal;
     this.home = options.home;

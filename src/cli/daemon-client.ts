@@ -16,7 +16,7 @@ import type { BlobExportQuery, BlobOpened } from '../daemon/api/blobs.ts';
 import type { ExecFrame } from '../daemon/api/exec-frames.ts';
 import type { Progress as ApiProgress } from '../daemon/api/events.ts';
 import type { Route } from '../daemon/api/routes.ts';
-import type { Env } from '../env/env.ts';
+import type { CommandEnv } from '../env/env.ts';
 import type { HttpResponse } from '../env/http.ts';
 
 /** What is needed to send to a route, whatever it takes and gives. */
@@ -37,10 +37,10 @@ export interface OperationListener {
 }
 
 export class DaemonClient {
-  readonly #env: Env;
+  readonly #env: CommandEnv;
   readonly #socketPath: string;
 
-  constructor(env: Env, socketPath: string) {
+  constructor(env: CommandEnv, socketPath: string) {
     this.#env = env;
     this.#socketPath = socketPath;
   }
@@ -183,7 +183,10 @@ async function resultSchema<Result, Body, Query>(
   route: Route<Result, Body, Query>,
 ): Promise<z.ZodType<Result>> {
   assert(route.result !== undefined, `the route ${route.path} has no result`);
-  return route.result();
+  const [{ config }, schema] = await Promise.all([import('zod'), route.result()]);
+  // To compile checks of one answer takes 8 ms longer than to make them.
+  config({ jitless: true });
+  return schema;
 }
 
 function parseResult<Result>(schema: z.ZodType<Result>, value: unknown): Result {

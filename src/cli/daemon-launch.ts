@@ -12,7 +12,7 @@ import { KelpieError } from '../base/errors.ts';
 import { fromUtf8Lossy } from '../base/bytes.ts';
 import { isSystemError } from '../env/system-error.ts';
 import { DaemonClient } from './daemon-client.ts';
-import type { Env } from '../env/env.ts';
+import type { CommandEnv } from '../env/env.ts';
 import type { Child } from '../env/processes.ts';
 
 const START_TIMEOUT_MS = 15_000;
@@ -26,7 +26,7 @@ export function socketPath(home: string): string {
 }
 
 /** True when something listens. */
-export async function isDaemonUp(env: Env, home: string): Promise<boolean> {
+export async function isDaemonUp(env: CommandEnv, home: string): Promise<boolean> {
   try {
     const connection = await env.sockets.connect({ kind: 'unix', path: socketPath(home) });
     connection.close();
@@ -40,12 +40,12 @@ export async function isDaemonUp(env: Env, home: string): Promise<boolean> {
   }
 }
 
-export async function ensureDaemon(env: Env, home: string): Promise<DaemonClient> {
+export async function ensureDaemon(env: CommandEnv, home: string): Promise<DaemonClient> {
   if (!(await isDaemonUp(env, home))) await startDaemon(env, home);
   return new DaemonClient(env, socketPath(home));
 }
 
-async function startDaemon(env: Env, home: string): Promise<void> {
+async function startDaemon(env: CommandEnv, home: string): Promise<void> {
   await makeHome(env, home);
   const logPath = `${home}/kelpied.log`;
   let child = await spawnDaemon(env, home, logPath);
@@ -66,7 +66,7 @@ async function startDaemon(env: Env, home: string): Promise<void> {
   }
 }
 
-async function spawnDaemon(env: Env, home: string, logPath: string): Promise<Child> {
+async function spawnDaemon(env: CommandEnv, home: string, logPath: string): Promise<Child> {
   return env.processes.spawn({
     command: env.host.launcherPath,
     args: ['serve', '--home', home],
@@ -75,7 +75,7 @@ async function spawnDaemon(env: Env, home: string, logPath: string): Promise<Chi
   });
 }
 
-async function makeHome(env: Env, home: string): Promise<void> {
+async function makeHome(env: CommandEnv, home: string): Promise<void> {
   try {
     await env.files.makeDirectory(home);
   } catch (error) {
@@ -87,7 +87,7 @@ async function makeHome(env: Env, home: string): Promise<void> {
   }
 }
 
-async function didNotStart(env: Env, logPath: string, how: string): Promise<KelpieError> {
+async function didNotStart(env: CommandEnv, logPath: string, how: string): Promise<KelpieError> {
   const log = await env.files.readFile(logPath, LOG_BYTES_MAX);
   const tail = fromUtf8Lossy(log.subarray(Math.max(0, log.byteLength - LOG_TAIL_BYTES)));
   const last = tail.trimEnd().split('\n').at(-1) ?? '';

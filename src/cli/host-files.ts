@@ -2,7 +2,7 @@
 import { KelpieError } from '../base/errors.ts';
 import { parentDirectory } from '../env/durable-files.ts';
 import { SystemError } from '../env/system-error.ts';
-import type { Env } from '../env/env.ts';
+import type { CommandEnv } from '../env/env.ts';
 import type { FileHandle } from '../env/files.ts';
 
 /** Runs `work`; what the system refuses becomes a sentence about `act`, like `write ./results`. */
@@ -16,7 +16,7 @@ export async function withHostFiles<T>(act: string, work: () => Promise<T>): Pro
 
 /** The file is there with all that `write` writes, durably, or as it was before. A kill leaves at most a `.part` beside it. */
 export async function replaceFile(
-  env: Pick<Env, 'files' | 'random'>,
+  env: Pick<CommandEnv, 'files' | 'random'>,
   target: string,
   mode: number,
   write: (handle: FileHandle) => Promise<void>,

@@ -4,7 +4,7 @@ import { assert } from '../base/assert.ts';
 import { errorCodes } from '../base/error-codes.ts';
 import { isKelpieError } from '../base/errors.ts';
 import { isSystemError } from '../env/system-error.ts';
-import type { Env } from '../env/env.ts';
+import type { CommandEnv } from '../env/env.ts';
 import type { Terminal } from '../env/terminal.ts';
 import type { CommandDefinition, Handler, LeafCommand } from './command.ts';
 import { Cli } from './cli.ts';
@@ -32,7 +32,7 @@ Exit status: 0 done; 64 wrong call; 66 no such VM, snapshot, package or image; 6
 it, 124 when its time was over, 126 when it could not start.`;
 
 /** Runs one command line, without the program's name. Resolves with the exit status. */
-export async function main(env: Env, terminal: Terminal, args: readonly string[]): Promise<number> {
+export async function main(env: CommandEnv, terminal: Terminal, args: readonly string[]): Promise<number> {
   const isJson = args.slice(0, endOfOptions(args)).includes('--json');
   try {
     return await dispatch(env, terminal, args);
@@ -47,7 +47,7 @@ function endOfOptions(args: readonly string[]): number {
   return end === -1 ? args.length : end;
 }
 
-async function dispatch(env: Env, terminal: Terminal, args: readonly string[]): Promise<number> {
+async function dispatch(env: CommandEnv, terminal: Terminal, args: readonly string[]): Promise<number> {
   const texts: HelpText[] = [];
   const running: Promise<number>[] = [];
   const program = new Command('kelpie')
@@ -135,11 +135,11 @@ function addGlobals(command: Command): void {
     .option('--no-color', 'no colours (also: NO_COLOR)');
 }
 
-function defaultHome(env: Env): string {
+function defaultHome(env: CommandEnv): string {
   return env.host.variable('KELPIE_HOME') ?? `${env.host.homeDirectory}/.kelpie`;
 }
 
-function absolute(env: Env, path: string): string {
+function absolute(env: CommandEnv, path: string): string {
   return path.startsWith('/') ? path.replace(/\/+$/, '') : `${env.host.currentDirectory}/${path}`;
 }
 

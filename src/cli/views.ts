@@ -1,6 +1,6 @@
 /** How things are told to people. */
 import { formatBytes, formatDurationMs } from '../base/units.ts';
-import type { Env } from '../env/env.ts';
+import type { CommandEnv } from '../env/env.ts';
 import type { Timings, VmView } from '../daemon/api/vms.ts';
 import type { Output } from './output.ts';
 
@@ -52,11 +52,11 @@ export function publishText(vm: VmView): string {
 }
 
 /** A path of this host as the daemon needs it: it does not share our working directory. */
-export function localPath(env: Env, path: string): string {
+export function localPath(env: CommandEnv, path: string): string {
   return path.startsWith('/') ? path : `${env.host.currentDirectory}/${path}`;
 }
 
 /** The same for a store; URLs with a scheme pass as they are. */
-export function absolutePath(env: Env, store: string): string {
+export function absolutePath(env: CommandEnv, store: string): string {
   return /^[a-z][a-z0-9+.-]*:/.test(store) ? store : localPath(env, store);
 }

@@ -28,3 +28,6 @@ export interface Env {
   readonly age: Age;
   readonly host: Host;
 }
+
+/** What the command line has: to compute is the daemon's, and a command starts the sooner the less it loads. */
+export type CommandEnv = Omit<Env, 'compute' | 'age'>;

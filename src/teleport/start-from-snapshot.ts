@@ -33,7 +33,9 @@ export async function startFromSnapshot(
   checkArchitecture(vm, snapshot);
   const memory = await times.measure('memory', () => mappableMemory(host, snapshot, options));
   const generation = Math.max(vm.record.generation, snapshot.metadata.guest.generation) + 1;
-  await vm.update({ generation });
+  // It must be durable before the guest goes on: until then its process is started beside it.
+  const generationKept = vm.update({ generation });
+  generationKept.catch(() => undefined);
   const instance = await vm.prepareInstance(snapshot.metadata.machine.backend);
   const { clockStepMs: _, ...durations } = await instance.restore({
     machine: snapshot.metadata.machine,
@@ -43,7 +45,10 @@ export async function startFromSnapshot(
     generation,
     signal,
     onProgress: ({ phase }) => listener.progress(phase),
-    ...(beforeResume === undefined ? {} : { beforeResume }),
+    beforeResume: async () => {
+      await generationKept;
+      await beforeResume?.();
+    },
   });
   for (const [name, durationMs] of Object.entries(durations)) times.set(name, durationMs);
   if (snapshot.memory.mappable === null) host.later(vm.id, () => rememberMappable(host, snapshot, memory));

@@ -4,7 +4,7 @@ import { fromUtf8, utf8 } from '../../base/bytes.ts';
 import { KIB, MIB } from '../../base/units.ts';
 import { KELPIE_VERSION } from '../../base/version.ts';
 import { isSystemError } from '../../env/system-error.ts';
-import type { Env } from '../../env/env.ts';
+import type { CommandEnv } from '../../env/env.ts';
 import { Crew } from '../../sim/crew.ts';
 import { faultNames, isFaultName } from '../../sim/fault-names.ts';
 import type { Answer } from '../../sim/jobs.ts';
@@ -98,13 +98,13 @@ export async function writeDocument(cli: Cli, options: Options, document: unknow
 }
 
 /** What a failure says: the rule, what was seen, of which sources, and the one command that shows it again. */
-export async function failureText(env: Env, { seed, violation }: Answer, replay: string): Promise<string> {
+export async function failureText(env: CommandEnv, { seed, violation }: Answer, replay: string): Promise<string> {
   const { oracle, what } = violation ?? { oracle: 'none', what: 'nothing failed' };
   return `seed ${seed}: ${oracle}: ${what}\n  sources: ${await sourcesOf(env)}\n  replay: ${replay}`;
 }
 
 /** The commit that the sources are of, or the version of an installed program. */
-export async function sourcesOf({ files, host }: Pick<Env, 'files' | 'host'>): Promise<string> {
+export async function sourcesOf({ files, host }: Pick<CommandEnv, 'files' | 'host'>): Promise<string> {
   const read = async (name: string): Promise<string> =>
     fromUtf8(await files.readFile(`${host.installDirectory}/.git/${name}`, REF_BYTES_MAX)).trim();
   try {

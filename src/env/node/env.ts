@@ -1,50 +1,13 @@
 import { createNodeAge } from './age.ts';
-import { createNodeClock } from './clock.ts';
+import { createCommandEnv } from './command-env.ts';
 import { createNodeCompute } from './compute.ts';
-import { createNodeFiles } from './files.ts';
-import { createNodeHost } from './host.ts';
-import { createNodeProcesses } from './processes.ts';
-import { createNodeRandom } from './random.ts';
-import { createNodeSockets } from './sockets.ts';
 import type { Env } from '../env.ts';
-import type { Http } from '../http.ts';
-import type { Variables } from './host.ts';
-
-export interface NodeEnvOptions {
-  /** The environment variables that the program and its children see; absent: this process's own. */
-  readonly variables?: Variables;
-}
+import type { NodeEnvOptions } from './command-env.ts';
 
 /**
  * The real world.
  * @throws KelpieError `backend_unavailable` on a platform that Kelpie does not run on.
  */
 export function createNodeEnv(options: NodeEnvOptions = {}): Env {
-  const variables = options.variables ?? process.env;
-  const clock = createNodeClock();
-  return {
-    clock,
-    random: createNodeRandom(),
-    files: createNodeFiles(),
-    sockets: createNodeSockets(),
-    processes: createNodeProcesses(clock, variables),
-    http: createNodeHttp(),
-    compute: createNodeCompute(),
-    age: createNodeAge(),
-    host: createNodeHost(variables),
-  };
-}
-
-/** Node's HTTP is loaded with the first use: it takes a third of a short command's start. */
-function createNodeHttp(): Http {
-  return {
-    request: async (request) => {
-      const { sendRequest } = await import('./http-client.ts');
-      return await sendRequest(request);
-    },
-    serve: async (address, handler) => {
-      const { serveHttp } = await import('./http-server.ts');
-      return await serveHttp(address, handler);
-    },
-  };
+  return { ...createCommandEnv(options), compute: createNodeCompute(), age: createNodeAge() };
 }

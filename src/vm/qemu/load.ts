@@ -69,8 +69,10 @@ class Load {
     const startedMs = now();
 
     this.#request.onProgress?.({ phase: 'load' });
-    await loadDeviceState(env, vm.process, runFiles(places.runDirectory), this.#request.deviceStatePath);
-    await assertMapped(this.#context, vm);
+    await both(
+      loadDeviceState(env, vm.process, runFiles(places.runDirectory), this.#request.deviceStatePath),
+      assertMapped(this.#context, vm),
+    );
     throwIfCanceled(this.#request.signal, 'restoring the VM');
     await this.#request.beforeResume?.();
     const loadedMs = now();
