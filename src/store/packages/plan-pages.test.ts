@@ -110,7 +110,12 @@ describe('planPages', () => {
 });
 
 const planned: fc.Arbitrary<readonly PlannedPage[]> = fc.array(
-  fc.option(fc.tuple(fc.nat(1), fc.nat(50), fc.option(fc.nat(5)), fc.constant(0))),
+  fc.oneof(
+    fc.constant(null),
+    fc
+      .tuple(fc.nat(1), fc.nat(50), fc.oneof(fc.constant(null), fc.nat(5)))
+      .map(([file, source, frame]): PlannedPage => [file, source, frame, 0]),
+  ),
   { minLength: 1, maxLength: 30 },
 );
 
