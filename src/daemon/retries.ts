@@ -17,6 +17,7 @@ interface Work {
   /** Why it failed last; null before the first try. */
   trouble: Error | null;
   tries: number;
+  isCanceled: boolean;
 }
 
 export class Retries {
@@ -37,17 +38,21 @@ export class Retries {
     return this.#works.get(key)?.trouble ?? null;
   }
 
-  /** @param key of the VM: one piece of work for each at a time is told of. @throws the reason of `ending`. */
+  /**
+   * Resolves when it is done, or was given up.
+   * @param key of the VM: one piece of work for each at a time is told of. @throws the reason of `ending`.
+   */
   async untilDone(
     key: string,
     act: () => Promise<void>,
     firstWaitMs: number = HOLD_RETRY_MS_MIN,
   ): Promise<void> {
-    const work: Work = { wake: null, trouble: null, tries: 0 };
+    const work: Work = { wake: null, trouble: null, tries: 0, isCanceled: false };
     this.#works.set(key, work);
     try {
       for (let waitMs = firstWaitMs; ; waitMs = Math.min(waitMs * 2 + HOLD_RETRY_MS_MIN, HOLD_RETRY_MS_MAX)) {
         await this.#wait(work, waitMs);
+        if (work.isCanceled) return;
         try {
           return await act();
         } catch (error) {
@@ -60,6 +65,15 @@ export class Retries {
     } finally {
       if (this.#works.get(key) === work) this.#works.delete(key);
     }
+  }
+
+  /** Gives up what waits; false when it is being tried just now, or there is none. */
+  cancel(key: string): boolean {
+    const work = this.#works.get(key);
+    if (work === undefined || work.wake === null) return false;
+    work.isCanceled = true;
+    work.wake();
+    return true;
   }
 
   /** Tries all that waits at once; resolves when each was tried once more, or after `timeoutMs`. */

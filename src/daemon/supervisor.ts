@@ -56,7 +56,11 @@ export class Supervisor {
 
   constructor({ env, places, identity, facts, log, backends, disks }: SupervisorOptions) {
     const openStoreHere = (url: string): Promise<Store> =>
-      openStore(env, url, { hostArchitecture: env.host.architecture, hostName: identity.name });
+      openStore(env, url, {
+        home: places.home,
+        hostArchitecture: env.host.architecture,
+        hostName: identity.name,
+      });
     this.host = {
       env,
       places,
@@ -79,8 +83,8 @@ export class Supervisor {
       hold: (operation, cause) => this.#hold(operation, cause),
       later: (vmId, task) => this.#later(vmId, task),
     };
-    this.#retries = new Retries(env.clock, this.#ending.signal, (vmId, err) =>
-      log.error({ event: 'still-unsettled', vmId, err }),
+    this.#retries = new Retries(env.clock, this.#ending.signal, (key, err) =>
+      log.error({ event: 'still-unsettled', key, err }),
     );
     this.registry = new VmRegistry(this.host);
     this.#gate = new BlobGate(() => this.#collect());
@@ -115,6 +119,18 @@ export class Supervisor {
   /** Why what waits about a VM could not be done when it was tried last; null when it could, or nothing waits. */
   trouble(vmId: string): Error | null {
     return this.#retries.trouble(vmId);
+  }
+
+  /**
+   * A person wants the VM gone: what waits about it is given up, and its lock is free. What is just being tried is not.
+   * @returns the operation that was held, whose journal entry is to be removed after the VM.
+   */
+  giveUp(vmId: string): Operation | null {
+    if (!this.#retries.cancel(vmId)) return null;
+    const operation = this.#held.get(vmId) ?? null;
+    this.#held.delete(vmId);
+    this.#locks.release(vmId);
+    return operation;
   }
 
   /** Tries everything that waits at once; resolves when it was, or after `timeoutMs`. */
@@ -246,11 +262,12 @@ export class Supervisor {
         this.#gate.want();
       }
     };
-    await this.#untilDone(vm.id, end, 0);
+    // Not the VM's own key, for it has not the VM's lock while it waits.
+    await this.#untilDone(`supersede:${vm.id}`, end, 0);
   }
 
   /** Operations come and go meanwhile, and no blob is collected while it is tried. */
-  async #untilDone(vmId: string, act: () => Promise<void>, firstWaitMs?: number): Promise<void> {
+  async #untilDone(key: string, act: () => Promise<void>, firstWaitMs?: number): Promise<void> {
     const tried = async (): Promise<void> => {
       await this.#gate.enter();
       try {
@@ -259,7 +276,7 @@ export class Supervisor {
         this.#gate.leave();
       }
     };
-    await this.#retries.untilDone(vmId, tried, firstWaitMs);
+    await this.#retries.untilDone(key, tried, firstWaitMs);
   }
 
   /** A VM that may run but could not be reached: nothing else is done with it until it is known. */

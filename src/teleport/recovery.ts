@@ -82,6 +82,17 @@ async function isFoundAgain(host: TeleportHost, vm: ManagedVm): Promise<boolean>
   }
 }
 
+/** False when it is another host's now: it stays frozen, and is superseded next. @throws what keeps the store from saying so. */
+async function isThawed(host: TeleportHost, vm: ManagedVm): Promise<boolean> {
+  try {
+    await host.leases.secure(vm);
+    return true;
+  } catch (error) {
+    if (isKelpieError(error, 'vm_owned_elsewhere')) return false;
+    throw error;
+  }
+}
+
 /** Its processes were stopped when its lease ran out. */
 async function isFrozen(host: TeleportHost, { id, record }: ManagedVm): Promise<boolean> {
   if (record.runtime === null || record.departed !== null || !(await host.leases.isFrozen(id))) return false;
@@ -99,7 +110,7 @@ export async function findAgain(host: TeleportHost, vm: ManagedVm): Promise<void
     await vm.kill();
     await vm.markDead('stopped', null);
   } else if (vm.record.runtime !== null) {
-    if (await isFrozen(host, vm)) await host.leases.secure(vm);
+    if ((await isFrozen(host, vm)) && !(await isThawed(host, vm))) return;
     try {
       await vm.adopt();
     } catch (error) {

@@ -53,7 +53,9 @@ export const vmsRoom: Room<'vmList' | 'vmCreate' | 'vmInspect' | 'vmRemove'> = (
         return answerJson(routes.vmRemove, {});
       }
       const vm = registry.require(reference);
+      const abandoned = force ? supervisor.giveUp(vm.id) : null;
       await supervisor.operate(vm.id, `remove "${vm.name}"`, () => removeVm(host, registry, vm, force));
+      if (abandoned !== null) await host.journal.remove(abandoned);
       return answerJson(routes.vmRemove, {});
     },
   };
