@@ -29,6 +29,7 @@ test('bytes that are not UTF-8 are refused, or shown as well as they can be', ()
 test('hexadecimal digits and bytes are each other', () => {
   assert.equal(hex(Uint8Array.of(0, 10, 255)), '000aff');
   fc.assert(fc.property(fc.uint8Array(), (bytes) => equalBytes(fromHex(hex(bytes)), bytes)));
+  assert.deepEqual(fromHex('00FFaB'), Uint8Array.of(0, 255, 171));
 });
 
 test('joining cuts keeps the bytes', () => {

@@ -37,10 +37,14 @@ export function concat(parts: readonly Bytes[]): Bytes {
   return joined;
 }
 
+const hexOfByte: readonly string[] = Array.from({ length: 256 }, (_, byte) =>
+  byte.toString(16).padStart(2, '0'),
+);
+
 /** Lower-case hexadecimal. */
 export function hex(bytes: Bytes): string {
   let text = '';
-  for (const byte of bytes) text += byte.toString(16).padStart(2, '0');
+  for (const byte of bytes) text += hexOfByte[byte] ?? '';
   return text;
 }
 
@@ -48,9 +52,16 @@ export function hex(bytes: Bytes): string {
 export function fromHex(digits: string): Bytes {
   const bytes = new Uint8Array(digits.length / 2);
   for (let index = 0; index < bytes.length; index += 1) {
-    bytes[index] = Number.parseInt(digits.slice(index * 2, index * 2 + 2), 16);
+    bytes[index] = 16 * digitAt(digits, 2 * index) + digitAt(digits, 2 * index + 1);
   }
   return bytes;
+}
+
+/** A map has thousands of digests: `parseInt` of slices takes ten times as long. */
+function digitAt(digits: string, index: number): number {
+  const code = digits.charCodeAt(index);
+  // `0` is 48; `A` and `a` differ in one bit, and `a` is 97.
+  return code < 65 ? code - 48 : (code | 32) - 87;
 }
 
 /** True when both have the same bytes. */
