@@ -36,7 +36,7 @@ async function createWorld(): Promise<World> {
   assert.ok(machine !== undefined);
   const blob = await blobSource(host, await findSnapshot(host, dev, null), quiet.signal);
   const parts: Bytes[] = [];
-  for await (const chunk of encodeBlob(blob, host.env.compute)) parts.push(chunk.slice());
+  for await (const chunk of encodeBlob(blob, 'stored', host.env.compute)) parts.push(chunk.slice());
   await hosts.start('target');
   await hosts.installImage('target');
   return { hosts, blob: concat(parts), memory: memoryOf(machine) };

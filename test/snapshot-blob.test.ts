@@ -43,7 +43,7 @@ test('neither side holds more than a few MiB, however large the VM', async () =>
   let peak = 0;
   let moved = 0;
   await readBlob(
-    encodeBlob(source, compute),
+    encodeBlob(source, 'stored', compute),
     {
       begin: async () => Promise.resolve(),
       deviceState: async () => Promise.resolve(),

@@ -18,7 +18,7 @@ test('lengths do not depend on how the stream is cut', async () => {
     const into = new Uint8Array(3);
     await source.readInto(into);
     assert.deepEqual(into, new Uint8Array([5, 6, 7]));
-    assert.deepEqual((await source.next(1))?.slice(), new Uint8Array([8]));
+    for await (const part of source.take(1)) assert.deepEqual(part.slice(), new Uint8Array([8]));
     assert.deepEqual(await source.exactly(1), new Uint8Array([9]));
     assert.equal(await source.next(1), null);
     assert.equal(await source.exactly(1), null);
@@ -29,4 +29,9 @@ test('a stream that ends inside what is asked for is refused', async () => {
   await assert.rejects(reader(2).exactly(3), RangeError);
   await assert.rejects(reader(2).readInto(new Uint8Array(3)), RangeError);
   await assert.rejects(reader().readInto(new Uint8Array(1)), RangeError);
+  await assert.rejects(async () => {
+    let taken = 0;
+    for await (const part of reader(2).take(3)) taken += part.byteLength;
+    assert.fail(`${taken} bytes were enough`);
+  }, RangeError);
 });

@@ -40,6 +40,16 @@ export class ByteReader {
     if ((await this.#read(into)) < into.byteLength) throw this.#cutShort();
   }
 
+  /** The next `length` bytes as they come, each part valid until the next. @throws `cutShort` when there are not as many. */
+  async *take(length: number): AsyncGenerator<Bytes, void> {
+    for (let left = length; left > 0;) {
+      const part = await this.next(left);
+      if (part === null) throw this.#cutShort();
+      left -= part.byteLength;
+      yield part;
+    }
+  }
+
   async #read(into: Bytes): Promise<number> {
     let filled = 0;
     while (filled < into.byteLength) {

@@ -4,17 +4,24 @@
  */
 import { canceledError } from '../base/cancel.ts';
 import { KelpieError, asError } from '../base/errors.ts';
+import { MIB } from '../base/units.ts';
 import { localFailure } from '../snapshot/local-failure.ts';
-import { blobBytes, encodeBlob, encodeBlobWithoutDisks } from '../snapshot/blob/write-blob.ts';
+import { encodeBlob, encodeBlobWithoutDisks } from '../snapshot/blob/write-blob.ts';
 import { blobSource } from '../teleport/blob-source.ts';
+import { countedSource } from '../teleport/counted-source.ts';
 import { findSnapshot } from '../teleport/restore-local.ts';
-import { bytesFrame, endFrame, errorFrame, openedFrame } from './api/blob-frames.ts';
+import { bytesFrame, endFrame, errorFrame, openedFrame, progressFrame } from './api/blob-frames.ts';
 import { toProblem } from './api/problem.ts';
 import type { Bytes } from '../base/bytes.ts';
+import type { Compute } from '../env/compute.ts';
 import type { BlobSource } from '../snapshot/blob/contents.ts';
+import type { CountedSource } from '../teleport/counted-source.ts';
 import type { ManagedVm } from '../teleport/managed-vm.ts';
 import type { BlobExportQuery } from './api/blobs.ts';
 import type { Supervisor } from './supervisor.ts';
+
+/** How often progress is told: clients that show it have less often something to show. */
+const PROGRESS_BYTES: number = MIB;
 
 /** @throws KelpieError when the export cannot begin; what fails later is told by a frame. */
 export async function openExport(
@@ -43,15 +50,20 @@ async function* exportFrames(
   try {
     const { source, snapshotId } = await open(supervisor, vm, query, signal);
     const { version } = query;
-    const sizeBytes = blobBytes(version, source);
-    yield* openedFrame({ vmId: vm.id, vmName: vm.name, snapshotId, version, sizeBytes });
+    const { payloadBytes } = source;
+    yield* openedFrame({ vmId: vm.id, vmName: vm.name, snapshotId, version, payloadBytes });
     try {
-      const chunks = version === 1 ? encodeBlobWithoutDisks(source) : encodeBlob(source, host.env.compute);
-      for await (const chunk of chunks) {
+      let sizeBytes = 0;
+      let toldBytes = 0;
+      for await (const chunk of encode(source, query, host.env.compute)) {
         if (signal.aborted) throw canceledError(signal, 'the export');
+        sizeBytes += chunk.byteLength;
         if (chunk.byteLength > 0) yield* bytesFrame(chunk);
+        if (source.doneBytes - toldBytes < PROGRESS_BYTES) continue;
+        toldBytes = source.doneBytes;
+        yield* progressFrame(toldBytes);
       }
-      yield* endFrame();
+      yield* endFrame(sizeBytes);
     } catch (error) {
       const told = localFailure(error, act);
       if (!(told instanceof KelpieError))
@@ -63,16 +75,26 @@ async function* exportFrames(
   }
 }
 
+function encode(
+  source: BlobSource,
+  { version, compress }: BlobExportQuery,
+  compute: Compute,
+): AsyncIterable<Bytes> {
+  return version === 1
+    ? encodeBlobWithoutDisks(source)
+    : encodeBlob(source, compress ? 'zstd' : 'stored', compute);
+}
+
 async function open(
   { host }: Supervisor,
   vm: ManagedVm,
   query: BlobExportQuery,
   signal: AbortSignal,
-): Promise<{ readonly source: BlobSource; readonly snapshotId: string }> {
+): Promise<{ readonly source: CountedSource; readonly snapshotId: string }> {
   try {
     const snapshot = await findSnapshot(host, vm, query.snapshot ?? null);
     return {
-      source: await blobSource(host, snapshot, signal),
+      source: countedSource(await blobSource(host, snapshot, signal), query.version),
       snapshotId: snapshot.metadata.snapshotId,
     };
   } catch (error) {

@@ -17,6 +17,7 @@ import type {
   BlobSource,
   BlobVersion,
 } from '../../src/snapshot/blob/contents.ts';
+import type { BlobCodec } from '../../src/snapshot/blob/header.ts';
 import type { PageBatch } from '../../src/snapshot/page-reader.ts';
 
 export const compute: Compute = createNodeEnv().compute;
@@ -50,11 +51,18 @@ export function sampleSource(parts: SampleParts = smallParts, step = 5000): Blob
 function sparse(pages: readonly number[], seed: number, step: number): BlobPages {
   const runs = PageRuns.of(pages.map((firstPage) => ({ firstPage, count: 1 })));
   const bytes = patternBytes(runs.pages * PAGE_BYTES, seed);
+  // Every third page shrinks when it is packed.
+  for (let page = 0; page < runs.pages; page += 3)
+    bytes.fill(seed, page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
   return { sizeBytes: MIB, runs, pages: () => streamOf(bytes, step) };
 }
 
-export async function sampleBlob(version: BlobVersion, source: BlobSource = sampleSource()): Promise<Bytes> {
-  const chunks = version === 1 ? encodeBlobWithoutDisks(source) : encodeBlob(source, compute);
+export async function sampleBlob(
+  version: BlobVersion,
+  source: BlobSource = sampleSource(),
+  codec: BlobCodec = 'stored',
+): Promise<Bytes> {
+  const chunks = version === 1 ? encodeBlobWithoutDisks(source) : encodeBlob(source, codec, compute);
   const copies: Bytes[] = [];
   for await (const chunk of chunks) copies.push(chunk.slice());
   return concat(copies);

@@ -4,8 +4,9 @@ import { isSystemError } from '../../env/system-error.ts';
 import { formatBytes } from '../../base/units.ts';
 import { isSet, textOption } from '../command.ts';
 import { replaceFile, withHostFiles } from '../host-files.ts';
-import { Meter } from '../meter.ts';
+import { Progress } from '../progress.ts';
 import { localPath, shortId } from '../views.ts';
+import type { Bytes } from '../../base/bytes.ts';
 import type { BlobDownload } from '../../daemon/api/blob-frames.ts';
 import type { BlobExportQuery } from '../../daemon/api/blobs.ts';
 import type { Cli } from '../cli.ts';
@@ -21,6 +22,7 @@ export const packageExport: LeafCommand & { readonly summary: string } = {
       .argument('<file>', 'PATH, or - for standard output')
       .requiredOption('--vm <vm[/snapshot]>', 'which VM, and which of its snapshots (default: the last)')
       .option('--version <version>', 'of the format: 2, or 1 for programs that know no other', '2')
+      .option('--no-compress', 'version 2: store memory and disk as they are')
       .option('--without-disk', 'needed with --version 1, which has no disk: what is on the disk is left out')
       .addHelpText(
         'after',
@@ -43,11 +45,13 @@ Examples:
         query: { ...query },
         signal,
       });
-      await (asked.path === null ? toOutput(cli, download) : toFile(cli, download, asked.path));
+      const sizeBytes = await (asked.path === null
+        ? toOutput(cli, download)
+        : toFile(cli, download, asked.path));
       const { opened } = download;
-      const text = `${opened.vmName} (snapshot ${shortId(opened.snapshotId)}) → ${file} (${formatBytes(opened.sizeBytes)})`;
+      const text = `${opened.vmName} (snapshot ${shortId(opened.snapshotId)}) → ${file} (${formatBytes(sizeBytes)})`;
       if (asked.path === null) await cli.output.notice(text);
-      else await cli.output.result({ ...opened, file: asked.path }, text);
+      else await cli.output.result({ ...opened, sizeBytes, file: asked.path }, text);
       return 0;
     });
   },
@@ -66,6 +70,7 @@ async function parseExport(cli: Cli, file: string, options: Options): Promise<As
     throw new KelpieError('usage', '--vm must be VM or VM/SNAPSHOT, like dev or dev/3f2a91.');
   const query = {
     version: parseVersion(textOption(options, 'version') ?? ''),
+    compress: options['compress'] !== false,
     withoutDisk: isSet(options, 'withoutDisk'),
     ...(snapshot === undefined ? {} : { snapshot }),
   };
@@ -106,25 +111,44 @@ async function writablePath(cli: Cli, path: string): Promise<string> {
   throw new KelpieError('invalid_argument', `${path} is ${what}: give a file, or - and a pipe.`);
 }
 
-async function toFile(cli: Cli, { opened, bytes }: BlobDownload, path: string): Promise<void> {
-  const meter = new Meter(cli, 'export', path, opened.sizeBytes);
-  try {
-    await withHostFiles(`write ${path}`, () =>
-      replaceFile(cli.env, path, FILE_MODE, async (handle) => {
-        for await (const chunk of meter.count(bytes))
-          await handle.write(chunk, meter.doneBytes - chunk.byteLength);
-      }),
-    );
-  } finally {
-    await meter.finish();
-  }
+async function toFile(cli: Cli, download: BlobDownload, path: string): Promise<number> {
+  let sizeBytes = 0;
+  await withHostFiles(`write ${path}`, () =>
+    replaceFile(cli.env, path, FILE_MODE, async (handle) => {
+      for await (const bytes of shown(cli, download, path)) {
+        await handle.write(bytes, sizeBytes);
+        sizeBytes += bytes.byteLength;
+      }
+    }),
+  );
+  return sizeBytes;
 }
 
-async function toOutput(cli: Cli, { opened, bytes }: BlobDownload): Promise<void> {
-  const meter = new Meter(cli, 'export', opened.vmName, opened.sizeBytes);
+async function toOutput(cli: Cli, download: BlobDownload): Promise<number> {
+  let sizeBytes = 0;
+  for await (const bytes of shown(cli, download, download.opened.vmName)) {
+    await cli.terminal.writeOutput(bytes);
+    sizeBytes += bytes.byteLength;
+  }
+  return sizeBytes;
+}
+
+/** The bytes, with their progress shown. */
+async function* shown(cli: Cli, { opened, parts }: BlobDownload, path: string): AsyncGenerator<Bytes, void> {
+  const progress = new Progress(cli.terminal, cli.env.clock, { isJson: cli.output.isJson });
+  const item = path.split('/').at(-1) ?? path;
   try {
-    for await (const chunk of meter.count(bytes)) await cli.terminal.writeOutput(chunk);
+    for await (const part of parts) {
+      if (part.kind === 'bytes') yield part.bytes;
+      else
+        await progress.show({
+          phase: 'export',
+          item,
+          doneBytes: part.doneBytes,
+          totalBytes: opened.payloadBytes,
+        });
+    }
   } finally {
-    await meter.finish();
+    await progress.finish();
   }
 }

@@ -5,23 +5,37 @@ import { patternBytes, streamOf } from '../../../test/support/sample-package.ts'
 import { refusedAs } from '../../../test/support/store-fixture.ts';
 import { concat, equalBytes } from '../../base/bytes.ts';
 import { KelpieError } from '../../base/errors.ts';
-import { bytesFrame, endFrame, errorFrame, openedFrame, readBlobFrames } from './blob-frames.ts';
+import {
+  bytesFrame,
+  endFrame,
+  errorFrame,
+  openedFrame,
+  progressFrame,
+  readBlobFrames,
+} from './blob-frames.ts';
 import { blobOpened } from './blobs.ts';
 import { toProblem } from './problem.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import type { BlobOpened } from './blobs.ts';
 
 const blob = patternBytes(300, 1);
-const opened: BlobOpened = { vmId: 'id', vmName: 'dev', snapshotId: 'id', version: 2, sizeBytes: 300 };
+const opened: BlobOpened = { vmId: 'id', vmName: 'dev', snapshotId: 'id', version: 2, payloadBytes: 999 };
 const begun = concat([...openedFrame(opened), ...bytesFrame(blob.subarray(0, 100))]);
-const whole = concat([begun, ...bytesFrame(blob.subarray(100)), ...endFrame()]);
+const whole = concat([begun, ...progressFrame(444), ...bytesFrame(blob.subarray(100)), ...endFrame(300)]);
 
 /** @param step length of the chunks that come. */
-async function read(body: Bytes, step = 7): Promise<{ readonly opened: BlobOpened; readonly bytes: Bytes }> {
+async function read(
+  body: Bytes,
+  step = 7,
+): Promise<{ readonly opened: BlobOpened; readonly bytes: Bytes; readonly progress: readonly number[] }> {
   const download = await readBlobFrames(streamOf(body, step), blobOpened);
   const parts: Bytes[] = [];
-  for await (const part of download.bytes) parts.push(part.slice());
-  return { opened: download.opened, bytes: concat(parts) };
+  const progress: number[] = [];
+  for await (const part of download.parts) {
+    if (part.kind === 'bytes') parts.push(part.bytes.slice());
+    else progress.push(part.doneBytes);
+  }
+  return { opened: download.opened, bytes: concat(parts), progress };
 }
 
 test('what is read is what was sent, cut anywhere', async () => {
@@ -30,6 +44,7 @@ test('what is read is what was sent, cut anywhere', async () => {
       const got = await read(whole, step);
       assert.deepEqual(got.opened, opened);
       assert.ok(equalBytes(got.bytes, blob));
+      assert.deepEqual(got.progress, [444]);
     }),
   );
 });
@@ -48,8 +63,10 @@ test('what goes wrong in the middle is told', async () => {
 
 test('frames that are not what was told are refused', async () => {
   const bad: readonly (readonly Bytes[])[] = [
-    [begun, ...endFrame()],
-    [begun, ...bytesFrame(new Uint8Array(201))],
+    [begun, ...endFrame(99)],
+    [begun, ...endFrame(300)],
+    [begun, new Uint8Array([3, 0, 0, 0, 0])],
+    [begun, new Uint8Array([5, 0, 0, 0, 0])],
     [begun, ...openedFrame(opened)],
     [...bytesFrame(blob)],
     [new Uint8Array([1, 0xff, 0xff, 0xff, 0xff])],

@@ -3,8 +3,9 @@
  *
  *     0x01 opened  JSON BlobOpened, first, once
  *     0x02 bytes   the next bytes of the blob
- *     0x03 end     empty, last: that was all of it
+ *     0x03 end     u64 length of the blob, last: that was all of it
  *     0x04 error   JSON Problem, last: the rest will not come
+ *     0x05 progress  u64: what of `payloadBytes` went in so far
  *
  * What cannot be begun at all is answered as problem details with its HTTP status. A stream that ends without `end` or `error` was cut:
  * whoever wrote down what came must throw it away.
@@ -24,7 +25,8 @@ export const BLOB_CONTENT_TYPE = 'application/x-kelpie-export';
 /** Payload of a frame of JSON; frames of bytes are not held, so theirs need no bound. */
 const JSON_BYTES_MAX: number = 64 * KIB;
 const HEAD_BYTES = 5;
-const kinds = { opened: 0x01, bytes: 0x02, end: 0x03, error: 0x04 } as const;
+const COUNT_BYTES = 8;
+const kinds = { opened: 0x01, bytes: 0x02, end: 0x03, error: 0x04, progress: 0x05 } as const;
 
 export function* openedFrame(opened: BlobOpened): Generator<Bytes, void> {
   yield* frame('opened', utf8(JSON.stringify(opened)));
@@ -35,8 +37,12 @@ export function* bytesFrame(bytes: Bytes): Generator<Bytes, void> {
   yield* frame('bytes', bytes);
 }
 
-export function* endFrame(): Generator<Bytes, void> {
-  yield* frame('end', new Uint8Array(0));
+export function* endFrame(sizeBytes: number): Generator<Bytes, void> {
+  yield* frame('end', encodeCount(sizeBytes));
+}
+
+export function* progressFrame(doneBytes: number): Generator<Bytes, void> {
+  yield* frame('progress', encodeCount(doneBytes));
 }
 
 export function* errorFrame(problem: Problem): Generator<Bytes, void> {
@@ -51,10 +57,16 @@ function* frame(kind: keyof typeof kinds, payload: Bytes): Generator<Bytes, void
   if (payload.byteLength > 0) yield payload;
 }
 
+/** What comes of an export. */
+export type BlobPart =
+  /** The next bytes of the blob, valid until the next part is asked for. */
+  | { readonly kind: 'bytes'; readonly bytes: Bytes }
+  | { readonly kind: 'progress'; readonly doneBytes: number };
+
 export interface BlobDownload {
   readonly opened: BlobOpened;
-  /** The blob. It ends after its last byte, or throws: what the daemon tells, or `daemon_unavailable` when the stream is cut. */
-  readonly bytes: AsyncIterable<Bytes>;
+  /** Ends after the last byte of the blob, or throws: what the daemon tells, or `daemon_unavailable` when the stream is cut. */
+  readonly parts: AsyncIterable<BlobPart>;
 }
 
 /** @throws KelpieError `daemon_unavailable` when the body is not of these frames. */
@@ -67,31 +79,52 @@ export async function readBlobFrames(
   if (kind !== kinds.opened) throw cutShort();
   const opened = schema.safeParse(await readJson(reader, length));
   if (!opened.success) throw cutShort(opened.error);
-  return { opened: opened.data, bytes: readBytes(reader, opened.data.sizeBytes) };
+  return { opened: opened.data, parts: readParts(reader) };
 }
 
-async function* readBytes(reader: ByteReader, sizeBytes: number): AsyncGenerator<Bytes, void> {
-  let missing = sizeBytes;
+async function* readParts(reader: ByteReader): AsyncGenerator<BlobPart, void> {
+  let sizeBytes = 0;
   try {
     for (;;) {
       const { kind, length } = await readHead(reader);
-      if (kind === kinds.end && length === 0 && missing === 0) return;
-      if (kind === kinds.error) {
-        const problem = readProblem(await readJson(reader, length));
-        throw problem === null ? cutShort() : fromProblem(problem);
-      }
-      if (kind !== kinds.bytes || length > missing) throw cutShort();
-      missing -= length;
-      for (let left = length; left > 0;) {
-        const bytes = await reader.next(left);
-        if (bytes === null) throw cutShort();
-        left -= bytes.byteLength;
-        yield bytes;
+      switch (kind) {
+        case kinds.bytes:
+          sizeBytes += length;
+          for await (const bytes of reader.take(length)) yield { kind: 'bytes', bytes };
+          break;
+        case kinds.progress:
+          yield { kind: 'progress', doneBytes: await readCount(reader, length) };
+          break;
+        case kinds.error:
+          throw await readError(reader, length);
+        case kinds.end:
+          if ((await readCount(reader, length)) !== sizeBytes) throw cutShort();
+          return;
+        default:
+          throw cutShort();
       }
     }
   } finally {
     await reader.close();
   }
+}
+
+async function readError(reader: ByteReader, length: number): Promise<KelpieError> {
+  const problem = readProblem(await readJson(reader, length));
+  return problem === null ? cutShort() : fromProblem(problem);
+}
+
+async function readCount(reader: ByteReader, length: number): Promise<number> {
+  if (length !== COUNT_BYTES) throw cutShort();
+  const bytes = new Uint8Array(COUNT_BYTES);
+  await reader.readInto(bytes);
+  return Number(viewOf(bytes).getBigUint64(0, true));
+}
+
+function encodeCount(count: number): Bytes {
+  const bytes = new Uint8Array(COUNT_BYTES);
+  viewOf(bytes).setBigUint64(0, BigInt(count), true);
+  return bytes;
 }
 
 async function readHead(reader: ByteReader): Promise<{ readonly kind: number; readonly length: number }> {

@@ -13,6 +13,8 @@ export interface BlobExportQuery {
   /** Absent: the one that the VM took last. A unique beginning of an id will do. */
   readonly snapshot?: string;
   readonly version: 1 | 2;
+  /** Version 2: frames of memory and disk compressed where that makes them shorter. */
+  readonly compress: boolean;
   /** Leave the disk out: what version 1 does, and must be told to do. */
   readonly withoutDisk: boolean;
 }
@@ -23,6 +25,7 @@ export const blobExportQuery: z.ZodType<BlobExportQuery> = z
       .number()
       .pipe(z.literal([1, 2], 'must be 1 or 2'))
       .default(2),
+    compress: z.stringbool().default(true),
     withoutDisk: z.stringbool().default(false),
   })
   .refine(({ version, withoutDisk }) => version === 2 || withoutDisk, {
@@ -40,15 +43,15 @@ export interface BlobOpened {
   readonly vmName: string;
   readonly snapshotId: string;
   readonly version: 1 | 2;
-  /** Of the whole stream. */
-  readonly sizeBytes: number;
+  /** What goes into the stream, before it is compressed: the total of its progress. */
+  readonly payloadBytes: number;
 }
 export const blobOpened: z.ZodType<BlobOpened> = z.object({
   vmId: z.string(),
   vmName: z.string(),
   snapshotId: z.string(),
   version: z.literal([1, 2]),
-  sizeBytes: z.int().nonnegative(),
+  payloadBytes: z.int().nonnegative(),
 });
 
 export interface BlobImportQuery {

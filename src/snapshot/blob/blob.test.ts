@@ -21,10 +21,11 @@ import { MIB, PAGE_BYTES } from '../../base/units.ts';
 import { encodeSnapshotMetadata } from '../metadata-codec.ts';
 import { PageRuns } from '../page-runs.ts';
 import { readBlob } from './read-blob.ts';
-import { blobBytes, encodeBlob } from './write-blob.ts';
+import { encodeBlob } from './write-blob.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import type { SampleParts } from '../../../test/support/sample-blob.ts';
-import type { BlobVersion } from './contents.ts';
+import type { BlobContents, BlobVersion } from './contents.ts';
+import type { BlobCodec } from './header.ts';
 
 const refusals = ['package_corrupt', 'package_too_new', 'limit_exceeded'] as const;
 
@@ -37,14 +38,13 @@ const anyParts: fc.Arbitrary<SampleParts> = fc.record({
   disk: pageSet,
 });
 const anyStep = fc.integer({ min: 1000, max: 3 * MIB });
-const anyVersion = fc.constantFrom<BlobVersion>(1, 2);
+const anyForm = fc.constantFrom<readonly [BlobVersion, BlobCodec]>([1, 'stored'], [2, 'stored'], [2, 'zstd']);
 
 test('what is read is what was written, cut anywhere', async () => {
   await fc.assert(
-    fc.asyncProperty(anyParts, anyVersion, anyStep, anyStep, async (parts, version, given, taken) => {
+    fc.asyncProperty(anyParts, anyForm, anyStep, anyStep, async (parts, [version, codec], given, taken) => {
       const source = sampleSource(parts, given);
-      const blob = await sampleBlob(version, source);
-      assert.equal(blob.byteLength, blobBytes(version, source));
+      const blob = await sampleBlob(version, source, codec);
       const read = await readSample(blob, taken);
       assert.deepEqual(read.contents?.metadata, source.metadata);
       assert.equal(read.contents.version, version);
@@ -120,17 +120,65 @@ test('every changed byte of version 2 is found', async () => {
       await refusedAs(skimSample(blob.with(at, (blob[at] ?? 0) ^ (1 << (at % 8)))), ...refusals);
 });
 
-test('every changed byte of the header and metadata of version 1 is refused, or says something else', async () => {
+test('frames that shrink are stored compressed, and every changed byte of them is found', async () => {
+  const parts = { ...smallParts, memory: [3, 4, 5, 6, 7, 8], disk: [0] };
+  const stored = await sampleBlob(2, sampleSource(parts));
+  const blob = await sampleBlob(2, sampleSource(parts), 'zstd');
+  assert.ok(blob.byteLength < stored.byteLength - 2 * PAGE_BYTES);
+  const isTried = (at: number): boolean => at < 1200 || at > blob.byteLength - 200 || at % 37 === 0;
+  for (let at = 0; at < blob.byteLength; at += 1) {
+    if (!isTried(at)) continue;
+    await refusedAs(skimSample(blob.with(at, (blob[at] ?? 0) ^ (1 << (at % 8)))), ...refusals);
+    await refusedAs(skimSample(blob.subarray(0, at)), 'package_corrupt');
+  }
+});
+
+test('a frame that would become more, or less, than it says is refused, also with all digests right', async () => {
+  const source = sampleSource({ ...smallParts, memory: [3], disk: [] });
+  let liarFactor = 1;
+  const liar: typeof compute = {
+    ...compute,
+    packFrame: async (raw) => compute.packFrame(new Uint8Array(raw.byteLength * liarFactor), null),
+  };
+  const write = async (): Promise<Bytes> => {
+    const chunks: Bytes[] = [];
+    for await (const chunk of encodeBlob(source, 'zstd', liar)) chunks.push(chunk.slice());
+    return concat(chunks);
+  };
+  await skimSample(await write());
+  for (const factor of [2, 200, 0.5]) {
+    liarFactor = factor;
+    await refusedAs(skimSample(await write()), 'package_corrupt');
+  }
+});
+
+/** What a blob says of itself; nothing of it is read. */
+async function contentsOf(blob: Bytes): Promise<BlobContents> {
+  const sink = new SampleSink();
+  const enough = new KelpieError('canceled', 'that is enough.');
+  sink.begin = async (contents) => {
+    sink.contents = contents;
+    return Promise.reject(enough);
+  };
+  await readBlob(streamOf(blob, blob.byteLength), sink, compute).catch((error: unknown) => {
+    if (error !== enough) throw error;
+  });
+  assert.ok(sink.contents !== null);
+  return sink.contents;
+}
+
+test('every changed byte of the header of version 1 is refused, and of the metadata too, or it says something else', async () => {
   const blob = await sampleBlob(1);
-  const original = (await readSample(blob, blob.byteLength)).contents;
+  const original = await contentsOf(blob);
   const end = 32 + encodeSnapshotMetadata(sampleSource().metadata).byteLength;
-  for (let at = 0; at < end; at += 1) {
+  for (let at = 0; at < 32; at += 1)
+    await refusedAs(skimSample(blob.with(at, (blob[at] ?? 0) ^ (1 << (at % 8)))), ...refusals);
+  const beginning = blob.slice(0, end);
+  for (let at = 32; at < end; at += 1) {
     for (const bits of [0x01, 0x80]) {
-      const changed = blob.with(at, (blob[at] ?? 0) ^ bits);
       try {
-        const { contents } = await readSample(changed, blob.byteLength);
-        assert.ok(at >= 32, `byte ${at} is of a length`);
-        assert.notDeepEqual(contents?.metadata, original?.metadata, `byte ${at} says nothing`);
+        const { metadata } = await contentsOf(beginning.with(at, (blob[at] ?? 0) ^ bits));
+        assert.notDeepEqual(metadata, original.metadata, `byte ${at} says nothing`);
       } catch (error) {
         assert.ok(isKelpieError(error, ...refusals), `byte ${at}: ${String(error)}`);
       }
@@ -142,7 +190,7 @@ test('every truncation is refused, and so is anything behind the end', async () 
   for (const version of [1, 2] as const) {
     const blob = await sampleBlob(version);
     const isTried = (length: number): boolean =>
-      length < 2000 || length > blob.byteLength - 200 || length % 1021 === 0;
+      length < 2000 || length > blob.byteLength - 200 || length % 16_411 === 0;
     for (let length = 0; length < blob.byteLength; length += 1)
       if (isTried(length)) await refusedAs(skimSample(blob.subarray(0, length)), 'package_corrupt');
     for (const more of [new Uint8Array(1), blob])
@@ -186,7 +234,7 @@ const lies: readonly [string, KelpieError['code'], RegExp, (view: DataView) => v
   ['another disk', 'package_corrupt', /of its metadata/, (view) => view.setBigUint64(56, 2n ** 21n, true)],
   ['more pages than fit', 'package_corrupt', /more pages/, (view) => view.setBigUint64(40, 257n, true)],
   ['fewer pages than come', 'package_corrupt', /more pages/, (view) => view.setBigUint64(40, 1n, true)],
-  ['a way of packing', 'package_too_new', /update/, (view) => view.setUint32(48, 1, true)],
+  ['a way of packing', 'package_too_new', /update/, (view) => view.setUint32(48, 2, true)],
   ['a reserved field of a volume', 'package_corrupt', /reserved/, (view) => view.setUint32(52, 1, true)],
 ];
 for (const [name, code, sentence, change] of lies) {
@@ -295,6 +343,7 @@ test('a writer that is left ends its source', async () => {
   let taken = 0;
   for await (const chunk of encodeBlob(
     { ...source, memory: { ...source.memory, runs, pages: endless } },
+    'stored',
     compute,
   )) {
     taken += chunk.byteLength;

@@ -76,6 +76,6 @@ export function checkBlob(holds: boolean, what: string): asserts holds {
   if (!holds) throw corruptBlob(what);
 }
 
-export function corruptBlob(what: string): KelpieError {
-  return new KelpieError('package_corrupt', `the package cannot be used: ${what}.`);
+export function corruptBlob(what: string, cause?: unknown): KelpieError {
+  return new KelpieError('package_corrupt', `the package cannot be used: ${what}.`, { cause });
 }

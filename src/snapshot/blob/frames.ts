@@ -7,6 +7,7 @@ import { BLOB_FRAME_PAGES_MAX } from './limits.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import type { Extent } from '../../env/files.ts';
 import type { PageRun, PageRuns } from '../page-runs.ts';
+import type { BlobCodec, VolumeEntry } from './header.ts';
 
 /** The runs, cut and grouped so that each group is a frame. */
 export function* framesOf(runs: PageRuns): Generator<readonly PageRun[]> {
@@ -28,11 +29,11 @@ export function* framesOf(runs: PageRuns): Generator<readonly PageRun[]> {
 }
 
 /** What stands before the pages of a frame. */
-export function encodeFrameHead(frame: readonly PageRun[]): Bytes {
+export function encodeFrameHead(frame: readonly PageRun[], storedBytes: number): Bytes {
   const bytes = new Uint8Array(BLOB_FRAME_HEAD_BYTES + frame.length * BLOB_EXTENT_BYTES);
   const view = viewOf(bytes);
   view.setUint32(0, frame.length, true);
-  view.setUint32(4, pagesOf(frame) * PAGE_BYTES, true);
+  view.setUint32(4, storedBytes, true);
   for (const [index, { firstPage, count }] of frame.entries()) {
     const offset = BLOB_FRAME_HEAD_BYTES + index * BLOB_EXTENT_BYTES;
     view.setUint32(offset, firstPage, true);
@@ -41,14 +42,7 @@ export function encodeFrameHead(frame: readonly PageRun[]): Bytes {
   return bytes;
 }
 
-/** How long all frames of the runs are together. */
-export function framedBytes(runs: PageRuns): number {
-  let length = 0;
-  for (const frame of framesOf(runs))
-    length += BLOB_FRAME_HEAD_BYTES + frame.length * BLOB_EXTENT_BYTES + pagesOf(frame) * PAGE_BYTES;
-  return length;
-}
-
+/** How many pages a frame has. */
 export function pagesOf(frame: readonly PageRun[]): number {
   return frame.reduce((sum, { count }) => sum + count, 0);
 }
@@ -56,13 +50,14 @@ export function pagesOf(frame: readonly PageRun[]): number {
 /** Reads what stands before the pages, frame by frame, and holds it to the volume. */
 export class FrameHeads {
   readonly #volumePages: number;
+  readonly #codec: BlobCodec;
   #pagesLeft: number;
   #endPage = 0;
 
-  /** @param pages pages that the frames have together. */
-  constructor(volumePages: number, pages: number) {
-    this.#volumePages = volumePages;
+  constructor({ sizeBytes, pages, codec }: VolumeEntry) {
+    this.#volumePages = sizeBytes / PAGE_BYTES;
     this.#pagesLeft = pages;
+    this.#codec = codec;
   }
 
   /** True when all pages were told. */
@@ -70,18 +65,22 @@ export class FrameHeads {
     return this.#pagesLeft === 0;
   }
 
-  /** How many extents follow a frame's head, and how many bytes them. @throws KelpieError `package_corrupt`. */
+  /** How many extents follow a frame's head, and how many stored bytes them. @throws KelpieError `package_corrupt`. */
   head(bytes: Bytes): { readonly extentCount: number; readonly storedBytes: number } {
     const view = viewOf(bytes);
     const extentCount = view.getUint32(0, true);
     const storedBytes = view.getUint32(4, true);
     checkBlob(extentCount >= 1 && extentCount <= BLOB_FRAME_PAGES_MAX, 'a frame has too many places or none');
-    checkBlob(storedBytes <= BLOB_FRAME_PAGES_MAX * PAGE_BYTES, 'a frame is too long');
+    const isWithin = storedBytes >= 1 && storedBytes <= BLOB_FRAME_PAGES_MAX * PAGE_BYTES;
+    checkBlob(isWithin, 'a frame is too long, or empty');
     return { extentCount, storedBytes };
   }
 
-  /** Where the frame's pages go. @throws KelpieError `package_corrupt`. */
-  extents(table: Bytes, storedBytes: number): readonly Extent[] {
+  /** Where the frame's pages go, and how many bytes they are. @throws KelpieError `package_corrupt`. */
+  extents(
+    table: Bytes,
+    storedBytes: number,
+  ): { readonly extents: readonly Extent[]; readonly bytes: number } {
     const view = viewOf(table);
     const extents: Extent[] = [];
     let pages = 0;
@@ -95,8 +94,10 @@ export class FrameHeads {
       pages += count;
     }
     checkBlob(pages <= this.#pagesLeft, 'it has more pages than it says');
-    checkBlob(pages * PAGE_BYTES === storedBytes, 'a frame has another length than its pages');
+    const bytes = pages * PAGE_BYTES;
+    const isOfItsLength = this.#codec === 'stored' ? storedBytes === bytes : storedBytes <= bytes;
+    checkBlob(isOfItsLength, 'a frame has another length than its pages');
     this.#pagesLeft -= pages;
-    return extents;
+    return { extents, bytes };
   }
 }

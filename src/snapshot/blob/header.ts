@@ -25,8 +25,10 @@ export const BLOB_DIGEST_BYTES = 32;
 export const BLOB_FRAME_HEAD_BYTES = 8;
 export const BLOB_EXTENT_BYTES = 8;
 
-/** Frames are stored as they are. Other numbers are for ways of packing that are still to come. */
-export const BLOB_CODEC_STORED = 0;
+/** How the frames of a volume are stored: as they are; or each as it is or compressed by zstd, whichever is shorter. */
+export type BlobCodec = 'stored' | 'zstd';
+
+const codecNumbers: Readonly<Record<BlobCodec, number>> = { stored: 0, zstd: 1 };
 
 const MAGIC = 'KLP1';
 const VERSION_NEWEST: BlobVersion = 2;
@@ -45,6 +47,7 @@ export interface BlobHead {
 export interface VolumeEntry {
   readonly sizeBytes: number;
   readonly pages: number;
+  readonly codec: BlobCodec;
 }
 
 export function encodeHeadV1(metadataBytes: number, deviceStateBytes: number, memoryBytes: number): Bytes {
@@ -63,11 +66,11 @@ export function encodeHeadV2(
   const view = viewOf(bytes);
   bytes.set(encodeHead(2, metadataBytes, deviceStateBytes), 0);
   view.setUint32(24, volumes.length, true);
-  for (const [index, { sizeBytes, pages }] of volumes.entries()) {
+  for (const [index, { sizeBytes, pages, codec }] of volumes.entries()) {
     const offset = BLOB_HEAD_BYTES + index * BLOB_VOLUME_BYTES;
     view.setBigUint64(offset, BigInt(sizeBytes), true);
     view.setBigUint64(offset + 8, BigInt(pages), true);
-    view.setUint32(offset + 16, BLOB_CODEC_STORED, true);
+    view.setUint32(offset + 16, codecNumbers[codec], true);
   }
   return bytes;
 }
@@ -121,10 +124,16 @@ export function decodeVolumes(table: Bytes): readonly VolumeEntry[] {
     const sizeBytes = checkVolumeSize(view.getBigUint64(offset, true), index === 0 ? 'memory' : 'disk');
     const pages = view.getBigUint64(offset + 8, true);
     checkBlob(pages <= BigInt(sizeBytes / PAGE_BYTES), 'it says to have more pages than its sizes allow');
-    if (view.getUint32(offset + 16, true) !== BLOB_CODEC_STORED) throw tooNew('it is packed in a newer way');
+    const codec = decodeCodec(view.getUint32(offset + 16, true));
     checkBlob(view.getUint32(offset + 20, true) === 0, 'a reserved field of its header is not zero');
-    return { sizeBytes, pages: Number(pages) };
+    return { sizeBytes, pages: Number(pages), codec };
   });
+}
+
+function decodeCodec(codec: number): BlobCodec {
+  if (codec === codecNumbers.stored) return 'stored';
+  if (codec === codecNumbers.zstd) return 'zstd';
+  throw tooNew('it is packed in a newer way');
 }
 
 /** @throws KelpieError `limit_exceeded`, `package_corrupt`. */

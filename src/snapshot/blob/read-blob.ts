@@ -6,10 +6,11 @@
  */
 import { defined } from '../../base/assert.ts';
 import { PAGE_BYTES } from '../../base/units.ts';
+import { FrameDamaged } from '../../env/frame-damaged.ts';
 import { METADATA_BYTES_MAX } from '../limits.ts';
 import { metadataSchema, parseDocument } from '../metadata-codec.ts';
 import { SNAPSHOT_FORMAT_VERSION } from '../metadata.ts';
-import { checkBlob, describedSizes } from './contents.ts';
+import { checkBlob, corruptBlob, describedSizes } from './contents.ts';
 import { FrameHeads } from './frames.ts';
 import { readFullImage } from './full-image.ts';
 import {
@@ -31,7 +32,7 @@ import type { PageBatch } from '../page-reader.ts';
 import type { BlobContents, BlobSink } from './contents.ts';
 import type { BlobHead, VolumeEntry } from './header.ts';
 
-type BlobCompute = Pick<Compute, 'sha256Hasher' | 'isZero'>;
+type BlobCompute = Pick<Compute, 'sha256Hasher' | 'sha256' | 'isZero' | 'unpackFrame'>;
 
 /**
  * Gives the sink all that is in `bytes`, and resolves when the blob was whole and nothing follows it. A blob of version 1 has no
@@ -52,7 +53,7 @@ export async function readBlob(
     const contents =
       decoded.version === 1
         ? await readV1(reader, decoded, sink, compute)
-        : await readV2(reader, decoded, sink);
+        : await readV2(reader, decoded, sink, compute);
     await reader.checkEnd();
     return contents;
   } finally {
@@ -81,7 +82,12 @@ async function readV1(
   return contents;
 }
 
-async function readV2(reader: PartReader, head: BlobHead, sink: BlobSink): Promise<BlobContents> {
+async function readV2(
+  reader: PartReader,
+  head: BlobHead,
+  sink: BlobSink,
+  compute: BlobCompute,
+): Promise<BlobContents> {
   const table = new Uint8Array(head.volumeCount * BLOB_VOLUME_BYTES);
   await reader.readInto(table);
   await reader.checkDigest();
@@ -104,10 +110,10 @@ async function readV2(reader: PartReader, head: BlobHead, sink: BlobSink): Promi
   await readDeviceState(reader, deviceStateBytes, sink);
   await reader.checkDigest();
   reader.begin('memory', true);
-  await readFrames(reader, memory, (batch) => sink.memory(batch));
+  await readFrames(reader, memory, compute, (batch) => sink.memory(batch));
   for (const [index, disk] of disks.entries()) {
     reader.begin('disk', true);
-    await readFrames(reader, disk, (batch) => sink.disk(index, batch));
+    await readFrames(reader, disk, compute, (batch) => sink.disk(index, batch));
   }
   await reader.checkDigests();
   return contents;
@@ -142,9 +148,10 @@ async function readDeviceState(reader: PartReader, length: number, sink: BlobSin
 async function readFrames(
   reader: PartReader,
   volume: VolumeEntry,
+  compute: BlobCompute,
   put: (batch: PageBatch) => Promise<void>,
 ): Promise<void> {
-  const heads = new FrameHeads(volume.sizeBytes / PAGE_BYTES, volume.pages);
+  const heads = new FrameHeads(volume);
   const head = new Uint8Array(BLOB_FRAME_HEAD_BYTES);
   const table = new Uint8Array(BLOB_FRAME_PAGES_MAX * BLOB_EXTENT_BYTES);
   // One buffer for all frames: fresh ones for gigabytes of pages would pile up until the collector comes.
@@ -154,10 +161,21 @@ async function readFrames(
     const { extentCount, storedBytes } = heads.head(head);
     const places = table.subarray(0, extentCount * BLOB_EXTENT_BYTES);
     await reader.readInto(places);
-    const extents = heads.extents(places, storedBytes);
-    const bytes = buffer.subarray(0, storedBytes);
-    await reader.readInto(bytes);
+    const { extents, bytes: rawBytes } = heads.extents(places, storedBytes);
+    const stored = buffer.subarray(0, storedBytes);
+    await reader.readInto(stored);
+    const bytes = storedBytes === rawBytes ? stored : await unpack(stored, rawBytes, compute);
     await put({ extents, bytes });
   }
   await reader.checkDigest();
+}
+
+async function unpack(stored: Bytes, rawBytes: number, compute: BlobCompute): Promise<Bytes> {
+  try {
+    const packed = { bytes: stored, codec: 'zstd', sha256: compute.sha256(stored) } as const;
+    return await compute.unpackFrame(packed, rawBytes, null);
+  } catch (error) {
+    if (!(error instanceof FrameDamaged)) throw error;
+    throw corruptBlob('a frame does not hold what it should', error);
+  }
 }

@@ -7,30 +7,28 @@ import { PAGE_BYTES } from '../../base/units.ts';
 import { METADATA_BYTES_MAX } from '../limits.ts';
 import { encodeSnapshotMetadata } from '../metadata-codec.ts';
 import { describedSizes } from './contents.ts';
-import { encodeFrameHead, framedBytes, framesOf, pagesOf } from './frames.ts';
-import {
-  BLOB_DIGEST_BYTES,
-  BLOB_HEAD_BYTES,
-  BLOB_VOLUME_BYTES,
-  encodeHeadV1,
-  encodeHeadV2,
-} from './header.ts';
+import { encodeFrameHead, framesOf, pagesOf } from './frames.ts';
+import { encodeHeadV1, encodeHeadV2 } from './header.ts';
+import { packedFrames } from './pack-frames.ts';
 import { BLOB_DEVICE_STATE_BYTES_MAX, BLOB_ZEROS_BYTES } from './limits.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import type { Compute, Hasher } from '../../env/compute.ts';
-import type { BlobPages, BlobSource, BlobVersion } from './contents.ts';
+import type { PageRuns } from '../page-runs.ts';
+import type { BlobPages, BlobSource } from './contents.ts';
+import type { BlobCodec } from './header.ts';
 
 /** Any array of zeros; whoever is given it does not write to it. */
 const zeros = new Uint8Array(BLOB_ZEROS_BYTES);
 
 /**
- * A blob of version 2. A chunk is valid until the next is asked for.
+ * A blob of version 2. A chunk is valid until the next is asked for. With zstd, as many frames are held as are packed at once.
  * @throws KelpieError `snapshot_corrupt` when the source is not what its metadata says or gives other lengths than it told; and
  * whatever the source throws.
  */
 export async function* encodeBlob(
   source: BlobSource,
-  compute: Pick<Compute, 'sha256Hasher'>,
+  codec: BlobCodec,
+  compute: Pick<Compute, 'sha256Hasher' | 'packFrame' | 'framesAtOnce'>,
 ): AsyncGenerator<Bytes, void> {
   const metadata = checkedMetadata(source);
   const { diskBytes } = describedSizes(source.metadata);
@@ -39,12 +37,12 @@ export async function* encodeBlob(
     source.disks.every(({ sizeBytes }, index) => sizeBytes === diskBytes[index]);
   if (!areAsDescribed) throw damaged('its disks are not those of its metadata');
   const volumes = [source.memory, ...source.disks];
-  const table = volumes.map(({ sizeBytes, runs }) => ({ sizeBytes, pages: runs.pages }));
+  const table = volumes.map(({ sizeBytes, runs }) => ({ sizeBytes, pages: runs.pages, codec }));
   const digests = new Digests(compute);
   yield* digests.part([encodeHeadV2(metadata.byteLength, source.deviceState.sizeBytes, table)]);
   yield* digests.part([metadata]);
   yield* digests.part(deviceStateOf(source));
-  for (const volume of volumes) yield* digests.part(framed(volume));
+  for (const volume of volumes) yield* digests.part(framed(volume, codec, compute));
   yield digests.ofAll();
 }
 
@@ -61,20 +59,6 @@ export async function* encodeBlobWithoutDisks(
   yield* inFull(source.memory);
 }
 
-/** How long the blob will be. */
-export function blobBytes(
-  version: BlobVersion,
-  { metadata, deviceState, memory, disks }: BlobSource,
-): number {
-  const parts = encodeSnapshotMetadata(metadata).byteLength + deviceState.sizeBytes;
-  if (version === 1) return BLOB_HEAD_BYTES + parts + memory.sizeBytes;
-  const volumes = [memory, ...disks];
-  const frames = volumes.reduce((sum, { runs }) => sum + framedBytes(runs), 0);
-  // A digest behind the header, the metadata, the device state and each volume, and one of them all.
-  const digests = (4 + volumes.length) * BLOB_DIGEST_BYTES;
-  return BLOB_HEAD_BYTES + volumes.length * BLOB_VOLUME_BYTES + parts + frames + digests;
-}
-
 function checkedMetadata({ metadata, memory, deviceState }: Omit<BlobSource, 'disks'>): Bytes {
   if (memory.sizeBytes !== describedSizes(metadata).memoryBytes)
     throw damaged('its memory is not that of its metadata');
@@ -87,7 +71,7 @@ function checkedMetadata({ metadata, memory, deviceState }: Omit<BlobSource, 'di
 async function* deviceStateOf({ deviceState }: Pick<BlobSource, 'deviceState'>): AsyncGenerator<Bytes, void> {
   const reader = new ByteReader(deviceState.bytes(), isShort);
   try {
-    yield* taken(reader, deviceState.sizeBytes);
+    yield* reader.take(deviceState.sizeBytes);
     if ((await reader.next(1)) !== null) throw isLong();
   } finally {
     await reader.close();
@@ -95,16 +79,25 @@ async function* deviceStateOf({ deviceState }: Pick<BlobSource, 'deviceState'>):
 }
 
 /** A memory or disk without its zeros: frames. */
-async function* framed(volume: BlobPages): AsyncGenerator<Bytes, void> {
+async function* framed(
+  volume: BlobPages,
+  codec: BlobCodec,
+  compute: Pick<Compute, 'packFrame' | 'framesAtOnce'>,
+): AsyncGenerator<Bytes, void> {
   const reader = pagesReader(volume);
   try {
-    for (const frame of framesOf(volume.runs)) {
-      yield encodeFrameHead(frame);
-      yield* taken(reader, pagesOf(frame) * PAGE_BYTES);
-    }
+    yield* codec === 'zstd' ? packedFrames(volume.runs, reader, compute) : storedFrames(volume.runs, reader);
     if ((await reader.next(1)) !== null) throw isLong();
   } finally {
     await reader.close();
+  }
+}
+
+async function* storedFrames(runs: PageRuns, reader: ByteReader): AsyncGenerator<Bytes, void> {
+  for (const frame of framesOf(runs)) {
+    const length = pagesOf(frame) * PAGE_BYTES;
+    yield encodeFrameHead(frame, length);
+    yield* reader.take(length);
   }
 }
 
@@ -115,7 +108,7 @@ async function* inFull(volume: BlobPages): AsyncGenerator<Bytes, void> {
     let endPage = 0;
     for (const { firstPage, count } of volume.runs) {
       yield* zeroBytes((firstPage - endPage) * PAGE_BYTES);
-      yield* taken(reader, count * PAGE_BYTES);
+      yield* reader.take(count * PAGE_BYTES);
       endPage = firstPage + count;
     }
     yield* zeroBytes(volume.sizeBytes - endPage * PAGE_BYTES);
@@ -129,15 +122,6 @@ function pagesReader({ sizeBytes, runs, pages }: BlobPages): ByteReader {
   assert(sizeBytes % PAGE_BYTES === 0, 'a memory or disk is of whole pages');
   assert(runs.endPage * PAGE_BYTES <= sizeBytes, 'the runs lie inside');
   return new ByteReader(pages(), isShort);
-}
-
-async function* taken(reader: ByteReader, length: number): AsyncGenerator<Bytes, void> {
-  for (let left = length; left > 0;) {
-    const chunk = await reader.next(left);
-    if (chunk === null) throw isShort();
-    left -= chunk.byteLength;
-    yield chunk;
-  }
 }
 
 function* zeroBytes(length: number): Generator<Bytes, void> {
