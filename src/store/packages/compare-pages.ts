@@ -6,6 +6,7 @@ import { defined } from '../../base/assert.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import { throwIfCanceled } from '../../base/cancel.ts';
 import { isKelpieError } from '../../base/errors.ts';
+import { OneInFlight } from '../../base/one-in-flight.ts';
 import { MIB, PAGE_BYTES } from '../../base/units.ts';
 import type { PureCompute } from '../../env/compute.ts';
 import { at } from '../../snapshot/mapped-runs.ts';
@@ -36,16 +37,74 @@ export async function findEqualPages(
   options: Options,
 ): Promise<PagePlan> {
   const equal = new PagePlanBuilder(mine.plan.files);
-  const buffers = [new Uint8Array(MIB), new Uint8Array(MIB)] as const;
-  for (const batch of batchesOf(pairs(mine.plan, base.plan))) {
-    throwIfCanceled(options.signal, 'comparing the snapshot with the one before');
-    const sizeBytes = batch.reduce((sum, { count }) => sum + count, 0) * PAGE_BYTES;
-    const [own, before] = [buffers[0].subarray(0, sizeBytes), buffers[1].subarray(0, sizeBytes)];
-    if (!(await canRead(base, batch, before))) continue;
-    await mine.files.read(piecesOf(batch, mine.plan.files, 'source'), own);
-    keepEqual(batch, own, before, equal, options.compute);
+  const reader = new PairReader(mine, base);
+  const batches = batchesOf(pairs(mine.plan, base.plan));
+  try {
+    for (const batch of batches) {
+      throwIfCanceled(options.signal, 'comparing the snapshot with the one before');
+      const read = await reader.swap(batch);
+      if (read !== null) keepEqual(read, equal, options.compute);
+    }
+    const last = await reader.swap(null);
+    if (last !== null) keepEqual(last, equal, options.compute);
+  } finally {
+    await reader.end();
   }
   return equal.finish();
+}
+
+interface ReadPairs {
+  readonly batch: readonly Pair[];
+  readonly own: Bytes;
+  readonly before: Bytes;
+}
+
+/** Reads one batch, both sides at once, while the one before it is compared. */
+class PairReader {
+  readonly #mine: ComparedSide;
+  readonly #base: ComparedSide;
+  readonly #buffers = Array.from({ length: 4 }, () => new Uint8Array(MIB));
+  readonly #reads = new OneInFlight();
+  #ahead: ReadPairs | null = null;
+
+  constructor(mine: ComparedSide, base: ComparedSide) {
+    this.#mine = mine;
+    this.#base = base;
+  }
+
+  /** Begins to read `next`. @returns what was begun before it, read; null when there was none, or its base cannot be read. */
+  async swap(next: readonly Pair[] | null): Promise<ReadPairs | null> {
+    await this.#reads.end();
+    const read = this.#ahead;
+    this.#ahead = null;
+    if (next !== null) await this.#reads.begin(async () => await this.#read(next));
+    return read;
+  }
+
+  async end(): Promise<void> {
+    await this.#reads.abandon();
+  }
+
+  async #read(batch: readonly Pair[]): Promise<void> {
+    const sizeBytes = batch.reduce((sum, { count }) => sum + count, 0) * PAGE_BYTES;
+    const [own, before] = [this.#takeBuffer(sizeBytes), this.#takeBuffer(sizeBytes)];
+    const both = await Promise.allSettled([
+      this.#mine.files.read(piecesOf(batch, this.#mine.plan.files, 'source'), own),
+      this.#base.files.read(piecesOf(batch, this.#base.plan.files, 'baseSource'), before),
+    ]);
+    const [ownRead, baseRead] = both;
+    if (ownRead.status === 'rejected') throw ownRead.reason;
+    if (baseRead.status === 'fulfilled') this.#ahead = { batch, own, before };
+    // The snapshot before is a help only: without it, its pages are sent.
+    else if (!isKelpieError(baseRead.reason, 'snapshot_corrupt')) throw baseRead.reason;
+  }
+
+  /** In turn: what was given two batches ago is compared by now. */
+  #takeBuffer(sizeBytes: number): Bytes {
+    const buffer = defined(this.#buffers.shift(), 'a buffer');
+    this.#buffers.push(buffer);
+    return buffer.subarray(0, sizeBytes);
+  }
 }
 
 /** Pages that both have, mine without a frame, the base's with one. */
@@ -126,21 +185,8 @@ function piecesOf(
   }));
 }
 
-/** The snapshot before is a help only: without it, its pages are sent. */
-async function canRead(base: ComparedSide, batch: readonly Pair[], into: Bytes): Promise<boolean> {
-  try {
-    await base.files.read(piecesOf(batch, base.plan.files, 'baseSource'), into);
-    return true;
-  } catch (error) {
-    if (isKelpieError(error, 'snapshot_corrupt')) return false;
-    throw error;
-  }
-}
-
 function keepEqual(
-  batch: readonly Pair[],
-  own: Bytes,
-  before: Bytes,
+  { batch, own, before }: ReadPairs,
   equal: PagePlanBuilder,
   compute: Pick<PureCompute, 'isEqual'>,
 ): void {
