@@ -87,16 +87,20 @@ export class PackageVerifier {
     await this.#checkStreams(opened, frames, check);
   }
 
-  async #checkHeaders(packs: readonly PackName[], check: Check): Promise<void> {
+  async #checkHeaders(packs: readonly PackName[], found: Check): Promise<void> {
     const unread = packs.filter((pack) => !this.#rightPacks.has(packText(pack)));
     const range = { offset: 0, length: PACK_HEADER_BYTES };
-    const read = async (pack: PackName, signal: AbortSignal): Promise<void> =>
-      await check.attempt(async () => {
-        const object = await this.#store.objects.get(packKey(pack), { range, signal });
-        if (object !== null) checkPackHeader(object.bytes, pack);
+    const read = async (pack: PackName, signal: AbortSignal): Promise<void> => {
+      const object = await this.#store.objects.get(packKey(pack), { range, signal });
+      if (object !== null) checkPackHeader(object.bytes, pack);
+    };
+    const check = async (pack: PackName, signal: AbortSignal): Promise<void> =>
+      await found.attempt(async () => {
+        // Once more, as with frames: what was damaged on its way is right then.
+        await read(pack, signal).catch(async () => await read(pack, signal));
         this.#rightPacks.add(packText(pack));
       });
-    await inParallel(unread, REQUESTS_AT_ONCE, read, this.#options.signal);
+    await inParallel(unread, REQUESTS_AT_ONCE, check, this.#options.signal);
   }
 
   async #checkFrames(opened: StoredPackage, { pages }: PackageFrames, check: Check): Promise<void> {
