@@ -1,16 +1,12 @@
 /** Known bugs are put into a copy of the sources: the simulator must find each, by the oracle that is meant for it, within its seeds. */
 import assert from 'node:assert/strict';
-import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import test from 'node:test';
 import { kelpieSim } from './support/kelpie-sim.ts';
+import { withPlanted } from './support/planted-copy.ts';
+import type { Plant } from './support/planted-copy.ts';
 
-interface PlantedBug {
+interface PlantedBug extends Plant {
   readonly name: string;
-  readonly file: string;
-  readonly right: string;
-  readonly wrong: string;
   /** One of these must fire. */
   readonly oracles: readonly string[];
 }
@@ -112,32 +108,11 @@ const bugs: readonly PlantedBug[] = [
   },
 ];
 
-const root = join(import.meta.dirname, '..');
-
-/** What the simulator says of a copy of the sources with the bug in it. */
-async function simulate(bug: PlantedBug): Promise<string> {
-  const copy = await mkdtemp(join(tmpdir(), 'kelpie-planted-'));
-  try {
-    for (const name of ['src', 'bin', 'scripts', 'package.json']) {
-      await cp(join(root, name), join(copy, name), { recursive: true });
-    }
-    await symlink(join(root, 'node_modules'), join(copy, 'node_modules'));
-    const source = await readFile(join(copy, bug.file), 'utf8');
-    assert.equal(source.split(bug.right).length, 2, `${bug.file} has changed: plant "${bug.name}" anew`);
-    await writeFile(
-      join(copy, bug.file),
-      source.replace(bug.right, () => bug.wrong),
-    );
-    const { stdout, stderr } = await kelpieSim(['--seeds', String(SEEDS_MAX), '--until-failure'], copy);
-    return stderr + stdout;
-  } finally {
-    await rm(copy, { recursive: true, force: true });
-  }
-}
-
 for (const bug of bugs) {
   test(`found within ${SEEDS_MAX} seeds: ${bug.name}`, async () => {
-    const output = await simulate(bug);
+    const args = ['--seeds', String(SEEDS_MAX), '--until-failure'];
+    const { stdout, stderr } = await withPlanted(bug, (copy) => kelpieSim(args, { at: copy }));
+    const output = stderr + stdout;
     const oracle = /^seed \d+: ([a-z-]+): /m.exec(output)?.[1];
     assert.ok(oracle !== undefined, `it was missed: ${output}`);
     assert.ok(bug.oracles.includes(oracle), output);

@@ -35,8 +35,8 @@ export interface ExhaustiveReport {
 }
 
 export interface ExhaustiveOptions {
-  /** Of the calls with the same place, at most so many are tried; null: all. */
-  readonly callsPerPlaceMax: number | null;
+  /** Of the calls with the same place, at most so many are tried. */
+  readonly callsPerPlaceMax: number;
 }
 
 export function errandPlan(aim: Aim | null): Plan {
@@ -44,6 +44,7 @@ export function errandPlan(aim: Aim | null): Plan {
     seed: 1,
     strategy: 'fifo',
     isOneMachine: false,
+    isVanishing: false,
     hasFarImage: false,
     acts: errand,
     troubles: [],
@@ -104,13 +105,14 @@ interface Target {
   readonly place: string;
 }
 
-function targetsOf(calls: readonly CallMade[], callsPerPlaceMax: number | null): readonly Target[] {
+function targetsOf(calls: readonly CallMade[], callsPerPlaceMax: number): readonly Target[] {
   const seen = new Map<string, number>();
-  return calls.flatMap(({ actor, site, call, place }) => {
+  return calls.flatMap((made) => {
+    const { actor, site, call, place } = made;
     const name = `${actor} ${site} ${place}`;
     const count = (seen.get(name) ?? 0) + 1;
     seen.set(name, count);
-    if (callsPerPlaceMax !== null && count > callsPerPlaceMax) return [];
-    return feasibleAims(site).map((kind) => ({ aim: { actor, site, call, kind }, place: name }));
+    if (count > callsPerPlaceMax) return [];
+    return feasibleAims(made).map((kind) => ({ aim: { actor, site, call, kind }, place: name }));
   });
 }

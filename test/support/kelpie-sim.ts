@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '../..');
+const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
 
 export interface SimOutcome {
   readonly exitCode: number;
@@ -10,10 +11,19 @@ export interface SimOutcome {
   readonly stderr: string;
 }
 
-/** @param at the sources to run; absent: this project's. */
-export function kelpieSim(args: readonly string[], at: string = root, cwd: string = at): Promise<SimOutcome> {
+export interface SimPlace {
+  /** The sources; absent: this project's. */
+  readonly at?: string;
+  /** Where it is called. */
+  readonly cwd?: string;
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+export function kelpieSim(args: readonly string[], place: SimPlace = {}): Promise<SimOutcome> {
+  const { at = root, cwd = at, environment = {} } = place;
   return new Promise((resolve) => {
-    const options = { cwd, maxBuffer: 64 * 1024 * 1024 };
+    const env = { ...process.env, ...environment };
+    const options = { cwd, env, maxBuffer: OUTPUT_BYTES_MAX };
     const child = execFile(join(at, 'bin/kelpie'), ['sim', ...args], options, (_, stdout, stderr) => {
       resolve({ exitCode: child.exitCode ?? -1, stdout, stderr });
     });

@@ -25,13 +25,16 @@ export const sim: LeafCommand = {
       .option('--seeds <n>', 'how many seeds (default: 100, or 1 with --seed)')
       .option('--seed <seed>', 'the first seed (default: DST_SEED or 1)')
       .option('--minutes <n>', 'for so long instead of so many')
-      .option('--workload <name>', 'people, crowd (long) or errand (short, always the same)')
+      .option('--workload <name>', 'people, crowd (long), errand (short, always the same) or vanish (leases and reclaims)')
       .option('--faults <list>', 'only these faults, with commas between them; "none" for none')
       .option('--workers <n>', 'processes (default: one for each core)')
       .option('--require <list>', 'coverage to reach: faults, sometimes, or names of them')
       .option('--until-failure', 'stop at the first seed that fails')
       .option('--exhaustive', 'one run for each call of a short workload and each fault it can meet')
-      .option('--calls-per-place <n>', 'with --exhaustive: of the calls about the same file, only so many')
+      .option(
+        '--calls-per-place <n>',
+        'with --exhaustive: of the calls about the same file, so many (default: 1)',
+      )
       .option('--plan <file>', 'run a plan that shrink wrote')
       .option('--log', 'with one seed: show what the daemons logged')
       .option('--html <file>', 'with trace: where the page goes')

@@ -11,8 +11,7 @@ const EXIT_FAILED = 1;
 const MISSED_SHOWN_MAX = 20;
 
 export async function exhaustive(cli: Cli, options: Options): Promise<number> {
-  const most = textOption(options, 'callsPerPlace');
-  const callsPerPlaceMax = most === null ? null : parseCount(most, '--calls-per-place');
+  const callsPerPlaceMax = parseCount(textOption(options, 'callsPerPlace') ?? '1', '--calls-per-place');
   let drawnMs = cli.env.clock.monotonicMs();
   const report = await withCrew(cli, options, (crew) =>
     runExhaustive(crew, { callsPerPlaceMax }, async (answer, aim, done, total) => {

@@ -28,20 +28,22 @@ export class Pipe {
   #writing: WaitingWrite | null = null;
 
   /** The next bytes, in pieces of any size; null at the end. */
-  read(process: SimProcess, site: string): Promise<Bytes | null> {
-    return process.wait<Bytes | null>(site, (done) => {
+  read(process: SimProcess, site: string, subject = ''): Promise<Bytes | null> {
+    const begin = (done: Answer<Bytes | null>): void => {
       assert(this.#wakeReader === null, 'one read at a time');
       this.#wakeReader = () => done(() => this.#take(process));
       this.#pump();
-    });
+    };
+    return process.wait(site, begin, { subject });
   }
 
-  write(process: SimProcess, site: string, bytes: Bytes): Promise<void> {
-    return process.wait<void>(site, (done) => {
+  write(process: SimProcess, site: string, bytes: Bytes, subject = ''): Promise<void> {
+    const begin = (done: Answer<void>): void => {
       assert(this.#writing === null, 'one write at a time');
       this.#writing = { bytes, taken: 0, done };
       this.#pump();
-    });
+    };
+    return process.wait(site, begin, { subject });
   }
 
   /** The writer sends no more; what was sent can still be read. */

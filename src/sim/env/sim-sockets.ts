@@ -38,7 +38,7 @@ export class SimSockets implements Sockets {
           strike?.tookEffect();
           // A listener whose queue is full.
           if (strike !== null) throw new SystemError('EAGAIN', 'connect', subjectOf(address));
-          return connectTo(this.#process, findListener(machine, address));
+          return connectTo(this.#process, findListener(machine, address), subjectOf(address));
         });
       },
       { signal, subject: subjectOf(address) },
@@ -119,25 +119,31 @@ function freePort(machine: Machine): number {
 }
 
 /** Joins two processes; the far one hears of it at some later step. */
-export function connectTo(process: SimProcess, { process: server, onConnection }: SimListener): Connection {
+function connectTo(
+  process: SimProcess,
+  { process: server, onConnection }: SimListener,
+  subject: string,
+): Connection {
   const up = new Pipe();
   const down = new Pipe();
-  const near = new SimConnection(process, down, up);
-  const far = new SimConnection(server, up, down);
+  const near = new SimConnection(process, subject, down, up);
+  const far = new SimConnection(server, subject, up, down);
   server.post('sockets.accept', () => onConnection(far));
   return near;
 }
 
 class SimConnection implements Connection {
   readonly #process: SimProcess;
+  readonly #subject: string;
   readonly #incoming: Pipe;
   readonly #outgoing: Pipe;
   #isReading = false;
   #isWriting = false;
   #isClosed = false;
 
-  constructor(process: SimProcess, incoming: Pipe, outgoing: Pipe) {
+  constructor(process: SimProcess, subject: string, incoming: Pipe, outgoing: Pipe) {
     this.#process = process;
+    this.#subject = subject;
     this.#incoming = incoming;
     this.#outgoing = outgoing;
     process.onExit(() => this.#drop());
@@ -148,7 +154,7 @@ class SimConnection implements Connection {
     if (this.#isClosed) return null;
     this.#isReading = true;
     try {
-      return await this.#incoming.read(this.#process, 'sockets.read');
+      return await this.#incoming.read(this.#process, 'sockets.read', this.#subject);
     } catch (error) {
       // The other side hears of it too.
       this.#drop();
@@ -162,15 +168,16 @@ class SimConnection implements Connection {
     assert(!this.#isWriting, 'one write at a time');
     this.#isWriting = true;
     try {
-      if (bytes.byteLength > 0) await this.#outgoing.write(this.#process, 'sockets.write', bytes);
-      else await this.#process.call('sockets.write', () => undefined);
+      if (bytes.byteLength > 0) {
+        await this.#outgoing.write(this.#process, 'sockets.write', bytes, this.#subject);
+      } else await this.#process.call('sockets.write', () => undefined);
     } finally {
       this.#isWriting = false;
     }
   }
 
   async end(): Promise<void> {
-    await this.#process.call('sockets.end', () => this.#outgoing.end());
+    await this.#process.call('sockets.end', () => this.#outgoing.end(), { subject: this.#subject });
   }
 
   close(): void {
