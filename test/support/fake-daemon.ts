@@ -2,8 +2,9 @@
 import { DaemonClient } from '../../src/cli/daemon-client.ts';
 import { startDaemon } from '../../src/daemon/main.ts';
 import { routes } from '../../src/daemon/api/routes.ts';
+import { fakeDiskImages } from './fake-disk-images.ts';
 import { FakeHosts } from './fake-hosts.ts';
-import { FakeVmBackend, fakeDiskImages } from './fake-vm-backend.ts';
+import { FakeVmBackend } from './fake-vm-backend.ts';
 import type { Daemon } from '../../src/daemon/main.ts';
 import type { CallOptions } from '../../src/cli/daemon-client.ts';
 import type { Route } from '../../src/daemon/api/routes.ts';

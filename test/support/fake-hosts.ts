@@ -11,8 +11,10 @@ import { HostPlaces } from '../../src/teleport/host-places.ts';
 import { createVm } from '../../src/teleport/lifecycle.ts';
 import { Supervisor } from '../../src/daemon/supervisor.ts';
 import { exampleImage } from './example-image.ts';
+import { fakeDiskImages } from './fake-disk-images.ts';
 import { FakeMachines } from './fake-machines.ts';
-import { FakeVmBackend, fakeDiskImages } from './fake-vm-backend.ts';
+import { quickCompute } from './quick-compute.ts';
+import { FakeVmBackend } from './fake-vm-backend.ts';
 import type { Env } from '../../src/env/env.ts';
 import type { ImageInfo } from '../../src/image/image-info.ts';
 import type { VmConfig } from '../../src/snapshot/metadata.ts';
@@ -37,7 +39,8 @@ export interface FakeHostOptions extends FakeBackendOptions {
 }
 
 export class FakeHosts {
-  readonly env: Env = createNodeEnv();
+  /** Frames are packed in this thread: a pool for each of a crash test's worlds would cost more than the tests. */
+  readonly env: Env = { ...createNodeEnv(), compute: quickCompute() };
   readonly machines: FakeMachines = new FakeMachines();
   readonly root: string;
 

@@ -16,7 +16,6 @@ import type { Env } from '../../src/env/env.ts';
 import type { GuestAgent } from '../../src/guest/guest-agent.ts';
 import type { DiskLayer, MemoryImage } from '../../src/snapshot/local-snapshot.ts';
 import type { MachineFacts, VmConfig } from '../../src/snapshot/metadata.ts';
-import type { DiskImages } from '../../src/teleport/disk-images.ts';
 import type {
   BackendProbe,
   CapturedSnapshot,
@@ -386,14 +385,6 @@ export function counterPage(count: number): Uint8Array {
   new DataView(page.buffer).setUint32(0, count, true);
   return page;
 }
-
-/** Chains of raw layers each of which is whole: only its first page holds anything. */
-export const fakeDiskImages: DiskImages = {
-  pageMap: async (layers) => {
-    const { id, sizeBytes } = last(layers);
-    return PageMap.of(sizeBytes / PAGE_BYTES, [{ firstPage: 0, count: 1, pageFile: id, sourcePage: 0 }]);
-  },
-};
 
 function last<T>(items: readonly T[]): T {
   const item = items.at(-1);

@@ -7,6 +7,7 @@ import { StrictS3 } from '../../../../test/support/strict-s3/strict-s3.ts';
 import type { FaultRule } from '../../../../test/support/strict-s3/faults.ts';
 import { fromUtf8, utf8 } from '../../../base/bytes.ts';
 import { MIB } from '../../../base/units.ts';
+import type { Clock } from '../../../env/clock.ts';
 import type { Env } from '../../../env/env.ts';
 import { checkStore } from '../check-store.ts';
 import { ATTEMPTS_MAX, PART_BYTES_MIN } from '../limits.ts';
