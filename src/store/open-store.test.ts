@@ -3,15 +3,21 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { SampleHost } from '../../test/support/sample-host.ts';
+import { sampleMetadata } from '../../test/support/sample-package.ts';
+import { encryptedDirectory } from '../../test/support/encrypted-directory.ts';
 import { refusedAs, storeFixture } from '../../test/support/store-fixture.ts';
 import { s3Env, s3Url } from '../../test/support/strict-s3/s3-fixture.ts';
 import { StrictS3 } from '../../test/support/strict-s3/strict-s3.ts';
 import { teleportStorageSuite } from '../../test/support/teleport-storage-suite.ts';
 import { createNodeEnv } from '../env/node/env.ts';
+import { changeStoreKeys, createEncryptedStore } from './keys/change-store-keys.ts';
+import { createIdentityFile } from './keys/key-files.ts';
+import { withRecipient } from './keys/store-keys.ts';
 import { openStore } from './open-store.ts';
 
 const env = createNodeEnv();
-const host = { hostArchitecture: 'x86_64', hostName: 'host' } as const;
+const host = { home: '/nonexistent', hostArchitecture: 'x86_64', hostName: 'host' } as const;
 
 teleportStorageSuite('a directory', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'kelpie-store-'));
@@ -61,6 +67,46 @@ test('what is no store is refused: missing, of an unreleased version, newer, dam
     await refusedAs(openStore(env, await root('{"formatVersion":3}'), host), 'package_too_new');
     await refusedAs(openStore(env, await root('{'), host), 'package_corrupt');
   } finally {
+    await rm(directory, { recursive: true });
+  }
+});
+
+test('a host without the keys sees who runs a VM, but neither reads nor publishes', async () => {
+  const { url, home, close } = await encryptedDirectory();
+  const sample = await SampleHost.create();
+  try {
+    const { storage, ownership } = await openStore(env, url, host);
+    assert.equal(storage.isEncrypted, true);
+    assert.equal(await ownership.read(sampleMetadata.vmId), null);
+    const names = await storeFixture(env, url, close).objects.names();
+    await refusedAs(storage.upload(await sample.source()), 'permission_denied');
+    await refusedAs(storage.download('0'.repeat(64)), 'package_not_found');
+    assert.deepEqual(await storeFixture(env, url, close).objects.names(), names);
+    const owner = await openStore(env, url, { ...host, home });
+    const { id } = await owner.storage.upload(await sample.source());
+    await refusedAs(storage.download(id), 'permission_denied');
+    const guest = join(home, 'guest');
+    const recipient = await createIdentityFile(env, guest);
+    await changeStoreKeys(env, owner.objects, home, (keys) => withRecipient(keys, recipient));
+    const admitted = await openStore(env, url, { ...host, home: guest });
+    assert.equal((await admitted.storage.download(id)).package.isEncrypted, true);
+  } finally {
+    await sample.close();
+    await close();
+  }
+});
+
+test('a store that is made an encrypted one under the hands of a publisher gets nothing plain', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'kelpie-store-'));
+  const sample = await SampleHost.create();
+  try {
+    const store = await openStore(env, directory, host);
+    const home = join(directory, 'home');
+    await createEncryptedStore(env, store.objects, home, [await createIdentityFile(env, home)]);
+    await refusedAs(store.storage.upload(await sample.source()), 'store_conflict');
+    await refusedAs(store.id(), 'store_conflict');
+  } finally {
+    await sample.close();
     await rm(directory, { recursive: true });
   }
 });

@@ -12,7 +12,7 @@ const env = createNodeEnv();
 const ownership =
   layout === 'objects'
     ? new ObjectOwnership(await openObjects(env, root))
-    : (await openStore(env, root, { hostArchitecture: 'x86_64', hostName: 'host' })).ownership;
+    : (await openStore(env, root, { home: root, hostArchitecture: 'x86_64', hostName: 'host' })).ownership;
 const { vmId } = sampleRecord(1);
 
 for (;;) {

@@ -26,12 +26,20 @@ export interface StoredObjects {
   remove(name: string): Promise<void>;
 }
 
+/** The home of a host without keys: it is not there. */
+const HOME_WITHOUT_KEYS = '/nonexistent';
+
 /** A store at a place that any number of clients see; `close` ends the place. */
-export function storeFixture(env: StoreEnv, url: string, close: () => Promise<void>): StoreFixture {
+export function storeFixture(
+  env: StoreEnv,
+  url: string,
+  close: () => Promise<void>,
+  home: string = HOME_WITHOUT_KEYS,
+): StoreFixture {
   const below = openObjects(env, url);
   return {
     open: async (hostArchitecture = 'x86_64') =>
-      await openStore(env, url, { hostArchitecture, hostName: 'host' }),
+      await openStore(env, url, { home, hostArchitecture, hostName: 'host' }),
     objects: {
       names: async () => (await collect(listAll(await below, ''))).map(({ key }) => key),
       read: async (name) => (await (await below).get(name))?.bytes ?? assert.fail(`there is no ${name}`),

@@ -1,4 +1,5 @@
 /** From a store's root and a host's key files to what packages are sealed and signed with. */
+import { KelpieError } from '../../base/errors.ts';
 import type { Env } from '../../env/env.ts';
 import type { PackageSealing } from '../packages/sealing.ts';
 import { readIdentities, readSigningKey, readTrusted } from './key-files.ts';
@@ -43,4 +44,33 @@ export async function openKnownKeys(
   const keys = document === null ? null : await openStoreKeys(env, document, { url, identities, trusted });
   await checkKnownStore(env, home, url, keys);
   return keys;
+}
+
+/** As `openPackageSealing`; where that is refused, sealing of which each act is refused so. */
+export async function openSealingIfAllowed(
+  env: KeysEnv,
+  place: StoreKeysPlace,
+  document: unknown,
+): Promise<PackageSealing> {
+  try {
+    return await openPackageSealing(env, place, document);
+  } catch (error) {
+    if (!(error instanceof KelpieError)) throw error;
+    return refusingSealing(error, document !== null);
+  }
+}
+
+function refusingSealing(error: KelpieError, isEncrypted: boolean): PackageSealing {
+  const refuse = (): never => {
+    throw error;
+  };
+  return {
+    isEncrypted,
+    newSession: refuse,
+    frameSeal: refuse,
+    seal: refuse,
+    open: refuse,
+    sign: refuse,
+    verify: refuse,
+  };
 }
