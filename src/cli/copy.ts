@@ -25,7 +25,7 @@ export async function copyFileToVm(
   path: string,
 ): Promise<number> {
   const daemon = await cli.daemon();
-  const meter = new Meter(cli, 'copy', source, stat.sizeBytes);
+  const meter = new Meter(cli, source, stat.sizeBytes);
   const query = { path, mode: stat.mode & 0o7777, parents: true };
   const written = await daemon.upload(
     routes.fileWrite,
@@ -48,7 +48,7 @@ export async function copyFileFromVm(
   const response = await daemon.download(routes.fileRead, { parameters: { vm }, query: { path } });
   const header = response.headers[FILE_INFO_HEADER];
   const told = header === undefined ? info : guestFileInfo.parse(JSON.parse(header));
-  const meter = new Meter(cli, 'copy', path, told.sizeBytes);
+  const meter = new Meter(cli, path, told.sizeBytes);
   await withHostFiles(`write ${target}`, () =>
     replaceFile(cli.env, target, told.mode & 0o777, async (handle) => {
       for await (const bytes of meter.count(response.body))
@@ -68,7 +68,7 @@ export async function copyFolderToVm(cli: Cli, source: string, vm: string, path:
     output: 'capture',
   });
   const complaint = drain(tar.stderr);
-  const meter = new Meter(cli, 'copy', source, null);
+  const meter = new Meter(cli, source, null);
   const unpack = ['sh', '-c', 'mkdir -p -- "$1" && exec tar --no-same-owner -xf - -C "$1"', 'sh', path];
   const outcome = await runPiped(cli, vm, unpack, meter.count(tar.stdout), async () => Promise.resolve());
   await ended(tar, complaint, source);
@@ -85,7 +85,7 @@ export async function copyFolderFromVm(cli: Cli, vm: string, path: string, targe
   const complaint = drain(tar.stderr);
   const { stdin } = tar;
   if (stdin === null) throw new KelpieError('internal', 'tar was started without an input.');
-  const meter = new Meter(cli, 'copy', path, null);
+  const meter = new Meter(cli, path, null);
   const outcome = await runPiped(cli, vm, ['tar', '-C', path, '-cf', '-', '.'], null, async (bytes) => {
     await meter.add(bytes.byteLength);
     await stdin.write(bytes);

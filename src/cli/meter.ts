@@ -5,15 +5,13 @@ import type { Cli } from './cli.ts';
 /** Counts bytes on their way and shows them. */
 export class Meter {
   readonly #progress: Progress;
-  readonly #phase: string;
   readonly #item: string;
   readonly #totalBytes: number | null;
   doneBytes = 0;
 
-  /** @param path of what is moving; its last part is shown. */
-  constructor(cli: Cli, phase: string, path: string, totalBytes: number | null) {
+  /** @param path of what is copied; its last part is shown. */
+  constructor(cli: Cli, path: string, totalBytes: number | null) {
     this.#progress = new Progress(cli.terminal, cli.env.clock, { isJson: cli.output.isJson });
-    this.#phase = phase;
     this.#item = path.split('/').at(-1) ?? path;
     this.#totalBytes = totalBytes;
   }
@@ -21,7 +19,7 @@ export class Meter {
   async add(bytes: number): Promise<void> {
     this.doneBytes += bytes;
     await this.#progress.show({
-      phase: this.#phase,
+      phase: 'copy',
       item: this.#item,
       doneBytes: this.doneBytes,
       totalBytes: this.#totalBytes,

@@ -18,11 +18,11 @@ export interface BlobPages {
   readonly sizeBytes: number;
   /** The pages that are there; the others are zeros. */
   readonly runs: PageRuns;
-  /** The bytes of `runs`, in order, cut anywhere. */
+  /** The bytes of `runs`, in order, cut anywhere. A chunk's memory is not used again: it may wait in a connection's queue. */
   readonly pages: () => AsyncIterable<Bytes>;
 }
 
-/** A snapshot that becomes a blob. Everything is read once, in this order. */
+/** A snapshot that becomes a blob. Everything is read once, in this order; for the device state's chunks the same holds as for pages. */
 export interface BlobSource {
   readonly metadata: SnapshotMetadata;
   readonly deviceState: { readonly sizeBytes: number; readonly bytes: () => AsyncIterable<Bytes> };

@@ -21,7 +21,7 @@ import type { BlobCodec } from './header.ts';
 const zeros = new Uint8Array(BLOB_ZEROS_BYTES);
 
 /**
- * A blob of version 2. A chunk is valid until the next is asked for. With zstd, as many frames are held as are packed at once.
+ * A blob of version 2. A chunk's memory is not used again, and is not to be written to. With zstd, as many frames are held as are packed at once.
  * @throws KelpieError `snapshot_corrupt` when the source is not what its metadata says or gives other lengths than it told; and
  * whatever the source throws.
  */
