@@ -8,14 +8,14 @@
  * before it in the pack are packed.
  */
 import { defined } from '../../base/assert.ts';
-import { concat, freeBytes } from '../../base/bytes.ts';
+import { freeBytes } from '../../base/bytes.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import { KelpieError } from '../../base/errors.ts';
 import type { Lane, TaskGroup } from '../../base/task-group.ts';
 import type { PackedFrame } from '../../env/compute.ts';
 import type { Env } from '../../env/env.ts';
 import type { ObjectStore } from '../objects/object-store.ts';
-import { PACK_FRAMES_MAX, TRANSFER_BYTES_MAX } from './limits.ts';
+import { PACK_BYTES_MAX, PACK_FRAMES_MAX, TRANSFER_BYTES_MAX } from './limits.ts';
 import { PACK_HEADER_BYTES, encodePackHeader } from './pack-header.ts';
 import { packKey } from './pack-name.ts';
 import type { PackName } from './pack-name.ts';
@@ -49,8 +49,10 @@ interface OpenPack {
   readonly name: PackName;
   /** Index of its first frame. */
   readonly from: number;
-  /** By number; threads end in any order. */
-  readonly parts: Map<number, PackedPart>;
+  /** As long as a pack can be; the system gives memory to what is written of it. */
+  readonly bytes: Bytes;
+  /** Frames that are packed before one in front of them is, by number: threads end in any order. */
+  readonly early: Map<number, PackedPart>;
   frames: number;
   isClosed: boolean;
   /** How many of its frames have an offset. */
@@ -122,7 +124,7 @@ export class FrameWriter {
     await this.#packing.begin(1, async () => {
       const packed = await this.#compute.packFrame(raw, this.#options.sealing.frameSeal(pack.name, number));
       this.#heldBytes += packed.bytes.byteLength;
-      pack.parts.set(number, { ...packed, rawBytes });
+      pack.early.set(number, { ...packed, rawBytes });
       this.#layOut(pack);
       await this.#putIfWhole(pack);
     });
@@ -148,8 +150,10 @@ export class FrameWriter {
   #begin(): OpenPack {
     const name = { session: this.#options.session, number: this.#packs.length };
     this.#packs.push(name);
+    const bytes = new Uint8Array(PACK_BYTES_MAX);
+    bytes.set(encodePackHeader(name));
     this.#open = {
-      ...{ name, from: this.#infos.length, parts: new Map(), frames: 0 },
+      ...{ name, from: this.#infos.length, bytes, early: new Map(), frames: 0 },
       ...{ isClosed: false, laidOut: 0, endOffset: PACK_HEADER_BYTES },
     };
     return this.#open;
@@ -161,11 +165,15 @@ export class FrameWriter {
   }
 
   #layOut(pack: OpenPack): void {
-    for (let part = pack.parts.get(pack.laidOut); part !== undefined; part = pack.parts.get(pack.laidOut)) {
+    for (let part = pack.early.get(pack.laidOut); part !== undefined; part = pack.early.get(pack.laidOut)) {
       const { bytes, codec, sha256, rawBytes } = part;
       const storedBytes = bytes.byteLength;
       const place = { pack: pack.name, number: pack.laidOut, offset: pack.endOffset };
       this.#infos[pack.from + pack.laidOut] = { ...place, storedBytes, rawBytes, codec, sha256 };
+      pack.bytes.set(bytes, pack.endOffset);
+      // The collector would come tens of megabytes late to them.
+      freeBytes(bytes);
+      pack.early.delete(pack.laidOut);
       pack.laidOut += 1;
       pack.endOffset += storedBytes;
     }
@@ -173,36 +181,27 @@ export class FrameWriter {
 
   async #putIfWhole(pack: OpenPack): Promise<void> {
     if (!pack.isClosed || pack.laidOut < pack.frames) return;
-    const parts = Array.from(
-      { length: pack.frames },
-      (_, number) => defined(pack.parts.get(number), 'a part').bytes,
-    );
-    const bytes = concat([encodePackHeader(pack.name), ...parts]);
-    // The collector would come tens of megabytes late to them.
-    for (const part of parts) freeBytes(part);
-    pack.parts.clear();
-    const packedBytes = bytes.byteLength - PACK_HEADER_BYTES;
     await this.#putting.begin(1, async () => {
       try {
-        await this.#put(pack, bytes);
+        await this.#put(pack);
       } finally {
-        this.#heldBytes -= packedBytes;
+        this.#heldBytes -= pack.endOffset - PACK_HEADER_BYTES;
         this.#lessHeld.resolve();
         this.#lessHeld = Promise.withResolvers();
       }
     });
   }
 
-  async #put({ name, from, frames }: OpenPack, bytes: Bytes): Promise<void> {
+  async #put({ name, from, frames, bytes, endOffset }: OpenPack): Promise<void> {
     const { objects, group, onDurable } = this.#options;
-    const sizeBytes = bytes.byteLength;
-    const { result } = await objects.putIfAbsent(packKey(name), bytes, { signal: group.signal });
+    const body = bytes.subarray(0, endOffset);
+    const { result } = await objects.putIfAbsent(packKey(name), body, { signal: group.signal });
     if (result !== 'written') {
       const message = `${packKey(name)} was in ${objects.url} before it was written: check the store with \`kelpie doctor --store\`.`;
       throw new KelpieError('store_conflict', message);
     }
     freeBytes(bytes);
-    this.#storedBytes += sizeBytes;
+    this.#storedBytes += endOffset;
     for (let index = from; index < from + frames; index += 1) this.#durable.add(index);
     await onDurable();
   }
