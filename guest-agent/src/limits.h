@@ -50,8 +50,6 @@
 #define FILE_WINDOW_BYTES (256u * 1024)
 #define READ_BYTES_MAX (64u * 1024)
 
-/* How long a rehearsed command may take to show a sign of life. */
-#define REHEARSAL_WAIT_MS 2000
 #define TIMEOUT_KILL_MS 2000
 #define STREAM_LINGER_MS 200
 /* After a connection was lost, output is held back this long as if the host were still attached, so that a teleport

@@ -2,7 +2,7 @@
  *
  * An emulator that has just loaded a machine has no translated code: starting the first command takes it four times as
  * long as the second. The host needs a moment to bring its first command after a restore; in that moment a child of ours
- * starts `true` in the way that commands are started. It is no session and leaves nothing but two used process numbers. */
+ * becomes `true`. It is no session and leaves nothing but a used process number. */
 #ifndef KELPIE_REHEARSAL_H
 #define KELPIE_REHEARSAL_H
 
