@@ -38,6 +38,19 @@ describe('an S3 service', () => {
   });
 });
 
+test('a store is named as the user wrote it, with what it takes to open it again', async () => {
+  const server = await StrictS3.start();
+  try {
+    const url = s3Url(server, 'team', '&region=us-east-1');
+    const { storage, objects } = await openStore(s3Env(), url, host);
+    assert.equal(storage.url, url);
+    assert.equal(objects.url, 's3://kelpie/team');
+    assert.equal((await openStore(s3Env(), storage.url, host)).storage.url, url);
+  } finally {
+    await server.close();
+  }
+});
+
 test('opening writes nothing; the first who needs its id makes it a store, for all', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'kelpie-store-'));
   try {

@@ -50,9 +50,9 @@ export async function openStore(env: StoreEnv, url: string, options: OpenStoreOp
     throw new KelpieError('store_conflict', message, { data: { storeUrl: objects.url } });
   };
   const ownership = new ObjectOwnership(objects);
-  const sealing = await openSealingIfAllowed(env, { home: options.home, url: objects.url }, keys);
+  const sealing = await openSealingIfAllowed(env, { home: options.home, url }, keys);
   return {
-    storage: new PackageStorage(env, { objects, sealing, ensureRoot }, options),
+    storage: new PackageStorage(env, { url, objects, sealing, ensureRoot }, options),
     ownership,
     keeper: new PackageKeeper(env, { objects, sealing, ownership, hostName: options.hostName }),
     objects,

@@ -23,6 +23,8 @@ export interface PackageStorageOptions {
 
 /** Where packages are, and what opens them. */
 export interface PackagePlace {
+  /** As the user wrote it: another operation of this host opens the store by it, also after a restart. */
+  readonly url: string;
   readonly objects: ObjectStore;
   readonly sealing: PackageSealing;
   /** Makes the place a store, when it is none yet. */
@@ -49,7 +51,7 @@ export class PackageStorage implements TeleportStorage {
   }
 
   get url(): string {
-    return this.#store.objects.url;
+    return this.#store.url;
   }
   get isEncrypted(): boolean {
     return this.#store.sealing.isEncrypted;
