@@ -1,0 +1,53 @@
+/**
+ * `/bin/sh` with the script of a lease's fuse (`teleport/lease-fuse.ts`), which is all that the program runs it for: the same arguments, the same
+ * looks at the file and the clock, the same end. What the script itself does is tested with real processes.
+ */
+import { fromUtf8Lossy, utf8 } from '../../base/bytes.ts';
+import { SECOND_MS } from '../../base/units.ts';
+import type { Env } from '../../env/env.ts';
+import { isSystemError } from '../../env/system-error.ts';
+import type { Program } from '../machine.ts';
+
+const TOKEN_BYTES_MAX = 100;
+
+export const fuseProgram: Program = async ({ process, env, args }) => {
+  const [file = '', token = '', runs = '', name = '', seconds = '0'] = args.slice(4);
+  const { machine } = process;
+  // As `/proc/uptime`, which nobody sets.
+  const nowS = (): number => Math.floor(machine.scheduler.nowMs / SECOND_MS);
+  const endS = nowS() + Number(seconds);
+  let isSeen = false;
+  for (;;) {
+    const isInForce = (await tokenIn(env, file)) === token;
+    if (isSeen && !isInForce) return 0;
+    isSeen ||= isInForce;
+    if (nowS() < endS) await env.clock.sleep(SECOND_MS);
+    else if (!isInForce) return 0;
+    else break;
+  }
+  await mark(env, `${file}.blown`);
+  for (const other of machine.processes)
+    if (other !== process && other.args.some((arg) => arg.includes(`${runs}/${name}/`)))
+      machine.kill(other, 'SIGSTOP');
+  return 0;
+};
+
+async function tokenIn(env: Env, file: string): Promise<string | null> {
+  try {
+    return fromUtf8Lossy(await env.files.readFile(file, TOKEN_BYTES_MAX)).trim();
+  } catch (error) {
+    if (isSystemError(error)) return null;
+    throw error;
+  }
+}
+
+/** A shell that cannot write says so to nobody, and goes on. */
+async function mark(env: Env, path: string): Promise<void> {
+  try {
+    const handle = await env.files.open(path, 'w');
+    await handle.write(utf8(''), 0);
+    await handle.close();
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+  }
+}
