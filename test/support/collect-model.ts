@@ -1,18 +1,24 @@
 /**
- * A model of what shares a store: publishers that refer to packs of others, sweeps, and somebody who removes packages, each of which may be killed at any
+ * A model of what shares a store: publishers that refer to packs of others, copiers, sweeps, and somebody who removes packages, each of which may be killed at any
  * request. Their requests are interleaved by lot, thousands of times; after every one all published manifests have all their packs.
  */
 import assert from 'node:assert/strict';
 import { utf8 } from '../../src/base/bytes.ts';
 import { canonicalJson } from '../../src/base/canonical-json.ts';
+import { isKelpieError } from '../../src/base/errors.ts';
 import { Interleaving } from './interleaving.ts';
-import { packagesEnv } from './packages.ts';
+import { memoryOf, memoryStore, packagesEnv, tinyContents } from './packages.ts';
 import { sampleSession } from './sample-maps.ts';
+import { writePackage } from './written-package.ts';
+import type { WriterStore } from './written-package.ts';
 import { ManualClock } from './manual-clock.ts';
 import { listAll } from '../../src/store/objects/list-all.ts';
+import { wrapObjects } from '../../src/store/objects/wrappers/wrap-objects.ts';
 import { MemoryObjects } from '../../src/store/objects/memory/memory-objects.ts';
 import type { ObjectStore } from '../../src/store/objects/object-store.ts';
+import { SWEEPS_PREFIX } from '../../src/store/packages/condemned-packs.ts';
 import { collectGarbage } from '../../src/store/packages/collect.ts';
+import { copyPackage } from '../../src/store/packages/copy-package.ts';
 import { comparePacks } from '../../src/store/packages/frame-table.ts';
 import { parseEnvelope } from '../../src/store/packages/manifest.ts';
 import { PACKAGES_PREFIX, packageIdOf, packageKey } from '../../src/store/packages/package-key.ts';
@@ -30,7 +36,7 @@ interface PublishPlan {
   readonly ownPacks: number;
 }
 
-export type Publisher = (objects: ObjectStore, plan: PublishPlan) => Promise<void>;
+type Publisher = (objects: ObjectStore, plan: PublishPlan) => Promise<void>;
 
 async function putPacks(
   objects: ObjectStore,
@@ -51,7 +57,7 @@ async function putManifest(
   await objects.putIfAbsent(packageKey(env.compute.sha256(bytes)), bytes);
 }
 
-export const publish: Publisher = async (objects, plan) => {
+const publish: Publisher = async (objects, plan) => {
   const { session, old } = plan;
   const pin = await PublishPin.put(env, objects, { session, hostName: 'model', packs: old });
   const own = await putPacks(objects, plan);
@@ -100,6 +106,39 @@ const publishRashly: Publisher = async (objects, plan) => {
   await pin.remove();
 };
 
+/** A package of another store, which was in this one before: its packs come back under the names that they had. */
+interface Elsewhere {
+  readonly store: WriterStore;
+  readonly id: string;
+}
+
+const elsewhere: Promise<Elsewhere> = (async () => {
+  const store = memoryStore();
+  const contents = { ...tinyContents, memory: memoryOf([1, 2, 3]) };
+  const options = { session: sampleSession(50), pagesPerFrame: 1, framesPerPack: 1 };
+  return { store, id: await writePackage(packagesEnv, store, contents, options) };
+})();
+
+/** Gives up while its packs are condemned. */
+async function copy(objects: ObjectStore): Promise<void> {
+  const { store, id } = await elsewhere;
+  try {
+    await copyPackage(env, store, { objects, hostName: 'model' }, id);
+  } catch (error) {
+    if (!isKelpieError(error, 'store_conflict')) throw error;
+  }
+}
+
+/** Does not ask what is condemned. */
+async function copyRashly(objects: ObjectStore): Promise<void> {
+  const blind: ObjectStore = {
+    ...wrapObjects(objects, async (_call, run) => await run()),
+    list: async (options) =>
+      options.prefix === SWEEPS_PREFIX ? { objects: [], next: null } : await objects.list(options),
+  };
+  await copy(blind);
+}
+
 async function removeSome(objects: ObjectStore, chance: () => boolean): Promise<void> {
   for await (const { key } of listAll(objects, PACKAGES_PREFIX)) if (chance()) await objects.delete(key);
 }
@@ -121,7 +160,10 @@ async function requireWhole(objects: ObjectStore): Promise<void> {
 }
 
 /** One world, in the order that the seed draws. @throws AssertionError when a published package lacks a pack. */
-export async function runSchedule(seed: number, publisher: Publisher): Promise<void> {
+export async function runSchedule(
+  seed: number,
+  { publish: publisher, copy: copier }: Manners,
+): Promise<void> {
   const objects = new MemoryObjects(env);
   const world = new Interleaving(seed);
   const { random } = world;
@@ -132,6 +174,7 @@ export async function runSchedule(seed: number, publisher: Publisher): Promise<v
     for await (const { key } of listAll(objects, `${PACKS_PREFIX}${plan.session}/`))
       known.push(parsePackText(key.slice(PACKS_PREFIX.length)) ?? assert.fail('a pack has a name'));
   }
+  if (random.chance(0.5)) await copy(objects);
   const actors: string[] = [];
   const begin = (name: string, act: (gated: ObjectStore) => Promise<void>): void => {
     actors.push(name);
@@ -142,6 +185,8 @@ export async function runSchedule(seed: number, publisher: Publisher): Promise<v
     const plan = { session: sampleSession(10 + index), old, ownPacks: 1 + random.below(2) };
     begin(`publisher ${index}`, async (gated) => await publisher(gated, plan));
   }
+  const copiers = random.below(3);
+  for (let index = 0; index < copiers; index += 1) begin(`copier ${index}`, copier);
   begin('remover', async (gated) => await removeSome(gated, () => random.chance(0.7)));
   for (let index = 0; index < 2; index += 1) begin(`sweep ${index}`, sweep);
   await world.run(async (act) => {
@@ -153,18 +198,27 @@ export async function runSchedule(seed: number, publisher: Publisher): Promise<v
   await requireWhole(objects);
 }
 
-/** Publishers that make one mistake each: the model must find them. */
-export const mistakenPublishers: ReadonlyMap<string, Publisher> = new Map([
-  ['looks before it pins', publishCarelessly],
-  ['does not pin', publishBlindly],
-  ['does not ask what is condemned', publishRashly],
+/** How those who share the store go about it. */
+export interface Manners {
+  readonly publish: Publisher;
+  readonly copy: (objects: ObjectStore) => Promise<void>;
+}
+
+const right: Manners = { publish, copy };
+
+/** One mistake each: the model must find them. */
+export const mistaken: ReadonlyMap<string, Manners> = new Map([
+  ['a publisher that looks before it pins', { ...right, publish: publishCarelessly }],
+  ['a publisher that does not pin', { ...right, publish: publishBlindly }],
+  ['a publisher that does not ask what is condemned', { ...right, publish: publishRashly }],
+  ['a copier that does not ask what is condemned', { ...right, copy: copyRashly }],
 ]);
 
 /** @throws Error that names the seed. */
 export async function runSchedules(firstSeed: number, count: number): Promise<void> {
   for (let seed = firstSeed; seed < firstSeed + count; seed += 1) {
     try {
-      await runSchedule(seed, publish);
+      await runSchedule(seed, right);
     } catch (error) {
       throw new Error(`the schedule of seed ${seed} broke a package`, { cause: error });
     }
