@@ -2,6 +2,7 @@
 import { asError } from '../base/errors.ts';
 import type { InPlaceCompute } from '../env/compute.ts';
 import { ConvergenceOracle } from './oracles/convergence-oracle.ts';
+import { OwnerOracle } from './oracles/owner-oracle.ts';
 import { OwnershipOracle } from './oracles/ownership-oracle.ts';
 import { PackageOracle } from './oracles/package-oracle.ts';
 import type { Plan } from './plan.ts';
@@ -10,6 +11,7 @@ import type { SimProcess } from './process.ts';
 import { Nemesis } from './workload/nemesis.ts';
 import { Person } from './workload/person.ts';
 import { Script } from './workload/script.ts';
+import { cutStores } from './workload/store-cuts.ts';
 import type { VmModel } from './workload/vm-model.ts';
 import type { Site, World } from './world/world.ts';
 
@@ -26,6 +28,7 @@ export class Life {
   readonly #script: Script;
   readonly #vms: VmModel[] = [];
   readonly #ownership: OwnershipOracle;
+  readonly #owner: OwnerOracle;
   readonly #packages: PackageOracle;
   readonly #nemesis: Nemesis;
   readonly #people = new Set<SimProcess>();
@@ -35,6 +38,7 @@ export class Life {
     this.#plan = plan;
     this.#script = new Script(plan);
     this.#ownership = new OwnershipOracle(world);
+    this.#owner = new OwnerOracle(world);
     this.#packages = new PackageOracle(world, compute);
     this.#nemesis = new Nemesis(world, (site) => this.#powerOn(site));
   }
@@ -43,6 +47,7 @@ export class Life {
     for (const site of this.#world.sites) this.#powerOn(site);
     const onBug = (error: unknown): void => this.#world.truth.violated('harness', asError(error).stack ?? '');
     this.#nemesis.work(this.#plan.troubles).catch(onBug);
+    if (this.#world.isVanishing) cutStores(this.#world).catch(onBug);
     Promise.all([this.#keepDaemonsUp(), this.#untilDone()])
       .then(() => this.#nemesis.untilOver())
       .then(() => this.#converge())
@@ -51,6 +56,7 @@ export class Life {
 
   look(): void {
     this.#ownership.check();
+    this.#owner.check();
     this.#packages.check();
   }
 

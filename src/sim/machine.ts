@@ -55,6 +55,8 @@ export class Machine {
   readonly listeners: Map<string, SimListener> = new Map();
   readonly onBug: (error: unknown) => void;
   readonly tell: Tell;
+  /** The way to the store is cut. */
+  isStoreCut = false;
   /** Wall time minus true time. */
   wallOffsetMs: number;
   readonly #processes = new Map<number, SimProcess>();
@@ -101,7 +103,9 @@ export class Machine {
     return process;
   }
 
+  /** Signals a process: `SIGSTOP` and `SIGCONT` stop it and let it go on, any other ends it. */
   kill(process: SimProcess, signal = 'SIGKILL'): void {
+    if (signal === 'SIGSTOP' || signal === 'SIGCONT') return process.onStopped?.(signal === 'SIGSTOP');
     process.end({ signal });
   }
 

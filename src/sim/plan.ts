@@ -29,6 +29,7 @@ export const actNames = [
   'start',
   'remove',
   'shutdown',
+  'reclaim',
 ] as const;
 export type ActName = (typeof actNames)[number];
 
@@ -82,6 +83,8 @@ export interface Plan {
   readonly isOneMachine: boolean;
   /** The second site has the image from the beginning too. */
   readonly hasFarImage: boolean;
+  /** VMs are held by leases and reclaimed, and the way to the store is cut. */
+  readonly isVanishing: boolean;
   /** The commands; or how many are drawn while it runs. */
   readonly acts: readonly PlannedAct[] | number;
   readonly troubles: readonly Trouble[];
@@ -94,12 +97,14 @@ export interface Plan {
 /** [least, most] commands of all people together. Many short runs find more than few long ones. */
 const ACTS: readonly [number, number] = [2, 12];
 const CROWD_ACTS: readonly [number, number] = [20, 60];
+/** Enough for a VM to be made, to go, and to be lost on the way. */
+const VANISH_ACTS: readonly [number, number] = [10, 40];
 const TROUBLE_PAUSE_MS_MAX = 4000;
 /** Commands are over long before. */
 const TROUBLE_END_MS = 120_000;
 
-export const workloadNames = ['people', 'crowd', 'errand'] as const;
-/** `people`: some random commands; `crowd`: many; `errand`: always the same ones. */
+export const workloadNames = ['people', 'crowd', 'errand', 'vanish'] as const;
+/** `people`: some random commands; `crowd`: many; `errand`: always the same ones; `vanish`: leases and reclaims, and a store that is cut off. */
 export type WorkloadName = (typeof workloadNames)[number];
 
 /** What limits the worlds of a campaign. */
@@ -120,6 +125,7 @@ export function drawPlan(seed: number, choice: Choice = anything): Plan {
     strategy: kind < 0.5 ? 'random' : kind < 0.65 ? 'fifo' : 'priority',
     isOneMachine: random.chance(0.5),
     hasFarImage: random.chance(0.5),
+    isVanishing: choice.workload === 'vanish',
     acts: drawActs(random.split('acts'), choice.workload),
     troubles: drawTroubles(random.split('troubles'), chances),
     chances,
@@ -130,7 +136,7 @@ export function drawPlan(seed: number, choice: Choice = anything): Plan {
 
 function drawActs(random: Prng, workload: WorkloadName): Plan['acts'] {
   if (workload === 'errand') return errand;
-  const [least, most] = workload === 'people' ? ACTS : CROWD_ACTS;
+  const [least, most] = { people: ACTS, crowd: CROWD_ACTS, vanish: VANISH_ACTS }[workload];
   return random.between(least, most);
 }
 
@@ -165,6 +171,7 @@ export const planSchema: z.ZodType<Plan> = z.object({
   strategy: z.enum(strategyNames),
   isOneMachine: z.boolean(),
   hasFarImage: z.boolean(),
+  isVanishing: z.boolean().default(false),
   acts: z.union([
     z.int().nonnegative(),
     z.array(

@@ -30,6 +30,8 @@ export class SimProcess {
   readonly label: string;
   /** What the process shows under `/proc/PID/`. */
   readonly procFiles: Map<string, ProcFile> = new Map();
+  /** Called when the process is stopped, and when it goes on; null for programs that nobody stops. */
+  onStopped: ((isStopped: boolean) => void) | null = null;
   #exit: ExitStatus | null = null;
   readonly #onExit: (() => void)[] = [];
 

@@ -8,6 +8,7 @@ import { STORE_PATH } from '../world/world.ts';
 import type { Site, World } from '../world/world.ts';
 import type { VmModel } from './vm-model.ts';
 
+const LEASE_MS = 20_000;
 const quiet = {
   onProgress: async (): Promise<void> => undefined,
   onNotice: async (): Promise<void> => undefined,
@@ -46,9 +47,10 @@ export function createActs(world: World, site: Site, daemon: DaemonClient): Read
       vm.place = null;
       await daemon.operate(routes.teleport, { ...named(vm), body, ...until(signal) }, quiet);
       vm.floor = Math.max(vm.floor, before);
+      vm.packageFloor = Math.max(vm.packageFloor, before);
     },
-    restoreFromStore: async (vm, _isBold, signal) => {
-      const body = { storeUrl: STORE_PATH, vm: vm.name };
+    restoreFromStore: async (vm, isBold, signal) => {
+      const body = { storeUrl: STORE_PATH, vm: vm.name, ...(isBold ? { leaseMs: LEASE_MS } : {}) };
       await daemon.operate(routes.restoreFromStore, { body, ...until(signal) }, quiet);
       vm.place = site.name;
     },
@@ -69,6 +71,14 @@ export function createActs(world: World, site: Site, daemon: DaemonClient): Read
     remove: async (vm) => {
       vm.isRemovalAsked = true;
       await daemon.call(routes.vmRemove, { ...named(vm), query: { force: true } });
+    },
+    reclaim: async (vm, _isBold, signal) => {
+      // Whatever was not published is given up, also when the answer is lost.
+      vm.floor = Math.min(vm.floor, vm.packageFloor);
+      // Never by force: then a person answers for what runs.
+      const body = { storeUrl: STORE_PATH, vm: vm.name, force: false };
+      await daemon.operate(routes.reclaim, { body, ...until(signal) }, quiet);
+      vm.place = null;
     },
     shutdown: async () => void (await daemon.call(routes.shutdown)),
   };

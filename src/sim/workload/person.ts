@@ -13,6 +13,9 @@ import type { VmModel } from './vm-model.ts';
 
 const PATIENCE_MS_MAX = 3000;
 const VMS_MAX = 2;
+/** Where hosts vanish: how often a VM is held by a lease, and one that is elsewhere reclaimed. */
+const LEASE_CHANCE = 0.8;
+const RECLAIM_CHANCE = 0.3;
 const nothing: Decision = { name: 'none', vm: null, isBold: false };
 /** How often the bold form of a command is chosen. */
 const boldChances: Readonly<Partial<Record<ActName, number>>> = { restoreLocal: 0.7, stop: 0.3 };
@@ -86,11 +89,17 @@ export class Person {
     if (hasImage && known.length < VMS_MAX && random.chance(known.length === 0 ? 1 : 0.1))
       return { name: 'up', vm: null, isBold: false };
     const isAnything = random.chance(0.1);
-    const near = known.filter((vm) => isAnything || vm.place === null || vm.place === place);
+    const near = known.filter(
+      (vm) => isAnything || this.#world.isVanishing || vm.place === null || vm.place === place,
+    );
     if (near.length === 0) return nothing;
     const vm = random.pick(near);
+    const { isVanishing } = this.#world;
+    if (isVanishing && vm.isCreated && vm.place !== place && random.chance(RECLAIM_CHANCE))
+      return { name: 'reclaim', vm: vm.name, isBold: false };
     const name = vm.isCreated ? chooseAct(random, vm.place, place) : 'up';
-    return { name, vm: vm.name, isBold: random.chance(boldChances[name] ?? 0) };
+    const boldChance = isVanishing && name === 'restoreFromStore' ? LEASE_CHANCE : (boldChances[name] ?? 0);
+    return { name, vm: vm.name, isBold: random.chance(boldChance) };
   }
 
   get #lane(): string {

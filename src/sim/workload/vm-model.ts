@@ -13,8 +13,19 @@ export interface VmModel {
   isRemovalAsked: boolean;
   /** The count that no later state of the VM may be behind: of its last acknowledged snapshot or teleport. */
   floor: number;
+  /** The same, of its last acknowledged teleport alone: what a reclaim goes back to. */
+  packageFloor: number;
 }
 
 export function newVmModel(name: string, birthplace: string): VmModel {
-  return { name, birthplace, vmKey: null, place: null, isCreated: false, isRemovalAsked: false, floor: 0 };
+  return {
+    name,
+    birthplace,
+    vmKey: null,
+    place: null,
+    isCreated: false,
+    isRemovalAsked: false,
+    floor: 0,
+    packageFloor: 0,
+  };
 }
