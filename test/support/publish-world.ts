@@ -1,4 +1,4 @@
-/** A host that publishes small snapshots into a store in this process's memory, told page by page. */
+/** A host that publishes small snapshots, told page by page. */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -91,21 +91,22 @@ export interface PublishRequest extends TransferOptions {
 export class PublishWorld {
   readonly counted: CountedCompute;
   readonly env: Env;
-  readonly objects: MemoryObjects;
+  readonly objects: ObjectStore;
   places: EncodedPlaces = new EncodedPlaces();
   sealing: PackageSealing = plainSealing;
   readonly directory: string;
   #files = 0;
 
-  private constructor(directory: string, env: Partial<Env>) {
+  private constructor(directory: string, env: Partial<Env>, objects: ObjectStore | null) {
     this.directory = directory;
     this.counted = new CountedCompute(env.compute);
     this.env = { ...createNodeEnv(), ...env, compute: this.counted.compute };
-    this.objects = new MemoryObjects(this.env);
+    this.objects = objects ?? new MemoryObjects(this.env);
   }
 
-  static async create(env: Partial<Env> = {}): Promise<PublishWorld> {
-    return new PublishWorld(await mkdtemp(join(tmpdir(), 'kelpie-publish-')), env);
+  /** @param objects default: in this process's memory. */
+  static async create(env: Partial<Env> = {}, objects: ObjectStore | null = null): Promise<PublishWorld> {
+    return new PublishWorld(await mkdtemp(join(tmpdir(), 'kelpie-publish-')), env, objects);
   }
 
   async close(): Promise<void> {
