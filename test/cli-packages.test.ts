@@ -1,4 +1,4 @@
-/** The packages of a store, and images, by the command line: listed, shown, removed; and a VM restored under another name and port. */
+/** The packages of a store, and images, by the command line: listed, shown, verified, copied, removed; and a VM restored under another name and port. */
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -26,6 +26,19 @@ await test('packages and images', async (t) => {
       assert.equal(objectOf(shown['ownership'])['state'], 'at-rest');
       const unknown = await laptop.run(['package', 'show', 'ffffffff', ...onStore]);
       assert.match(failure('package_not_found', unknown, 'show'), /ffffffff/);
+    });
+
+    await t.test('a package is verified and copied, and nothing of it is swept or pruned', async () => {
+      const verified = await laptop.must(['package', 'verify', ...onStore]);
+      assert.match(verified.stdout, /1 package: all whole/);
+      const archive = join(scratch, 'archive');
+      await mkdir(archive);
+      await laptop.must(['package', 'copy', packageId.slice(0, 8), '--from', store, '--to', archive]);
+      await laptop.must(['package', 'verify', '--quick', '--store', archive]);
+      const pruned = await laptop.must(['package', 'prune', '--keep-last', '1', '--dry-run', ...onStore]);
+      assert.match(pruned.stdout, /kept: last, at-rest/);
+      assert.equal((await laptop.json(['package', 'gc', '--grace', '0', ...onStore]))['removedPacks'], 0);
+      failure('usage', await laptop.run(['package', 'prune', ...onStore]), 'prune');
     });
 
     await t.test('a package that is a VM is not removed by mistake', async () => {

@@ -48,7 +48,10 @@ export const packages: CommandGroup = {
           parameters: { package: id },
           query: { storeUrl: storeOption(cli, options), force: isSet(options, 'force') },
         });
-        await cli.output.result({ removed: id }, `package ${id} is removed`);
+        await cli.output.result(
+          { removed: id },
+          `package ${id} is removed; kelpie package gc frees what nobody needs any more`,
+        );
         return 0;
       },
     },

@@ -103,6 +103,19 @@ test('all packages are verified, newest first, or those that are named', async (
   );
 });
 
+test('a package that is removed while all are verified is left out; one that was named is told', async () => {
+  const store = memoryStore();
+  const ids = [await publish(store, 1), await publish(store, 2)];
+  const seen: string[] = [];
+  for await (const { id } of keeperOf(store).verify(null)) {
+    seen.push(id);
+    for (const other of ids) if (other !== id) await store.objects.delete(packageKey(other));
+  }
+  assert.equal(seen.length, 1);
+  const gone = ids.filter((id) => !seen.includes(id));
+  await refusedAs(Array.fromAsync(keeperOf(store).verify(gone)), 'package_not_found');
+});
+
 test('a package goes from store to store, and a sweep then has nothing to do', async () => {
   const [source, target] = [memoryStore(), memoryStore()];
   const id = await publish(source, 1);

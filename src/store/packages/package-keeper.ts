@@ -1,5 +1,5 @@
 /** What is done with the packages of a store after they were published. */
-import { KelpieError } from '../../base/errors.ts';
+import { KelpieError, isKelpieError } from '../../base/errors.ts';
 import type { OwnershipRecord, OwnershipRecords } from '../ownership-records.ts';
 import type { ActOptions, ObjectStore } from '../objects/object-store.ts';
 import { collectGarbage } from './collect.ts';
@@ -68,7 +68,14 @@ export class PackageKeeper {
     options: VerifyOptions = {},
   ): AsyncGenerator<PackageVerdict> {
     const verifier = new PackageVerifier(this.#env, this.#store, options);
-    for (const id of packageIds ?? (await this.#newestFirst(options))) yield await verifier.verify(id);
+    for (const id of packageIds ?? (await this.#newestFirst(options))) {
+      try {
+        yield await verifier.verify(id);
+      } catch (error) {
+        // One that was removed since it was listed is not asked for any more.
+        if (packageIds !== null || !isKelpieError(error, 'package_not_found')) throw error;
+      }
+    }
   }
 
   /** How a package lies in its store. @throws KelpieError `package_not_found`, `package_corrupt`, `permission_denied`; StoreTrouble. */

@@ -1,4 +1,6 @@
 /** Whether packages are what they were when they were published: structure alone, or every byte. */
+import { freeBytes } from '../../base/bytes.ts';
+import type { Bytes } from '../../base/bytes.ts';
 import { isKelpieError } from '../../base/errors.ts';
 import { inParallel } from '../../base/in-parallel.ts';
 import type { ActOptions, ObjectStore } from '../objects/object-store.ts';
@@ -112,7 +114,8 @@ export class PackageVerifier {
       RANGES_AT_ONCE,
       async (range, signal) => {
         await check.attempt(async () => {
-          const right = async (_raw: unknown, index: number): Promise<void> => {
+          const right = async (raw: Bytes, index: number): Promise<void> => {
+            freeBytes(raw);
             const frame = unread[index];
             if (frame !== undefined) this.#isRight(frame, check);
           };
