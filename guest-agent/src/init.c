@@ -22,6 +22,8 @@
 #include "log.h"
 #include "machine.h"
 
+/* Before everything else, but not a real-time process, which could lock out the rest. */
+#define AGENT_NICE (-20)
 #define OPEN_FILES_SOFT 1024
 #define OPEN_FILES_HARD 524288
 #define MACHINE_ID_BYTES 16

@@ -64,8 +64,6 @@
 #define POWER_OFF_ANSWER_MS 200
 #define POWER_OFF_TERM_MS 3000
 #define POWER_OFF_KILL_MS 500
-/* Before everything else, but not a real-time process, which could lock out the rest. */
-#define AGENT_NICE (-20)
 #define REAPED_PER_STEP_MAX 256
 #define EVENTS_PER_STEP_MAX 64
 

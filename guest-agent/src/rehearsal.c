@@ -6,18 +6,15 @@
 #include "rehearsal.h"
 
 #include <errno.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "agent.h"
 
-/* In a child. At our own priority: it is of use only if it is done before the first command comes, and everything else in
- * the guest has just woken up too. */
+/* In a child, at the priority of all commands: ahead of the guest's own work it would gain no more, and hold that up. */
 static int become_true(const void *argument)
 {
     (void)argument;
     char *argv[] = {"true", NULL};
-    setpriority(PRIO_PROCESS, 0, AGENT_NICE); /* refused in tests, where it does not matter */
     execvp(argv[0], argv);
     return errno;
 }
