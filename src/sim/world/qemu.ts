@@ -11,6 +11,7 @@ import { isSystemError } from '../../env/system-error.ts';
 import type { Connection } from '../../env/sockets.ts';
 import type { Env } from '../../env/env.ts';
 import { lookup } from '../disk/paths.ts';
+import { readOrNull } from '../env/read-or-null.ts';
 import type { FaultName } from '../fault-names.ts';
 import type { Program } from '../machine.ts';
 import type { SimProcess } from '../process.ts';
@@ -27,6 +28,7 @@ import type { QemuCommandLine } from './qemu-arguments.ts';
 import { showMemory } from './qemu-proc.ts';
 import { QmpRefusal, QmpServer } from './qmp-server.ts';
 import type { QmpArguments } from './qmp-server.ts';
+import { StopGate } from './stop-gate.ts';
 import type { WorldTruth } from './world-truth.ts';
 
 type RunState = 'prelaunch' | 'inmigrate' | 'running' | 'paused' | 'shutdown';
@@ -80,6 +82,7 @@ class Qemu {
   readonly #guest: Guest;
   readonly #agent: GuestAgentEnd;
   readonly #agentWaiting: Connection[] = [];
+  readonly #gate: StopGate = new StopGate();
   #isAgentConnected = false;
   #dataNode: string;
   #state: RunState;
@@ -122,6 +125,7 @@ class Qemu {
       this.#guest.stop(machine.scheduler.nowMs);
       truth.guests.delete(this.#guest);
     });
+    process.onStopped = (isStopped) => this.#onStopped(isStopped);
     showMemory(process, line, ram);
   }
 
@@ -141,6 +145,7 @@ class Qemu {
     this.#truth.tell('message', command, `kelpied ${label.slice(-1)}`, label);
     await this.#work(COMMAND_MS_MAX);
     await this.#trouble(command);
+    await this.#gate.passed();
     switch (command) {
       case 'query-status':
         return { status: this.#state, running: this.#state === 'running', singlestep: false };
@@ -181,6 +186,16 @@ class Qemu {
     const refusal = refusals.get(command);
     if (refusal !== undefined && strikes(this.#process, refusal))
       throw new QmpRefusal(`${refusal} (simulated)`);
+  }
+
+  /** A stopped process executes nothing and answers nobody. */
+  #onStopped(isStopped: boolean): void {
+    if (!this.#gate.set(isStopped)) return;
+    this.#truth.mark(isStopped ? 'frozen' : 'thawed');
+    if (this.#state !== 'running') return;
+    if (isStopped) return this.#guest.stop(this.#nowMs);
+    this.#guest.run(this.#nowMs);
+    this.#truth.onRunning?.(this.#guest);
   }
 
   #stop(): void {
@@ -334,6 +349,7 @@ class Qemu {
       this.#agent.hangUp();
       for (let bytes = await readOrNull(connection); bytes !== null; bytes = await readOrNull(connection)) {
         while (this.#state !== 'running' || !this.#isAgentUp) await this.#resumed.promise;
+        await this.#gate.passed();
         this.#guest.advance(this.#nowMs);
         const answer = this.#agent.take(bytes);
         await this.#env.clock.sleep(this.#agent.takeDelayMs());
@@ -376,13 +392,4 @@ function imageOf(chain: readonly Layer[]): unknown {
 /** The home that a VM's files are under. */
 function hostOf(controlPath: string): string {
   return controlPath.split('/').slice(0, -3).join('/');
-}
-
-async function readOrNull(connection: Connection): Promise<Uint8Array | null> {
-  try {
-    return await connection.read();
-  } catch (error) {
-    if (isSystemError(error)) return null;
-    throw error;
-  }
 }

@@ -24,6 +24,7 @@ import { Scheduler } from '../scheduler.ts';
 import type { Settle } from '../scheduler.ts';
 import { createStrategy } from '../strategies.ts';
 import { installDirectory, installImage, installPrograms } from './install.ts';
+import { fuseProgram } from './fuse-program.ts';
 import { qemuImgProgram } from './qemu-img.ts';
 import { qemuProgram } from './qemu.ts';
 import { WorldTruth } from './world-truth.ts';
@@ -60,15 +61,18 @@ export class World {
   /** Where the store is on its volume. */
   readonly storeRoot: string;
   readonly isOneMachine: boolean;
+  /** People hold VMs by leases, and reclaim them; the way to the store is cut now and then. */
+  readonly isVanishing: boolean;
 
   constructor({ plan, compute, settle }: WorldOptions) {
-    const { seed, chances, strikes, isOneMachine } = plan;
+    const { seed, chances, strikes, isOneMachine, isVanishing } = plan;
     this.seed = seed;
     this.scheduler = new Scheduler(createStrategy(plan.strategy, Prng.named(seed, 'strategy')), settle);
     this.faults = new Faults(seed, chances, strikes === null ? null : new Set(strikes));
     this.faults.onStrike = (key) => this.truth.tell('fault', key, laneOf(key));
     this.calls = new CallWatch(plan.aim);
     this.isOneMachine = isOneMachine;
+    this.isVanishing = isVanishing;
     const store = new Volume('store', DISK_BYTES);
     const machines: Machine[] = [];
     const machineNamed = (name: string, extra: ReadonlyMap<string, Volume>): Machine => {
@@ -149,6 +153,7 @@ export class World {
     const programs = new Map<string, Program>([
       ['qemu-system-x86_64', qemuProgram(this.truth)],
       ['qemu-img', qemuImgProgram],
+      ['sh', fuseProgram],
     ]);
     return new Machine({
       name,
