@@ -99,6 +99,7 @@ export interface OpenPackage {
   readonly package: TeleportPackage;
   /** Where each page lies in the store: checked against its digest. */
   map(paged: 'memory' | 'disk'): Promise<StoreMap>;
+  readonly deviceStateBytes: number;
   /** @throws KelpieError `package_corrupt`. The digest is checked at the end, so nothing is used before it. */
   deviceState(options?: TransferOptions): AsyncIterable<Bytes>;
   /**
@@ -111,6 +112,12 @@ export interface OpenPackage {
     target: FileHandle,
     options?: TransferOptions & { readonly journal?: FetchJournal },
   ): Promise<StoreMap>;
+  /**
+   * Every page that is not zero, in ascending order, cut anywhere, for those who write no file: each frame's digest is checked before its pages are
+   * given out. What is held of a package does not grow with it. A chunk's memory is not used again, and is not to be written to.
+   * @throws KelpieError `package_corrupt`, `package_not_found`, `store_unavailable`, `canceled`.
+   */
+  pages(paged: 'memory' | 'disk', options?: Pick<TransferOptions, 'signal'>): AsyncIterable<Bytes>;
   /** A file of the image, checked as `deviceState`. @throws KelpieError `not_found`. */
   imageFile(name: string, options?: TransferOptions): AsyncIterable<Bytes>;
 }

@@ -13,6 +13,7 @@ import { STORE_MAP_BYTES_MAX } from './limits.ts';
 import { parseManifest } from './manifest.ts';
 import type { PackageManifest } from './manifest.ts';
 import { isPackageId, packageKey } from './package-key.ts';
+import { streamPages } from './page-stream.ts';
 import { readStream, readWholeStream } from './read-stream.ts';
 import type { PackageSealing } from './sealing.ts';
 import { decodeStoreMap } from './store-map-codec.ts';
@@ -103,6 +104,10 @@ export class StoredPackage implements OpenPackage {
     return map;
   }
 
+  get deviceStateBytes(): number {
+    return this.manifest.body.deviceState.sizeBytes;
+  }
+
   deviceState(options: TransferOptions = {}): AsyncIterable<Bytes> {
     return readStream(this.#env, this.reader, this.manifest.body.deviceState, {
       ...options,
@@ -115,6 +120,10 @@ export class StoredPackage implements OpenPackage {
     const map = await this.map(paged, signal === undefined ? {} : { signal });
     await fetchPages(this.#env, this.reader, map, target, { ...options, item: paged });
     return map;
+  }
+
+  async *pages(paged: Paged, options: ActOptions = {}): AsyncGenerator<Bytes, void> {
+    yield* streamPages(this.reader, await this.map(paged, options), { ...options, item: paged });
   }
 
   async *imageFile(name: string, options: TransferOptions = {}): AsyncGenerator<Bytes> {

@@ -41,24 +41,11 @@ export async function readPageRange(
 
 /** The parts of the map's runs that lie in `start` … `end`. */
 function* runsWithin(map: StoreMap, start: number, end: number): Generator<StoreRun> {
-  for (let index = firstRunAfter(map, start); index < map.runCount; index += 1) {
+  for (let index = map.firstRunAfter(start); index < map.runCount; index += 1) {
     const run = map.run(index);
     if (run.firstPage >= end) return;
     const skipped = Math.max(0, start - run.firstPage);
     const count = Math.min(run.firstPage + run.count, end) - (run.firstPage + skipped);
     yield { firstPage: run.firstPage + skipped, count, frame: run.frame, framePage: run.framePage + skipped };
   }
-}
-
-/** Index of the first run that ends after `page`. */
-function firstRunAfter(map: StoreMap, page: number): number {
-  let low = 0;
-  let high = map.runCount;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const { firstPage, count } = map.run(middle);
-    if (firstPage + count <= page) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

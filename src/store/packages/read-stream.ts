@@ -1,4 +1,5 @@
 /** A stream of the store, byte by byte as it was: a device state, an encoded map, a file of an image. */
+import { ahead } from '../../base/ahead.ts';
 import { defined } from '../../base/assert.ts';
 import { concat } from '../../base/bytes.ts';
 import type { Bytes } from '../../base/bytes.ts';
@@ -16,6 +17,11 @@ import type { StoredStream, StreamReference } from './stored-stream.ts';
 
 /** Ranges that are fetched while one is used. A range is of one pack, so it has at most 16 MiB of raw bytes. */
 const RANGES_AHEAD = 2;
+
+interface FetchedRange {
+  readonly length: number;
+  readonly chunks: readonly Bytes[];
+}
 
 export interface StreamOptions extends TransferOptions {
   /** For progress and sentences: `device-state`. */
@@ -36,24 +42,23 @@ export async function* readStream(
   const { item, signal, onProgress } = options;
   const stream = await listFrames(env, reader, reference, options);
   const hasher = env.compute.sha256Hasher();
-  const ahead = new RangesAhead(reader, stream, signal);
+  const fetch = async (range: FrameRange, stop: AbortSignal): Promise<FetchedRange> =>
+    await fetchRange(reader, stream, range, stop);
   let doneBytes = 0;
   let movedBytes = 0;
   try {
-    for (const range of ahead) {
+    for await (const { length, chunks } of ahead(planRanges(stream.frames), RANGES_AHEAD, fetch, signal)) {
       throwIfCanceled(signal, `fetching the ${item}`);
-      for (const chunk of await range.frames) {
+      for (const chunk of chunks) {
         hasher.update(chunk);
         doneBytes += chunk.byteLength;
         yield chunk;
       }
-      movedBytes += range.length;
+      movedBytes += length;
       onProgress?.({ item, doneBytes, totalBytes: stream.sizeBytes, movedBytes });
     }
   } catch (error) {
     throw signal?.aborted === true ? canceledError(signal, `fetching the ${item}`) : error;
-  } finally {
-    await ahead.abandon();
   }
   if (hasher.digest() === stream.sha256) return;
   throw new KelpieError('package_corrupt', `the ${item} of the package is damaged: its digest is wrong.`);
@@ -97,52 +102,16 @@ export async function listFrames(
   );
 }
 
-interface RangeAhead {
-  readonly length: number;
-  /** Raw bytes of its frames, in their order. */
-  readonly frames: Promise<readonly Bytes[]>;
-}
-
-/** The ranges of a stream in their order, `RANGES_AHEAD` of them fetched before they are asked for. */
-class RangesAhead {
-  readonly #reader: FrameReader;
-  readonly #stream: StoredStream;
-  readonly #stop = new AbortController();
-  readonly #signal: AbortSignal;
-  readonly #fetching: RangeAhead[] = [];
-
-  constructor(reader: FrameReader, stream: StoredStream, signal: AbortSignal | undefined) {
-    this.#reader = reader;
-    this.#stream = stream;
-    this.#signal = signal === undefined ? this.#stop.signal : AbortSignal.any([signal, this.#stop.signal]);
-  }
-
-  *[Symbol.iterator](): Generator<RangeAhead, void> {
-    const ranges = planRanges(this.#stream.frames);
-    for (let index = 0, next = 0; index < ranges.length; index += 1) {
-      for (; next <= index + RANGES_AHEAD && next < ranges.length; next += 1)
-        this.#fetching.push(this.#begin(defined(ranges[next], 'the next range')));
-      yield defined(this.#fetching.shift(), 'a range that was begun');
-    }
-  }
-
-  /** Ends what was begun and not used. */
-  async abandon(): Promise<void> {
-    this.#stop.abort();
-    await Promise.allSettled(this.#fetching.map(async ({ frames }) => await frames));
-  }
-
-  #begin(range: FrameRange): RangeAhead {
-    const frames = this.#fetch(range);
-    // It is thrown where it is awaited; until then it must not count as unhandled.
-    frames.catch(() => undefined);
-    return { length: range.length, frames };
-  }
-
-  async #fetch(range: FrameRange): Promise<readonly Bytes[]> {
-    const taken = new Map<number, Bytes>();
-    const take = async (raw: Bytes, index: number): Promise<void> => void taken.set(index, raw);
-    await this.#reader.read(this.#stream.frames, range, take, { signal: this.#signal });
-    return range.frames.map((index) => defined(taken.get(index), 'the bytes of a frame'));
-  }
+/** The raw bytes of a range's frames, in their order. */
+async function fetchRange(
+  reader: FrameReader,
+  { frames }: StoredStream,
+  range: FrameRange,
+  signal: AbortSignal,
+): Promise<FetchedRange> {
+  const taken = new Map<number, Bytes>();
+  const take = async (raw: Bytes, index: number): Promise<void> => void taken.set(index, raw);
+  await reader.read(frames, range, take, { signal });
+  const chunks = range.frames.map((index) => defined(taken.get(index), 'the bytes of a frame'));
+  return { length: range.length, chunks };
 }
