@@ -120,6 +120,8 @@ export class VmRegistry {
       await vm.save();
     } catch (error) {
       this.#vms.delete(vm.id);
+      // The record may be there all the same: the next start would find a VM that nobody knows of.
+      await files.removeTree(this.#host.places.vmDirectory(vm.id));
       throw error;
     }
     return vm;
