@@ -259,6 +259,15 @@ describe('uploadPackage', () => {
     });
   });
 
+  it('refuses what has more data than a package can name, before it is sent', async () => {
+    await inWorld(async (world) => {
+      const [pageCount, pageFile] = [2 ** 28, await world.file([1])];
+      const map = PageMap.of(pageCount, [{ firstPage: 0, count: pageCount, pageFile, sourcePage: 0 }]);
+      await refusedAs(world.publish({ memory: world.pages(map) }), 'limit_exceeded');
+      assert.deepEqual([await world.keys('packs/'), await world.keys('pins/')], [[], []]);
+    });
+  });
+
   it('does not believe places that contradict each other', async () => {
     await inWorld(async (world) => {
       const contents = differentPages(2 * PAGES);

@@ -6,9 +6,10 @@
  *                                                                         └── fails, canceled: nothing runs on, nothing is visible; what is
  *                                                                             durable is found by the next publish
  */
+import { defined } from '../../base/assert.ts';
 import { canceledError, throwIfCanceled } from '../../base/cancel.ts';
 import { KelpieError } from '../../base/errors.ts';
-import { MIB, PAGE_BYTES } from '../../base/units.ts';
+import { MIB, PAGE_BYTES, formatBytes } from '../../base/units.ts';
 import type { Env } from '../../env/env.ts';
 import { attemptLocally } from '../../snapshot/local-failure.ts';
 import type { ObjectStore } from '../objects/object-store.ts';
@@ -18,12 +19,15 @@ import { sealManifest } from './manifest.ts';
 import { describePackage } from './open-package.ts';
 import { packageKey } from './package-key.ts';
 import { packText } from './pack-name.ts';
-import { PIN_REMOVE_MS_MAX } from './limits.ts';
+import { FRAME_PAGES, PACKS_MAX, PACKS_SPARE_MAX, PACK_FRAMES_MAX, PIN_REMOVE_MS_MAX } from './limits.ts';
+import { NO_FRAME, unplacedPages } from './page-plan.ts';
 import { planUpload, packsToPin } from './plan-upload.ts';
 import type { UploadPlan } from './plan-upload.ts';
 import { PublishPin } from './publish-pin.ts';
 import { sendPackage } from './send-package.ts';
 import type { PackageSealing } from './sealing.ts';
+
+const PACK_PAGES = FRAME_PAGES * PACK_FRAMES_MAX;
 
 export type UploadEnv = Pick<Env, 'clock' | 'compute' | 'files' | 'random'>;
 
@@ -72,7 +76,9 @@ interface Publish {
 
 async function publish(env: UploadEnv, store: UploadStore, publishing: Publish): Promise<TeleportPackage> {
   const { plan, pin, source, session, options } = publishing;
-  const sent = await sendPackage(env, store, { plan: chosen(plan, pin), session, source, options });
+  const toSend = chosen(plan, pin);
+  requireRoom(toSend);
+  const sent = await sendPackage(env, store, { plan: toSend, session, source, options });
   throwIfCanceled(options.signal, 'publishing the package');
   const { id, bytes, manifest } = sealManifest(env.compute, store.sealing, sent);
   await pin.putManifest(packageKey(id), bytes, options);
@@ -96,6 +102,22 @@ function chosen(plan: UploadPlan, { kept }: PublishPin): UploadPlan {
     image: isImageThere ? image : null,
     imageBytes: isImageThere ? imagePacks.reduce<number>((sum, bytes) => sum + (bytes ?? 0), 0) : 0,
   };
+}
+
+/** What has too many packs is refused before it is sent, not after. */
+function requireRoom({ candidates, memory, disk }: UploadPlan): void {
+  const pages = unplacedPages(memory.plan) + unplacedPages(disk.plan);
+  const others = new Set<string>();
+  for (const { plan } of [memory, disk])
+    for (const index of new Set(plan.columns.frame))
+      if (index !== NO_FRAME) others.add(packText(defined(candidates.frames[index], 'a candidate').pack));
+  // The spare ones are for streams.
+  if (Math.ceil(pages / PACK_PAGES) + others.size <= PACKS_MAX - PACKS_SPARE_MAX) return;
+  const sizeMax = formatBytes((PACKS_MAX - PACKS_SPARE_MAX) * PACK_PAGES * PAGE_BYTES);
+  throw new KelpieError(
+    'limit_exceeded',
+    `cannot publish the snapshot: memory and disk have more than ${sizeMax} of data.`,
+  );
 }
 
 /** A map of another size than its VM is refused by whoever restores it. */
