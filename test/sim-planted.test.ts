@@ -38,7 +38,8 @@ const bugs: readonly PlantedBug[] = [
   {
     name: 'the source forgets that the VM left',
     file: 'src/teleport/settle-teleport.ts',
-    right: 'departed: { storeUrl: operation.storeUrl, packageId, epoch: operation.commitEpoch },',
+    right:
+      'departed: { storeUrl: operation.storeUrl, packageId, epoch: operation.commitEpoch, reclaimedBy: null },',
     wrong: 'departed: null,',
     oracles: ['right-to-run', 'one-copy'],
   },

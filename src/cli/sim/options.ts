@@ -98,7 +98,11 @@ export async function writeDocument(cli: Cli, options: Options, document: unknow
 }
 
 /** What a failure says: the rule, what was seen, of which sources, and the one command that shows it again. */
-export async function failureText(env: CommandEnv, { seed, violation }: Answer, replay: string): Promise<string> {
+export async function failureText(
+  env: CommandEnv,
+  { seed, violation }: Answer,
+  replay: string,
+): Promise<string> {
   const { oracle, what } = violation ?? { oracle: 'none', what: 'nothing failed' };
   return `seed ${seed}: ${oracle}: ${what}\n  sources: ${await sourcesOf(env)}\n  replay: ${replay}`;
 }

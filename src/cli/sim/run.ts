@@ -34,7 +34,8 @@ async function runOne(cli: Cli, options: Options): Promise<number> {
     crew.run({ ...request, wants: ['logs'] }),
   );
   const path = textOption(options, 'plan');
-  const again = path === null ? `kelpie sim --seed ${seed}${worldsText(options)}` : `kelpie sim --plan ${path}`;
+  const again =
+    path === null ? `kelpie sim --seed ${seed}${worldsText(options)}` : `kelpie sim --plan ${path}`;
   const lines: string[] = [];
   if (isSet(options, 'log'))
     for (const [site, log] of Object.entries(answer.logs)) lines.push(`--- kelpied.log of ${site}`, log);
@@ -108,7 +109,9 @@ class CampaignView {
     const line = progressText(soFar());
     const { columns = 80 } = this.#cli.terminal.size() ?? {};
     this.#isLineOpen = isErrorTty;
-    await this.#cli.terminal.writeError(isErrorTty ? `\r\u001B[2K${line.slice(0, columns - 1)}` : `${line}\n`);
+    await this.#cli.terminal.writeError(
+      isErrorTty ? `\r\u001B[2K${line.slice(0, columns - 1)}` : `${line}\n`,
+    );
   }
 
   async end(): Promise<void> {
