@@ -1,6 +1,6 @@
 /** Leases, reclaims and hosts that come back, over daemons whose VMs are fake and whose time is fast. */
 import assert from 'node:assert/strict';
-import { rename } from 'node:fs/promises';
+import { mkdir, readdir, rename } from 'node:fs/promises';
 import test from 'node:test';
 import { KelpieError } from '../src/base/errors.ts';
 import { whoMayRun } from '../src/daemon/who.ts';
@@ -230,6 +230,10 @@ test('a daemon that starts while the store is away pauses a VM with a lease, and
 
 test('a VM with a lease is teleported away, and nothing of the lease is left', async () => {
   await withWorld(LEASE_MS, async ({ hosts, b, vmId }) => {
+    const other = `${hosts.root}/other`;
+    await mkdir(other);
+    await refusedAs(teleportOut(b, vmOf(b, vmId), other), 'invalid_state');
+    assert.deepEqual(await readdir(other), []);
     await teleportOut(b, vmOf(b, vmId), hosts.storeUrl);
     assert.equal(b.host.leases.view(vmId), null);
     const record = await (await b.host.openStore(hosts.storeUrl)).ownership.read(vmId);

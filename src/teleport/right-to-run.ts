@@ -1,6 +1,7 @@
 /** What a store's record says about the right of this host to run a VM. */
 import { KelpieError } from '../base/errors.ts';
 import type { OwnershipRecord } from '../store/ownership-records.ts';
+import type { HeldRight } from './vm-record.ts';
 
 /** The record, as far as it gives the VM to somebody. */
 export type OwnRecord = Extract<OwnershipRecord, { readonly state: 'running' | 'departing' }>;
@@ -15,4 +16,18 @@ export function ownRecord(record: OwnershipRecord, hostId: string, epoch: number
 export function recordVanished(vmName: string, storeUrl: string): KelpieError {
   const message = `the store ${storeUrl} has no record of "${vmName}" any more: make sure that it is the right one and mounted.`;
   return new KelpieError('store_unavailable', message);
+}
+
+/**
+ * A VM with a lease leaves through the store of its lease only. Elsewhere two records would name it, and should this host be gone between the commit in one and the word to
+ * the other, the lease there would run out, and the VM be taken twice.
+ * @throws KelpieError `invalid_state`.
+ */
+export function checkLeaseStays(right: HeldRight | null, storeUrl: string, vmName: string): void {
+  if (right === null || right.leaseMs === null || right.storeUrl === storeUrl) return;
+  throw new KelpieError(
+    'invalid_state',
+    `"${vmName}" is held by a lease in ${right.storeUrl}: teleport it there, and restore it without --lease to bring it to another store.`,
+    { data: { storeUrl: right.storeUrl } },
+  );
 }

@@ -15,6 +15,7 @@ import { KelpieError } from '../base/errors.ts';
 import { imageFilesOf } from './image-transfer.ts';
 import { captureSnapshot } from './capture.ts';
 import { checkMayDepart, heritageOf, nextRecord, ownedElsewhere, swap } from './ownership.ts';
+import { checkLeaseStays, recordVanished } from './right-to-run.ts';
 import { settleTeleport } from './settle-teleport.ts';
 import { packageSource } from './package-source.ts';
 import { Stopwatch } from './stopwatch.ts';
@@ -98,8 +99,12 @@ export class TeleportOut {
   /** Everything that can be known to fail before the VM is touched. */
   async #check(): Promise<{ store: Store; previous: OwnershipRecord | null }> {
     this.#vm.requireLive('teleport');
-    const store = await this.#host.openStore(this.#request.storeUrl);
+    const { storeUrl } = this.#request;
+    const { ownership } = this.#vm.record;
+    checkLeaseStays(ownership, storeUrl, this.#vm.name);
+    const store = await this.#host.openStore(storeUrl);
     const previous = await store.ownership.read(this.#vm.id);
+    if (previous === null && ownership?.storeUrl === storeUrl) throw recordVanished(this.#vm.name, storeUrl);
     checkMayDepart(previous, this.#host.identity.id, this.#vm.name);
     return { store, previous };
   }
