@@ -3,7 +3,6 @@ import { PAGE_BYTES } from '../../base/units.ts';
 import type { Compute } from '../../env/compute.ts';
 import type { Env } from '../../env/env.ts';
 import type { FileHandle } from '../../env/files.ts';
-import { SystemError } from '../../env/system-error.ts';
 import { PageRunsBuilder } from '../../snapshot/page-runs.ts';
 import type { PageRuns } from '../../snapshot/page-runs.ts';
 import { PAGEMAP_CHUNK_BYTES } from './limits.ts';
@@ -65,11 +64,7 @@ export class DirtyPageScanner {
   readonly #pagemap: FileHandle;
   readonly #address: number;
   readonly #pageCount: number;
-  /** Two, so that one is read while the other is looked at. */
-  readonly #chunks: readonly [Uint8Array, Uint8Array] = [
-    new Uint8Array(PAGEMAP_CHUNK_BYTES),
-    new Uint8Array(PAGEMAP_CHUNK_BYTES),
-  ];
+  readonly #chunk = new Uint8Array(PAGEMAP_CHUNK_BYTES);
 
   private constructor(compute: Compute, pagemap: FileHandle, address: number, pageCount: number) {
     this.#compute = compute;
@@ -89,14 +84,12 @@ export class DirtyPageScanner {
     return new DirtyPageScanner(compute, await files.open(`/proc/${pid}/pagemap`, 'r'), address, pageCount);
   }
 
+  /** @throws SystemError `EIO` when the process has ended: its map reads as an empty file. */
   async scan(): Promise<PageRuns> {
     const builder = new PageRunsBuilder();
     const chunkPages = PAGEMAP_CHUNK_BYTES / ENTRY_BYTES;
-    let reading = this.#read(0);
     for (let page = 0; page < this.#pageCount; page += chunkPages) {
-      const entries = await reading;
-      if (page + chunkPages < this.#pageCount) reading = this.#read(page + chunkPages);
-      collectAnonymousPages(this.#compute, entries, page, builder);
+      collectAnonymousPages(this.#compute, await this.#read(page), page, builder);
     }
     return builder.finish();
   }
@@ -105,17 +98,12 @@ export class DirtyPageScanner {
     await this.#pagemap.close();
   }
 
+  /** At once, as the kernel makes up what is read: on a busy machine a thread of the pool would have to wait for its turn. */
   async #read(firstPage: number): Promise<Uint32Array> {
-    const chunkPages = PAGEMAP_CHUNK_BYTES / ENTRY_BYTES;
-    const pages = Math.min(chunkPages, this.#pageCount - firstPage);
-    const chunk = this.#chunks[(firstPage / chunkPages) % 2 === 0 ? 0 : 1].subarray(0, pages * ENTRY_BYTES);
+    const pages = Math.min(PAGEMAP_CHUNK_BYTES / ENTRY_BYTES, this.#pageCount - firstPage);
+    const length = pages * ENTRY_BYTES;
     const offset = (this.#address / PAGE_BYTES + firstPage) * ENTRY_BYTES;
-    for (let done = 0; done < chunk.byteLength;) {
-      const read = await this.#pagemap.read(chunk.subarray(done), offset + done);
-      // A process that has ended reads as an empty file.
-      if (read === 0) throw new SystemError('ESRCH', 'read', 'pagemap');
-      done += read;
-    }
-    return new Uint32Array(chunk.buffer, chunk.byteOffset, pages * 2);
+    await this.#pagemap.readBatch([{ offset, length }], this.#chunk);
+    return new Uint32Array(this.#chunk.buffer, 0, pages * 2);
   }
 }
