@@ -8,7 +8,7 @@ import { runPlan } from './run-plan.ts';
 import type { Engine, RunResult } from './run-plan.ts';
 
 /** Under ten seconds on a busy machine. */
-const SEEDS = 100;
+const SEEDS = 60;
 
 const engine: Engine = {
   compute: createInPlaceCompute(),
