@@ -98,7 +98,7 @@ export interface Plan {
 const ACTS: readonly [number, number] = [2, 12];
 const CROWD_ACTS: readonly [number, number] = [20, 60];
 /** Enough for a VM to be made, to go, and to be lost on the way. */
-const VANISH_ACTS: readonly [number, number] = [10, 40];
+const VANISH_ACTS: readonly [number, number] = [20, 60];
 const TROUBLE_PAUSE_MS_MAX = 4000;
 /** Commands are over long before. */
 const TROUBLE_END_MS = 120_000;
@@ -123,7 +123,8 @@ export function drawPlan(seed: number, choice: Choice = anything): Plan {
   return {
     seed,
     strategy: kind < 0.5 ? 'random' : kind < 0.65 ? 'fifo' : 'priority',
-    isOneMachine: random.chance(0.5),
+    // Who vanishes must have been apart.
+    isOneMachine: random.chance(0.5) && choice.workload !== 'vanish',
     hasFarImage: random.chance(0.5),
     isVanishing: choice.workload === 'vanish',
     acts: drawActs(random.split('acts'), choice.workload),

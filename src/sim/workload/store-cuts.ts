@@ -2,8 +2,8 @@
 import { Prng } from '../prng.ts';
 import type { World } from '../world/world.ts';
 
-const PAUSE_MS_MAX = 20_000;
-/** Some are shorter than a lease, some longer than a lease and its reclaim. */
+const PAUSE_MS_MAX = 15_000;
+/** Some are shorter than a lease, most longer than a lease and its reclaim. */
 const CUT_MS_MAX = 90_000;
 
 /** Until faults end; then it may never come back, and nothing is cut any more. */
@@ -12,7 +12,7 @@ export async function cutStores(world: World): Promise<void> {
   while (world.faults.isOn) {
     await world.sleep(random.fraction() * PAUSE_MS_MAX, () => world.faults.isOn);
     const { machine } = random.pick(world.sites);
-    const cutMs = random.fraction() ** 2 * CUT_MS_MAX;
+    const cutMs = random.fraction() * CUT_MS_MAX;
     machine.isStoreCut = true;
     world.truth.mark('store cut');
     world.truth.tell('fault', 'store cut', machine.name);
