@@ -9,13 +9,20 @@ import {
   readdir,
   readFile,
   rename,
+  rm,
   truncate,
   writeFile,
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
+import { canonicalJson } from '../src/base/canonical-json.ts';
 import { createNodeEnv } from '../src/env/node/env.ts';
 import { encodeImageInfo, parseImageInfo, sealImageInfo } from '../src/image/image-info.ts';
+import { openObjects } from '../src/store/objects/open-objects.ts';
+import { openPackage } from '../src/store/packages/open-package.ts';
+import { packKey } from '../src/store/packages/pack-name.ts';
+import { plainSealing } from '../src/store/packages/sealing.ts';
+import { listedFrames } from '../src/store/packages/stored-stream.ts';
 import { failure, objectOf, withHosts } from './support/cli-host.ts';
 import { assertClock, assertGoesOn, bootCounter } from './support/counter-vm.ts';
 import { mountSmall } from './support/small-file-system.ts';
@@ -24,10 +31,35 @@ import { processesOf } from './support/host-processes.ts';
 import type { CliHost } from './support/cli-host.ts';
 import type { ImageInfo } from '../src/image/image-info.ts';
 
-/** Changes the byte in the middle; changing it twice puts it back. */
-async function flipByte(path: string): Promise<void> {
+/** Where one frame of everything that a restore reads is: the file, and a byte in it. */
+interface StoredPart {
+  readonly name: string;
+  readonly path: string;
+  readonly at: number;
+}
+
+async function partsOf(store: string, packageId: string): Promise<readonly StoredPart[]> {
+  const env = createNodeEnv();
+  const objects = await openObjects(env, store);
+  const opened = await openPackage(env, { objects, sealing: plainSealing }, packageId);
+  const { deviceState, memoryMap, diskMap } = opened.manifest.body;
+  const frames = {
+    'device-state': listedFrames(deviceState),
+    'the map of the memory': listedFrames(memoryMap),
+    memory: (await opened.map('memory')).frames,
+    'the map of the disk': listedFrames(diskMap),
+    disk: (await opened.map('disk')).frames,
+  };
+  const parts = Object.entries(frames).map(([name, [frame]]) => {
+    assert.ok(frame !== undefined, name);
+    return { name, path: join(store, packKey(frame.pack)), at: frame.offset };
+  });
+  return [...parts, { name: 'manifest', path: join(store, 'packages', packageId), at: 100 }];
+}
+
+/** Changes one byte; changing it twice puts it back. */
+async function flipByte({ path, at }: StoredPart): Promise<void> {
   const file = await open(path, 'r+');
-  const at = Math.floor((await file.stat()).size / 2);
   const byte = Buffer.alloc(1);
   await file.read(byte, 0, 1, at);
   byte[0] = (byte[0] ?? 0) ^ 0x10;
@@ -149,43 +181,46 @@ await test('teleport', async (t) => {
 
     await t.test('what is damaged in the store is refused, named, and leaves nothing', async () => {
       packageId = String((await laptop.json(['teleport', 'dev', '--to', store]))['packageId']);
-      const folder = join(store, 'packages', packageId);
       const restore = ['restore', 'dev', '--from', store];
-      for (const name of ['device-state', 'memory', 'disk', 'manifest.json']) {
-        await flipByte(join(folder, name));
+      const refuses = async (what: string): Promise<void> => {
         assert.match(
           await cloud.fails('package_corrupt', restore),
-          /damaged|digest|cannot be used|corrupt/,
-          name,
+          /damaged|digest|cannot be used|corrupt|not in the store any more/,
+          what,
         );
         await assertNothingCame(cloud);
-        await flipByte(join(folder, name));
+        // What had arrived whole would not be read again.
+        await rm(join(cloud.home, 'downloads', packageId), { recursive: true, force: true });
+      };
+      const parts = await partsOf(store, packageId);
+      for (const part of parts) {
+        await flipByte(part);
+        await refuses(part.name);
+        await flipByte(part);
       }
-      for (const name of ['memory', 'disk', 'manifest.json']) {
-        const path = join(folder, name);
+      for (const { name, path, at } of parts) {
         await copyFile(path, join(scratch, 'whole'));
-        await truncate(path, Math.floor((await readFile(path)).byteLength / 2));
-        await cloud.fails('package_corrupt', restore);
+        await truncate(path, at + 1);
+        await refuses(`${name}, cut`);
         await rename(join(scratch, 'whole'), path);
       }
-      await rename(join(folder, 'memory'), join(scratch, 'memory'));
-      await cloud.fails('package_corrupt', restore);
-      await rename(join(scratch, 'memory'), join(folder, 'memory'));
-      await assertNothingCame(cloud);
+      const path = parts.find(({ name }) => name === 'memory')?.path ?? assert.fail('no memory');
+      await rename(path, join(scratch, 'pack'));
+      await refuses('a missing pack');
+      await rename(join(scratch, 'pack'), path);
     });
 
     await t.test('a package or a store of a newer format is refused as such', async () => {
-      const manifest = await readFile(join(store, 'packages', packageId, 'manifest.json'), 'utf8');
-      const newer = manifest.replace('"formatVersion":1', '"formatVersion":2');
+      const manifest = objectOf(JSON.parse(await readFile(join(store, 'packages', packageId), 'utf8')));
+      const newer = canonicalJson({ ...manifest, formatVersion: 3 });
       const id = createHash('sha256').update(newer).digest('hex');
-      await mkdir(join(store, 'packages', id));
-      await writeFile(join(store, 'packages', id, 'manifest.json'), newer);
+      await writeFile(join(store, 'packages', id), newer);
       assert.match(
         await cloud.fails('package_too_new', ['restore', '--package', id, '--from', store]),
-        /format 2.*update/,
+        /format 3.*update/,
       );
       const marker = await readFile(join(store, 'store.json'), 'utf8');
-      await writeFile(join(store, 'store.json'), marker.replace('1', '2'));
+      await writeFile(join(store, 'store.json'), marker.replace('"formatVersion":2', '"formatVersion":3'));
       await cloud.fails('package_too_new', ['restore', 'dev', '--from', store]);
       await writeFile(join(store, 'store.json'), marker);
       await cloud.must(['package', 'rm', id, '--store', store]);

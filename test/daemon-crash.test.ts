@@ -97,6 +97,9 @@ async function checkNoLeftovers({ registry, host }: Supervisor): Promise<void> {
       for (const id of [...memory.pageFiles, memory.mappable ?? '', ...layers.map((layer) => layer.id)])
         named.add(id);
     }
+    const aside = await host.snapshots.aside(vm.id);
+    for (const id of aside?.memory.pageFiles ?? []) named.add(id);
+    for (const { id } of aside?.disk ?? []) named.add(id);
   }
   const blobs = (await readdir(host.places.blobDirectory)).map((name) => name.slice(0, 36));
   assert.deepEqual(

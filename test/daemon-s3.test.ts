@@ -129,6 +129,28 @@ for (const [what, fault, code, sentence] of troubles) {
   );
 }
 
+test('what arrived of a teleport that failed is not sent again', { timeout: TIMEOUT_MS }, async () => {
+  await withServer(async (server) => {
+    await withFakeHosts(async (start, hosts) => {
+      const daemon = await start('a', {}, sessionEnv());
+      await daemon.up();
+      const storeUrl = s3Url(server);
+      const refused: Fault = { kind: 'refuse', status: 403, code: 'AccessDenied' };
+      const isManifest = /\/packages\//;
+      server.faults.rules = [{ method: 'PUT', path: isManifest, count: Infinity, fault: refused }];
+      await failsAs(daemon, storeUrl, 'store_not_writable', /PutObject/);
+      const { snapshots } = await daemon.client.call(routes.snapshotLog, dev);
+      assert.deepEqual(snapshots, [], 'nobody asked for it');
+      server.faults.rules = [];
+      await teleport(daemon, storeUrl);
+      const { packages } = await daemon.client.call(routes.packageList, { query: { storeUrl } });
+      assert.ok((packages[0]?.sizes?.sharedBytes ?? 0) > 0, JSON.stringify(packages[0]?.sizes));
+      const kept = await readdir(join(hosts.home('a'), 'vms'), { recursive: true });
+      assert.ok(!kept.some((path) => path.includes('/aside')), 'it is kept no longer than it is of use');
+    });
+  });
+});
+
 test('a place that is none is told before the VM is touched', { timeout: TIMEOUT_MS }, async () => {
   await withServer(async (server) => {
     await withFakeHosts(async (start) => {

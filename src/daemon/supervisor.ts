@@ -14,6 +14,7 @@ import { Journal } from '../teleport/journal.ts';
 import { Leases } from '../teleport/leases.ts';
 import { findAgain, recover, settle } from '../teleport/recovery.ts';
 import { supersede } from '../teleport/supersede.ts';
+import { sweepAside } from '../teleport/set-aside.ts';
 import { sweepDownloads } from '../teleport/sweep-downloads.ts';
 import { VmRegistry } from '../teleport/vm-registry.ts';
 import { VmFactory } from '../vm/factory.ts';
@@ -323,6 +324,8 @@ export class Supervisor {
       disk: [...record.disk, ...(record.runtime?.disk ?? [])],
     }));
     try {
+      const vmIds = this.registry.all.map(({ id }) => id);
+      await sweepAside(this.host, vmIds);
       const { removed, removedBytes } = await collectBlobs(this.host.env, this.host.places.home, roots);
       if (removed > 0) this.host.log.info({ event: 'blobs-collected', removed, removedBytes });
       const downloads = await sweepDownloads(this.host.env, this.host.places.downloadsDirectory);

@@ -100,6 +100,8 @@ async function markUsed(
         );
       mark(listing.snapshot);
     }
+    const aside = await snapshots.aside(vmId);
+    if (aside !== null) mark(aside);
   }
   return used;
 }

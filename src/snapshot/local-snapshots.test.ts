@@ -150,6 +150,30 @@ withHome('blobs go when nothing names them, and nothing else goes', async (snaps
   );
 });
 
+withHome(
+  'a snapshot that is set aside is not listed, keeps its blobs, and makes room for the next',
+  async (snapshots, home, env) => {
+    await take(snapshots, 1);
+    await take(snapshots, 2);
+    assert.equal(await snapshots.aside(vmId), null);
+    await snapshots.setAside(vmId, id(1));
+    await snapshots.setAside(vmId, id(1));
+    assert.deepEqual(await snapshots.ids(vmId), [id(2)]);
+    const aside = await snapshots.aside(vmId);
+    assert.equal(aside?.metadata.snapshotId, id(1));
+    assert.equal((await readdir(aside.directory)).length, 3);
+    for (const number of [100, 101, 102, 200]) await writeFile(`${home}/blobs/${id(number)}.pages`, 'x');
+    assert.equal((await collectBlobs(env, home, [])).removed, 0);
+    await snapshots.setAside(vmId, id(2));
+    assert.equal((await snapshots.aside(vmId))?.metadata.snapshotId, id(2));
+    assert.equal((await collectBlobs(env, home, [])).removed, 1);
+    await writeFile(`${home}/vms/${vmId}/aside/${id(2)}/snapshot.json`, 'damaged');
+    assert.equal(await snapshots.aside(vmId), null);
+    await snapshots.dropAside(vmId);
+    assert.equal((await collectBlobs(env, home, [])).removed, 3);
+  },
+);
+
 withHome('what is known of a blob in a store goes with the blob', async (snapshots, home, env) => {
   await take(snapshots, 1);
   const store = `${home}/places/${id(900)}`;

@@ -68,7 +68,7 @@ const snapshotSchema: z.ZodType<SnapshotFacts & { readonly formatVersion: 1 }> =
 });
 
 /**
- * The snapshots of this host's VMs: `vms/VM/snapshots/ID/{snapshot.json,device-state,memory.map}`. `snapshot.json` is
+ * The snapshots of this host's VMs: `vms/VM/snapshots/ID/{snapshot.json,device-state,memory.map}`, and at most one of each VM under `vms/VM/aside/`. `snapshot.json` is
  * written last and durably, so a directory without one is a snapshot that never came to be.
  *
  * Ids that are no UUIDs name nothing: `snapshot_not_found`.
@@ -162,6 +162,43 @@ export class LocalSnapshots {
     });
   }
 
+  /**
+   * Keeps a whole snapshot that nobody asked for in the end, in place of the one that was kept so before: what of it a store has already is not
+   * sent again. It is not listed, and nothing is lost with it. No error when it was set aside already.
+   */
+  async setAside(vmId: string, snapshotId: string): Promise<void> {
+    const { files } = this.#env;
+    const aside = this.#aside(vmId);
+    await attemptLocally('set the snapshot aside', async () => {
+      if (!(await this.ids(vmId)).includes(snapshotId)) return;
+      await files.removeTree(aside);
+      await files.makeDirectory(aside);
+      await files.rename(this.#directory(vmId, snapshotId), `${aside}/${snapshotId}`);
+      for (const parent of [aside, this.#snapshots(vmId), this.#vm(vmId)]) await files.syncDirectory(parent);
+    });
+  }
+
+  /** The snapshot that was set aside; null when there is none, or it cannot be read. */
+  async aside(vmId: string): Promise<LocalSnapshot | null> {
+    if (!isUuid(vmId)) return null;
+    const names = await attemptLocally('look for what was set aside', () =>
+      listIfThere(this.#env.files, this.#aside(vmId)),
+    );
+    const [snapshotId] = names.filter(isUuid);
+    if (snapshotId === undefined) return null;
+    try {
+      return await this.#readIn(`${this.#aside(vmId)}/${snapshotId}`, vmId, snapshotId);
+    } catch (error) {
+      if (isKelpieError(error, 'snapshot_corrupt', 'package_too_new')) return null;
+      throw error;
+    }
+  }
+
+  /** Its blobs go with the next `collectBlobs`. */
+  async dropAside(vmId: string): Promise<void> {
+    await attemptLocally('remove what was set aside', () => this.#env.files.removeTree(this.#aside(vmId)));
+  }
+
   /** Removes what snapshots that never came to be have left. None may be in the making. */
   async removeIncomplete(vmId: string): Promise<number> {
     let removed = 0;
@@ -175,7 +212,10 @@ export class LocalSnapshots {
   }
 
   async #readIfThere(vmId: string, snapshotId: string): Promise<LocalSnapshot | null> {
-    const directory = this.#directory(vmId, snapshotId);
+    return await this.#readIn(this.#directory(vmId, snapshotId), vmId, snapshotId);
+  }
+
+  async #readIn(directory: string, vmId: string, snapshotId: string): Promise<LocalSnapshot | null> {
     const path = `${directory}/snapshot.json`;
     const bytes = await attemptLocally('read the snapshot', async () => {
       try {
@@ -215,6 +255,10 @@ export class LocalSnapshots {
 
   #snapshots(vmId: string): string {
     return `${this.#vm(vmId)}/snapshots`;
+  }
+
+  #aside(vmId: string): string {
+    return `${this.#vm(vmId)}/aside`;
   }
 
   #directory(vmId: string, snapshotId: string): string {

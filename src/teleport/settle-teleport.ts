@@ -145,6 +145,7 @@ async function endDeparted(host: TeleportHost, vm: ManagedVm, operation: Telepor
   });
   await vm.kill();
   await host.leases.drop(vm.id);
+  await host.snapshots.dropAside(vm.id);
   await vm.update({ state: 'stopped', reason: null, runtime: null, startedAtUnixMs: null, disk: [] });
   if (previousStore !== null && previousStore.storeUrl !== operation.storeUrl) {
     await tellMoved(host, operation, previousStore.storeUrl);
