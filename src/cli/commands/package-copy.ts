@@ -14,7 +14,7 @@ export const packageCopy: LeafCommand & { readonly summary: string } = {
       .addHelpText(
         'after',
         `
-Only what the other store lacks is sent, and all of it is checked on the way; the package has the same id there. Who may run the VM does
+Only what the other store lacks is sent, and all that this host can open is checked on the way; the package has the same id there. Who may run the VM does
 not change. The stores must have the same keys, or none.
 
 Examples:
@@ -24,11 +24,12 @@ Examples:
   run: async (cli, [id = ''], options) => {
     const [sourceUrl, targetUrl] = [storeOption(cli, options, 'from'), storeOption(cli, options, 'to')];
     const copied = await cli.operate(routes.packageCopy, { body: { package: id, sourceUrl, targetUrl } });
-    const { packageId, copiedPacks, copiedBytes, presentPacks } = copied;
+    const { packageId, copiedPacks, copiedBytes, presentPacks, isChecked } = copied;
     const shared = presentPacks === 0 ? '' : `; ${presentPacks} packs were there already`;
+    const unchecked = isChecked ? '' : '; not checked, since this host cannot open it';
     await cli.output.result(
       copied,
-      `package ${shortId(packageId)} is in ${targetUrl}: ${copiedPacks} packs, ${formatBytes(copiedBytes)} sent${shared}`,
+      `package ${shortId(packageId)} is in ${targetUrl}: ${copiedPacks} packs, ${formatBytes(copiedBytes)} sent${shared}${unchecked}`,
     );
     return 0;
   },

@@ -145,10 +145,13 @@ export interface PackageCopied {
   readonly copiedBytes: number;
   /** Packs that the target had already. */
   readonly presentPacks: number;
+  /** False for a package that this host cannot open: it was copied as it is. */
+  readonly isChecked: boolean;
 }
 export const packageCopied: z.ZodType<PackageCopied> = z.object({
   packageId: sha256,
   copiedPacks: z.number(),
   copiedBytes: z.number(),
   presentPacks: z.number(),
+  isChecked: z.boolean(),
 });

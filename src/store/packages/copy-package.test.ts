@@ -8,7 +8,9 @@ import {
   tinyContents,
 } from '../../../test/support/packages.ts';
 import { refusedAs } from '../../../test/support/store-fixture.ts';
+import { sampleStoreKeys } from '../../../test/support/sample-keys.ts';
 import { writePackage } from '../../../test/support/written-package.ts';
+import { createPackageSealing } from '../keys/package-sealing.ts';
 import { listAll } from '../objects/list-all.ts';
 import type { ObjectStore } from '../objects/object-store.ts';
 import { StoreTrouble } from '../objects/store-trouble.ts';
@@ -51,6 +53,7 @@ test('a copy is whole, has the same id, and is sent once', async () => {
     copiedPacks: 0,
     copiedBytes: 0,
     presentPacks: first.copiedPacks,
+    isChecked: true,
   });
   assert.ok(!(await keysOf(target.objects)).some((key) => key.startsWith('pins/')));
 });
@@ -115,6 +118,28 @@ test('stores with other keys are refused, before anything is sent', async () => 
   await source.objects.put('store.json', root({ keyIds: ['aa'] }));
   await copy(source, target, id);
   await copy(source, target, id);
+});
+
+test('a sealed package is copied as it is, checked by whoever has its keys', async () => {
+  const keys = sampleStoreKeys();
+  const rules = { signingKey: null, trusted: null };
+  const sealing = createPackageSealing(packagesEnv, { ...rules, store: keys });
+  const strangers = createPackageSealing(packagesEnv, { ...rules, store: sampleStoreKeys() });
+  const source = { ...memoryStore(), sealing };
+  const sealedSession = sealing.newSession(packagesEnv.random);
+  const id = await writePackage(packagesEnv, source, contents, { ...scattered, session: sealedSession });
+  const root = encodeStoreRoot({ storeId: session, keys: { keyIds: keys.dataKeys.map((key) => key.id) } });
+  await source.objects.put('store.json', root);
+  for (const [reader, isChecked] of [
+    [sealing, true],
+    [strangers, false],
+  ] as const) {
+    const target = memoryStore();
+    assert.equal((await copy({ ...source, sealing: reader }, target, id)).isChecked, isChecked);
+    const read = await readEverything({ ...target, sealing }, id);
+    assert.ok(Buffer.compare(read.memory, contents.memory) === 0);
+    await refusedAs(readEverything({ ...target, sealing: strangers }, id), 'permission_denied');
+  }
 });
 
 test('a copy that is cut at any request is begun again, and nothing half is ever seen', async () => {

@@ -5,13 +5,15 @@
 import { z } from 'zod';
 import type { Bytes } from '../../base/bytes.ts';
 import { canceledError } from '../../base/cancel.ts';
-import { KelpieError } from '../../base/errors.ts';
+import { KelpieError, isKelpieError } from '../../base/errors.ts';
 import { inParallel } from '../../base/in-parallel.ts';
 import type { Env } from '../../env/env.ts';
 import type { ActOptions, ObjectStore } from '../objects/object-store.ts';
+import { isStoreTrouble } from '../objects/store-trouble.ts';
 import type { TransferOptions } from '../teleport-storage.ts';
 import { RANGES_AT_ONCE } from './frame-reader.ts';
 import { PACK_BYTES_MAX } from './limits.ts';
+import { parseEnvelope } from './manifest.ts';
 import { openPackage, readManifest } from './open-package.ts';
 import { checkPackHeader } from './pack-header.ts';
 import { packKey, packText } from './pack-name.ts';
@@ -42,10 +44,12 @@ export interface CopyReport {
   readonly copiedBytes: number;
   /** Packs that the target had already. */
   readonly presentPacks: number;
+  /** Whether what was copied was checked: not when it is sealed for others. */
+  readonly isChecked: boolean;
 }
 
 /**
- * Every frame is checked on its way, so that damage does not spread. Packs that the target lacks are sent also when it has the manifest: so
+ * Every frame is checked on its way, so that damage does not spread; of a package that this host cannot open, the names of packs alone. Packs that the target lacks are sent also when it has the manifest: so
  * a damaged package is repaired from a whole one.
  * @throws KelpieError `package_not_found`, `package_corrupt`, `permission_denied`; `invalid_argument` when the stores have not the same keys;
  * `store_conflict` while the target is swept; `canceled`; StoreTrouble.
@@ -58,27 +62,48 @@ export async function copyPackage(
   options: TransferOptions = {},
 ): Promise<CopyReport> {
   const act: ActOptions = options.signal === undefined ? {} : { signal: options.signal };
-  const opened = await openPackage(env, source, packageId, act);
   const manifest = await readManifest(source.objects, packageId, act);
+  const { packs } = parseEnvelope(env.compute, packageId, manifest);
+  const frames = await framesIfReadable(env, source, packageId, act);
   await requireSameKeys(env, source.objects, target.objects, act);
-  const frames = framesByPack(await framesOf(env, opened, act));
-  const { packs } = opened.manifest;
   const lengths = await findPacks(source.objects, packs, act);
   const request = { session: env.random.uuid(), hostName: target.hostName, packs };
   const pin = await PublishPin.put(env, target.objects, request, act);
   try {
     const missing = packs.filter((pack) => !pin.kept.has(packText(pack)));
     requireUncondemned(target.objects.url, pin, missing);
-    const copy = new PackCopy(env, source.objects, target.objects, { frames, lengths, missing, options });
+    const copy = new PackCopy(env, source.objects, target.objects, {
+      frames: frames ?? new Map(),
+      lengths,
+      missing,
+      options,
+    });
     await copy.run();
     await pin.putManifest(packageKey(packageId), manifest, act);
     const presentPacks = packs.length - missing.length;
-    return { copiedPacks: missing.length, copiedBytes: copy.doneBytes, presentPacks };
+    const isChecked = frames !== null;
+    return { copiedPacks: missing.length, copiedBytes: copy.doneBytes, presentPacks, isChecked };
   } catch (error) {
     throw options.signal?.aborted === true ? canceledError(options.signal, 'copying the package') : error;
   } finally {
     // What has come of the copy is known; a pin that cannot be removed expires.
     await Promise.allSettled([pin.remove()]);
+  }
+}
+
+/** Null for a package that is sealed for others, or not signed by whom this host trusts: it is not restored here. */
+async function framesIfReadable(
+  env: CopyEnv,
+  source: CopySource,
+  packageId: string,
+  options: ActOptions,
+): Promise<ReadonlyMap<string, readonly FrameInfo[]> | null> {
+  try {
+    const opened = await openPackage(env, source, packageId, options);
+    return framesByPack(await framesOf(env, opened, options));
+  } catch (error) {
+    if (isKelpieError(error, 'permission_denied') && !isStoreTrouble(error)) return null;
+    throw error;
   }
 }
 
