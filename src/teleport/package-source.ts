@@ -27,7 +27,7 @@ export async function packageSource(
     metadata: snapshot.metadata,
     deviceState: fileSource(host.env.files, snapshot.deviceStatePath, snapshot.deviceStateBytes),
     ...(await snapshotPages(host, snapshot, signal)),
-    base: before === null ? null : await basePages(host, before, signal),
+    base: await basePages(host, (await host.snapshots.aside(snapshot.metadata.vmId)) ?? before, signal),
     parentId: before === null ? null : await packageOf(host.env, before, storeId),
     imageFiles,
     places: placesIn(host, storeId),
@@ -57,12 +57,13 @@ async function snapshotBefore(
   }
 }
 
-/** Null when they are damaged: then what did not change is sent again. */
+/** Those of the last teleport that failed, or of the snapshot before. Null when they are damaged: then what did not change is sent again. */
 async function basePages(
   host: TeleportHost,
-  before: LocalSnapshot,
+  before: LocalSnapshot | null,
   signal: AbortSignal,
 ): Promise<SnapshotPages | null> {
+  if (before === null) return null;
   try {
     return await snapshotPages(host, before, signal);
   } catch (error) {
