@@ -22,6 +22,12 @@ import type { PackName } from './pack-name.ts';
 import type { PackageSealing } from './sealing.ts';
 import type { FrameInfo } from './store-map.ts';
 
+/**
+ * Buffers that are kept for the next packs. With fresh ones for each, V8 takes what is allocated outside its heap for a reason to collect what is in it:
+ * 17 times in a publish of 310 MB, a tenth of its processor time.
+ */
+const SPARE_PACKS_MAX = 2;
+
 /** Indexes of frames, without the last. */
 export interface FrameSpan {
   readonly from: number;
@@ -70,6 +76,8 @@ export class FrameWriter {
   readonly #packs: PackName[] = [];
   readonly #durable = new Set<number>();
   #open: OpenPack | null = null;
+  /** Buffers of packs that are durable, for the next ones. */
+  readonly #spare: Bytes[] = [];
   /** Packed bytes that are not durable yet. */
   #heldBytes = 0;
   #lessHeld = Promise.withResolvers<void>();
@@ -145,12 +153,13 @@ export class FrameWriter {
       await this.#putIfWhole(last);
     }
     await this.#putting.idle();
+    for (const bytes of this.#spare.splice(0)) freeBytes(bytes);
   }
 
   #begin(): OpenPack {
     const name = { session: this.#options.session, number: this.#packs.length };
     this.#packs.push(name);
-    const bytes = new Uint8Array(PACK_BYTES_MAX);
+    const bytes = this.#spare.pop() ?? new Uint8Array(PACK_BYTES_MAX);
     bytes.set(encodePackHeader(name));
     this.#open = {
       ...{ name, from: this.#infos.length, bytes, early: new Map(), frames: 0 },
@@ -200,7 +209,8 @@ export class FrameWriter {
       const message = `${packKey(name)} was in ${objects.url} before it was written: check the store with \`kelpie doctor --store\`.`;
       throw new KelpieError('store_conflict', message);
     }
-    freeBytes(bytes);
+    if (this.#spare.length < SPARE_PACKS_MAX) this.#spare.push(bytes);
+    else freeBytes(bytes);
     this.#storedBytes += endOffset;
     for (let index = from; index < from + frames; index += 1) this.#durable.add(index);
     await onDurable();
