@@ -98,7 +98,7 @@ export interface FetchJournal {
 export interface OpenPackage {
   readonly package: TeleportPackage;
   /** Where each page lies in the store: checked against its digest. */
-  map(paged: 'memory' | 'disk'): Promise<StoreMap>;
+  map(paged: 'memory' | 'disk', options?: Pick<TransferOptions, 'signal'>): Promise<StoreMap>;
   readonly deviceStateBytes: number;
   /** @throws KelpieError `package_corrupt`. The digest is checked at the end, so nothing is used before it. */
   deviceState(options?: TransferOptions): AsyncIterable<Bytes>;
@@ -129,11 +129,14 @@ export interface TeleportStorage {
   readonly hostArchitecture: Architecture;
   /** Whether what is published is sealed for the store's recipients. */
   readonly isEncrypted: boolean;
+  /** How many recipients can read it; null when it is not sealed, and where this host may not know. */
+  readonly recipientCount: number | null;
   /**
    * Publishes: packs durable, then the manifest durable. The same content may be published twice, also at the same time. After a failure or a crash no
    * part of the package is visible, or, when only the answer was lost, all of it is; packs that nobody names are `collect`'s, and the next
    * publish of the same pages refers to them.
-   * @throws KelpieError `disk_full`, `store_not_writable`, `store_unavailable`, `snapshot_corrupt` (a source has another length), `canceled`, and what a source throws.
+   * @throws KelpieError `disk_full`, `store_not_writable`, `store_unavailable`, `store_conflict`, `permission_denied`; `snapshot_corrupt` (a source is missing, or has another
+   * length or size), `image_corrupt`, `limit_exceeded`, `timeout` (of a day), `canceled`, and what a source throws.
    */
   upload(source: PackageSource, options?: TransferOptions): Promise<TeleportPackage>;
   /** The package's manifest, checked. @throws KelpieError `package_not_found`, `package_corrupt`, `package_too_new`, `permission_denied` (sealed for others, or not signed by whom this host trusts). */
