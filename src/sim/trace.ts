@@ -40,14 +40,28 @@ export const traceSchema: z.ZodType<Trace> = z.object({
 
 export class Tracer {
   readonly #events: TraceEvent[] = [];
+  /** How often the last event came in a row. */
+  #times = 1;
   #isCut = false;
 
   add(event: TraceEvent): void {
-    if (this.#events.length < EVENTS_MAX || event.kind === 'oracle') this.#events.push(event);
-    else this.#isCut = true;
+    const last = this.#events.at(-1);
+    const isAgain = last?.kind === event.kind && last.lane === event.lane && last.to === event.to;
+    if (isAgain && event.text === textOf(last, this.#times)) {
+      this.#times += 1;
+      this.#events[this.#events.length - 1] = { ...event, text: `${event.text} ×${this.#times}` };
+    } else if (this.#events.length < EVENTS_MAX || event.kind === 'oracle') {
+      this.#times = 1;
+      this.#events.push(event);
+    } else this.#isCut = true;
   }
 
   get trace(): Trace {
     return { events: this.#events, isCut: this.#isCut };
   }
+}
+
+/** What was said so often. */
+function textOf({ text }: TraceEvent, times: number): string {
+  return times === 1 ? text : text.slice(0, text.lastIndexOf(' ×'));
 }

@@ -39,6 +39,14 @@ export function worldsOf(options: Options): Worlds {
   return { faults, workload };
 }
 
+/** The options that a replay needs too. */
+export function worldsText(options: Options): string {
+  return ['faults', 'workload']
+    .map((name) => ({ name, value: textOption(options, name) }))
+    .map(({ name, value }) => (value === null ? '' : ` --${name} ${value}`))
+    .join('');
+}
+
 /** @throws KelpieError `usage`. */
 export function parseSeed(text: string | undefined): number {
   if (text === undefined) throw new KelpieError('usage', 'say which seed: a whole number.');

@@ -8,7 +8,15 @@ import type { Summary } from '../../sim/report.ts';
 import type { Cli } from '../cli.ts';
 import { isSet, parseCount, textOption } from '../command.ts';
 import type { Options } from '../command.ts';
-import { failureText, parseSeed, planOption, withCrew, worldsOf, writeDocument } from './options.ts';
+import {
+  failureText,
+  parseSeed,
+  planOption,
+  withCrew,
+  worldsOf,
+  worldsText,
+  writeDocument,
+} from './options.ts';
 
 const SEEDS_DEFAULT = 100;
 const MINUTE_MS: number = 60 * SECOND_MS;
@@ -48,14 +56,6 @@ async function runOne(cli: Cli, options: Options): Promise<number> {
   await writeDocument(cli, options, document);
   await cli.output.result(document, lines.join('\n'));
   return violation === null ? 0 : EXIT_FAILED;
-}
-
-/** The options that a replay needs too. */
-function worldsText(options: Options): string {
-  return ['faults', 'workload']
-    .map((name) => ({ name, value: textOption(options, name) }))
-    .map(({ name, value }) => (value === null ? '' : ` --${name} ${value}`))
-    .join('');
 }
 
 async function runMany(cli: Cli, options: Options): Promise<number> {

@@ -4,7 +4,16 @@ import { renderTracePage } from '../../sim/trace-page.ts';
 import type { Cli } from '../cli.ts';
 import { textOption } from '../command.ts';
 import type { Options } from '../command.ts';
-import { parseSeed, planOption, sourcesOf, withCrew, worldsOf, writeDocument, writeText } from './options.ts';
+import {
+  parseSeed,
+  planOption,
+  sourcesOf,
+  withCrew,
+  worldsOf,
+  worldsText,
+  writeDocument,
+  writeText,
+} from './options.ts';
 
 export async function trace(cli: Cli, seedText: string | undefined, options: Options): Promise<number> {
   const path = textOption(options, 'html');
@@ -18,7 +27,10 @@ export async function trace(cli: Cli, seedText: string | undefined, options: Opt
   const facts = {
     seed,
     sources: await sourcesOf(cli.env),
-    replay: planPath === null ? `kelpie sim --seed ${seed} --log` : `kelpie sim --plan ${planPath} --log`,
+    replay:
+      planPath === null
+        ? `kelpie sim --seed ${seed}${worldsText(options)} --log`
+        : `kelpie sim --plan ${planPath} --log`,
     oracle: answer.violation?.oracle ?? null,
     what: answer.violation?.what ?? null,
     steps: answer.steps,
