@@ -7,7 +7,7 @@ import { KelpieError, asError, isKelpieError } from '../src/base/errors.ts';
 import { SystemError } from '../src/env/system-error.ts';
 import { encodeBlob } from '../src/snapshot/blob/write-blob.ts';
 import { importBlob } from '../src/teleport/blob-import.ts';
-import { blobSource } from '../src/teleport/blob-source.ts';
+import { snapshotBlobSource } from '../src/teleport/blob-source.ts';
 import { findSnapshot, restoreLocal } from '../src/teleport/restore-local.ts';
 import { takeSnapshot } from '../src/teleport/take-snapshot.ts';
 import { forEachCrashPoint } from './support/crash-points.ts';
@@ -34,7 +34,7 @@ async function createWorld(): Promise<World> {
   await source.operate(dev.id, 'snapshot', () => takeSnapshot(host, registry, dev, '', quiet));
   const [machine] = hosts.machines.ofVm(dev.id);
   assert.ok(machine !== undefined);
-  const blob = await blobSource(host, await findSnapshot(host, dev, null), quiet.signal);
+  const blob = await snapshotBlobSource(host, await findSnapshot(host, dev, null), quiet.signal);
   const parts: Bytes[] = [];
   for await (const chunk of encodeBlob(blob, 'stored', host.env.compute)) parts.push(chunk.slice());
   await hosts.start('target');

@@ -11,6 +11,7 @@ import { eventually } from './support/eventually.ts';
 import { streamOf } from './support/sample-package.ts';
 import { refusedAs } from './support/store-fixture.ts';
 import type { Bytes } from '../src/base/bytes.ts';
+import type { CallOptions } from '../src/cli/daemon-client.ts';
 import type { BlobDownload } from '../src/daemon/api/blob-frames.ts';
 import type { SnapshotView } from '../src/daemon/api/snapshots.ts';
 import type { FakeDaemon } from './support/fake-daemon.ts';
@@ -154,6 +155,46 @@ test('an import that is refused or cut leaves nothing', async () => {
     await take(streamOf(blob));
     await refusedAs(take(streamOf(blob)), 'name_taken');
     assert.equal((await b.view()).state, 'stopped');
+  });
+});
+
+test('a package of a store goes out without a VM, and its VM stays where it is', async () => {
+  await withFakeHosts(async (start, hosts) => {
+    const [a, b] = [await start('a'), await start('b')];
+    const { id } = await a.up();
+    const { storeUrl } = hosts;
+    const body = { storeUrl, message: 'moved', includeImage: false };
+    const { packageId } = await a.operate(routes.teleport, { ...dev, body });
+    const named = (reference: string): CallOptions<undefined> => ({
+      parameters: { package: reference },
+      query: { storeUrl },
+    });
+    const download = await b.client.export(routes.packageExport, named(packageId.slice(0, 8)));
+    assert.deepEqual(
+      [download.opened.vmName, download.opened.vmId, download.opened.packageId, download.opened.version],
+      ['dev', id, packageId, 2],
+    );
+    const blob = await bytesOf(download);
+    await refusedAs(b.client.export(routes.packageExport, named('ffff')), 'package_not_found');
+    await refusedAs(
+      b.client.export(routes.packageExport, { ...named(packageId), query: { storeUrl, version: 1 } }),
+      'invalid_argument',
+    );
+    const { ownership } = await b.client.call(routes.packageInspect, named(packageId));
+    assert.equal(ownership?.state, 'at-rest');
+
+    const { vm } = await b.operate(routes.blobImport, {
+      query: { name: 'copy' },
+      bytes: streamOf(blob, 9000),
+    });
+    assert.notEqual(vm.id, id);
+    await b.operate(routes.restoreLocal, { parameters: { vm: 'copy' }, body: {} });
+    await b.operate(routes.restoreFromStore, { body: { storeUrl, vm: 'dev' } });
+    assert.deepEqual(
+      [hosts.machines.ofVm(id).length, hosts.machines.ofVm(vm.id).length],
+      [1, 1],
+      'both run: they are two',
+    );
   });
 });
 

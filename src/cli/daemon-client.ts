@@ -12,7 +12,7 @@ import { isSystemError } from '../env/system-error.ts';
 import type { z } from 'zod';
 import type { Bytes } from '../base/bytes.ts';
 import type { BlobDownload } from '../daemon/api/blob-frames.ts';
-import type { BlobExportQuery, BlobOpened } from '../daemon/api/blobs.ts';
+import type { BlobOpened } from '../daemon/api/blobs.ts';
 import type { ExecFrame } from '../daemon/api/exec-frames.ts';
 import type { Progress as ApiProgress } from '../daemon/api/events.ts';
 import type { Route } from '../daemon/api/routes.ts';
@@ -94,8 +94,8 @@ export class DaemonClient {
   }
 
   /** An export: what comes is told first. The bytes must be read to their end, or left by `return()`. */
-  async export(
-    route: Route<BlobOpened, undefined, BlobExportQuery>,
+  async export<Query>(
+    route: Route<BlobOpened, undefined, Query>,
     options: CallOptions<undefined>,
   ): Promise<BlobDownload> {
     const response = await this.#send(route, options, null);

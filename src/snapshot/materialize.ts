@@ -51,7 +51,7 @@ async function writeMappable(
     // One buffer for all: fresh ones for gigabytes of pages would pile up until the collector comes.
     const buffer = new Uint8Array(PAGE_BATCH_BYTES);
     const allocate = (length: number): Bytes => buffer.subarray(0, length);
-    for await (const { extents, bytes } of readPages(env.files, map, resolvePath, signal, allocate)) {
+    for await (const { extents, bytes } of readPages(env.files, map, resolvePath, { signal, allocate })) {
       await target.writeBatch(extents, bytes);
       await turns.pass();
     }

@@ -4,6 +4,7 @@ import { MIB, PAGE_BYTES } from '../base/units.ts';
 import { BATCH_EXTENTS_MAX } from '../env/files.ts';
 import type { Extent, Files } from '../env/files.ts';
 import { OpenPageFiles } from './open-page-files.ts';
+import type { OpenPageFilesOptions } from './open-page-files.ts';
 import type { MappedRun, PageMap } from './page-map.ts';
 
 /** Pages of a memory with their places in it. */
@@ -18,23 +19,28 @@ export interface PageBatch {
 export const PAGE_BATCH_BYTES: number = MIB;
 const BATCH_PAGES: number = PAGE_BATCH_BYTES / PAGE_BYTES;
 
+export interface PageReaderOptions extends OpenPageFilesOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Memory for a batch; one that is done with a batch before it asks for the next may give the same again. */
+  readonly allocate?: (length: number) => Bytes;
+}
+
 /**
- * Every page that is not zero, in ascending order.
+ * Every page that is not zero, of a memory or of a disk, in ascending order.
  * @param resolvePath the path of a page file with this UUID.
- * @param allocate memory for a batch; one that is done with a batch before it asks for the next may give the same again.
  * @throws KelpieError `snapshot_corrupt` when a page file is missing or too short, `canceled`.
  */
 export async function* readPages(
   files: Files,
   map: PageMap,
   resolvePath: (pageFile: string) => string,
-  signal?: AbortSignal,
-  allocate: (length: number) => Bytes = (length) => new Uint8Array(length),
+  options: PageReaderOptions = {},
 ): AsyncGenerator<PageBatch> {
-  const open = new OpenPageFiles(files, resolvePath);
+  const { signal, allocate = (length) => new Uint8Array(length) } = options;
+  const open = new OpenPageFiles(files, resolvePath, options);
   try {
     for (const runs of batchesOf(map.runs())) {
-      throwIfCanceled(signal, 'reading the memory of a snapshot');
+      throwIfCanceled(signal, 'reading the pages of a snapshot');
       const pages = runs.reduce((sum, run) => sum + run.count, 0);
       yield await readBatch(open, runs, allocate(pages * PAGE_BYTES));
     }

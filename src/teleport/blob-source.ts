@@ -1,94 +1,58 @@
-/** A snapshot of this host as what a blob is written from: everything is streamed from its files. */
-import { throwIfCanceled } from '../base/cancel.ts';
-import { MIB, PAGE_BYTES } from '../base/units.ts';
-import { chunksOf } from '../env/file-chunks.ts';
+/** What a blob is written from: a snapshot of this host, or a package of a store. Everything is streamed from where it lies. */
+import { PAGE_BYTES } from '../base/units.ts';
 import { readPages } from '../snapshot/page-reader.ts';
+import { fileSource } from './file-source.ts';
 import { snapshotPages } from './snapshot-pages.ts';
 import type { Bytes } from '../base/bytes.ts';
-import type { FileHandle, Files } from '../env/files.ts';
 import type { BlobPages, BlobSource } from '../snapshot/blob/contents.ts';
 import type { LocalSnapshot } from '../snapshot/local-snapshots.ts';
+import type { PageReaderOptions } from '../snapshot/page-reader.ts';
+import type { LocalPages, OpenPackage } from '../store/teleport-storage.ts';
 import type { TeleportHost } from './teleport-host.ts';
-
-/** How much of a disk is read at once. */
-const CHUNK_BYTES: number = MIB;
-
-type Pages = Awaited<ReturnType<typeof snapshotPages>>['disk'];
 
 /**
  * Nothing of the snapshot's files may be removed before the last byte was read.
  * @throws KelpieError `snapshot_corrupt`, `io_failed`, `backend_unavailable`, `canceled`; the streams too.
  */
-export async function blobSource(
+export async function snapshotBlobSource(
   host: Pick<TeleportHost, 'env' | 'places' | 'disks'>,
   snapshot: LocalSnapshot,
   signal: AbortSignal,
 ): Promise<BlobSource> {
   const { files } = host.env;
   const { memory, disk } = await snapshotPages(host, snapshot, signal);
+  const pagesOf = ({ map, pathOf }: LocalPages, options: PageReaderOptions = {}): BlobPages => ({
+    sizeBytes: map.pageCount * PAGE_BYTES,
+    runs: map.nonZeroRuns(),
+    async *pages(): AsyncGenerator<Bytes, void> {
+      for await (const { bytes } of readPages(files, map, pathOf, { ...options, signal })) yield bytes;
+    },
+  });
   return {
     metadata: snapshot.metadata,
-    deviceState: {
-      sizeBytes: snapshot.deviceStateBytes,
-      async *bytes() {
-        yield* chunksOf(await files.open(snapshot.deviceStatePath, 'r'));
-      },
-    },
-    memory: pagesOf(memory, async function* () {
-      for await (const { bytes } of readPages(files, memory.map, memory.pathOf, signal)) yield bytes;
-    }),
-    disks: [pagesOf(disk, () => readDisk(files, disk, signal))],
+    deviceState: fileSource(files, snapshot.deviceStatePath, snapshot.deviceStateBytes),
+    memory: pagesOf(memory),
+    disks: [pagesOf(disk, { zerosAfterEnd: true })],
   };
 }
 
-function pagesOf({ map }: Pages, pages: BlobPages['pages']): BlobPages {
-  return { sizeBytes: map.pageCount * PAGE_BYTES, runs: map.nonZeroRuns(), pages };
-}
-
-/** The pages of a disk. A layer may end before its last page does: what is missing are zeros. */
-async function* readDisk(
-  files: Files,
-  { map, pathOf }: Pages,
-  signal: AbortSignal,
-): AsyncGenerator<Bytes, void> {
-  const layer = new OpenLayer(files);
-  try {
-    for (const { pageFile, sourcePage, count } of map.runs()) {
-      const handle = await layer.open(pathOf(pageFile));
-      const end = (sourcePage + count) * PAGE_BYTES;
-      for (let offset = sourcePage * PAGE_BYTES; offset < end;) {
-        throwIfCanceled(signal, 'reading the disk of a snapshot');
-        const chunk = new Uint8Array(Math.min(CHUNK_BYTES, end - offset));
-        const read = await handle.read(chunk, offset);
-        const length = read === 0 ? chunk.byteLength : read;
-        yield chunk.subarray(0, length);
-        offset += length;
-      }
-    }
-  } finally {
-    await layer.close();
-  }
-}
-
-/** The layer that is being read. */
-class OpenLayer {
-  readonly #files: Files;
-  #current: { readonly path: string; readonly handle: FileHandle } | null = null;
-
-  constructor(files: Files) {
-    this.#files = files;
-  }
-
-  async open(path: string): Promise<FileHandle> {
-    if (this.#current?.path === path) return this.#current.handle;
-    await this.close();
-    const handle = await this.#files.open(path, 'r');
-    this.#current = { path, handle };
-    return handle;
-  }
-
-  async close(): Promise<void> {
-    await this.#current?.handle.close();
-    this.#current = null;
-  }
+/**
+ * A package may be removed meanwhile: then a stream says so.
+ * @throws KelpieError `package_corrupt`, `package_not_found`, `store_unavailable`, `canceled`; the streams too.
+ */
+export async function packageBlobSource(opened: OpenPackage, signal: AbortSignal): Promise<BlobSource> {
+  const pagesOf = async (paged: 'memory' | 'disk'): Promise<BlobPages> => {
+    const map = await opened.map(paged, { signal });
+    return {
+      sizeBytes: map.pageCount * PAGE_BYTES,
+      runs: map.nonZeroRuns(),
+      pages: () => opened.pages(paged, { signal }),
+    };
+  };
+  return {
+    metadata: opened.package.metadata,
+    deviceState: { sizeBytes: opened.deviceStateBytes, bytes: () => opened.deviceState({ signal }) },
+    memory: await pagesOf('memory'),
+    disks: [await pagesOf('disk')],
+  };
 }

@@ -1,21 +1,26 @@
 /** Snapshots of fake VMs go out as blobs and come in as new VMs, on real files. */
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
+import { cp, mkdir, readdir } from 'node:fs/promises';
 import { after, test } from 'node:test';
+import { collect } from '../../test/support/collect.ts';
+import { encryptedDirectory } from '../../test/support/encrypted-directory.ts';
 import { FakeHosts, quiet } from '../../test/support/fake-hosts.ts';
 import { memoryOf } from '../../test/support/fake-machines.ts';
+import { teleportOut } from '../../test/support/fake-moves.ts';
+import { readSample } from '../../test/support/sample-blob.ts';
 import { streamOf } from '../../test/support/sample-package.ts';
 import { refusedAs } from '../../test/support/store-fixture.ts';
 import { concat, hex, viewOf } from '../base/bytes.ts';
 import { KelpieError } from '../base/errors.ts';
 import { encodeBlob, encodeBlobWithoutDisks } from '../snapshot/blob/write-blob.ts';
 import { importBlob } from './blob-import.ts';
-import { blobSource } from './blob-source.ts';
+import { packageBlobSource, snapshotBlobSource } from './blob-source.ts';
 import { findSnapshot, restoreLocal } from './restore-local.ts';
 import { takeSnapshot } from './take-snapshot.ts';
 import type { Bytes } from '../base/bytes.ts';
 import type { Supervisor } from '../daemon/supervisor.ts';
 import type { BlobVersion } from '../snapshot/blob/contents.ts';
+import type { OpenPackage } from '../store/teleport-storage.ts';
 import type { ImportRequest, Imported } from './blob-import.ts';
 import type { ManagedVm } from './managed-vm.ts';
 
@@ -32,7 +37,7 @@ const asItIs: ImportRequest = { name: null, publish: null, withoutDisk: false };
 
 async function exported(version: BlobVersion = 2, vm: ManagedVm = dev, from = source): Promise<Bytes> {
   const snapshot = await findSnapshot(from.host, vm, null);
-  const blob = await blobSource(from.host, snapshot, quiet.signal);
+  const blob = await snapshotBlobSource(from.host, snapshot, quiet.signal);
   const chunks =
     version === 1 ? encodeBlobWithoutDisks(blob) : encodeBlob(blob, 'zstd', from.host.env.compute);
   const parts: Bytes[] = [];
@@ -108,7 +113,7 @@ test('a blob may be imported twice on one host, under another name and with othe
 test('a name that looks like an id is refused', async () => {
   const target = await hosts.start('named');
   const snapshot = await findSnapshot(source.host, dev, null);
-  const blob = await blobSource(source.host, snapshot, quiet.signal);
+  const blob = await snapshotBlobSource(source.host, snapshot, quiet.signal);
   const { metadata } = blob;
   const config = { ...metadata.config, name: dev.id };
   const named = encodeBlob({ ...blob, metadata: { ...metadata, config } }, 'zstd', source.host.env.compute);
@@ -193,3 +198,70 @@ test('a snapshot whose files are gone or cut cannot be exported', async () => {
   await files.unlink(`${target.host.places.blobDirectory}/${snapshot.memory.pageFiles[0] ?? ''}.pages`);
   await refusedAs(exported(2, vm, target), 'snapshot_corrupt');
 });
+
+test('a package of a store is the blob that its snapshot was, encrypted or not', async () => {
+  for (const isEncrypted of [false, true]) {
+    const name = isEncrypted ? 'sealed' : 'plain';
+    const publisher = await hosts.start(name);
+    const vm = await hosts.bringUp(publisher);
+    const storeUrl = await makeStore(name, isEncrypted);
+    const [machine] = hosts.machines.ofVm(vm.id);
+    assert.ok(machine !== undefined);
+    const memory = memoryOf(machine);
+    const { packageId } = await teleportOut(publisher, vm, storeUrl);
+    const { storage, ownership } = await publisher.host.openStore(storeUrl);
+    const record = await ownership.read(vm.id);
+    const opened = await storage.download(packageId);
+    const blob = concat(await collect(await encodedPackage(publisher, opened)));
+    const [read, before] = [await readSample(blob), await readSample(await exported(2, vm, publisher))];
+    assert.deepEqual(read.contents?.metadata, before.contents?.metadata);
+    for (const part of ['deviceStateBytes', 'memoryBytes', 'diskBytes'] as const)
+      assert.ok(Buffer.compare(read[part], before[part]) === 0, part);
+
+    const other = await imported(publisher, streamOf(blob, 50_000), { name: 'copy' });
+    await publisher.operate(other.vm.id, 'restore', () =>
+      restoreLocal(publisher.host, publisher.registry, other.vm, { snapshotId: null, replace: false }, quiet),
+    );
+    const [copy] = hosts.machines.ofVm(other.vm.id);
+    assert.ok(copy !== undefined);
+    assert.equal(memoryOf(copy), memory);
+    assert.deepEqual(await ownership.read(vm.id), record, 'who may run the VM did not change');
+    if (isEncrypted) {
+      const { storage: unread } = await source.host.openStore(storeUrl);
+      await refusedAs(unread.download(packageId), 'permission_denied');
+    }
+  }
+});
+
+test('a package that is removed or damaged while it is exported ends the blob', async () => {
+  const publisher = await hosts.start('removing');
+  const storeUrl = await makeStore('removing', false);
+  const { packageId } = await teleportOut(publisher, await hosts.bringUp(publisher), storeUrl);
+  const { storage, objects } = await publisher.host.openStore(storeUrl);
+  const opened = await storage.download(packageId);
+  const chunks = await encodedPackage(publisher, opened);
+  for (const { key } of (await objects.list({ prefix: 'packs/' })).objects) await objects.delete(key);
+  await refusedAs(collect(chunks), 'package_corrupt');
+  await storage.delete(packageId);
+  await refusedAs(collect(await encodedPackage(publisher, opened)), 'package_not_found');
+});
+
+/** @param host the one host that has the keys of an encrypted store. */
+async function makeStore(host: string, isEncrypted: boolean): Promise<string> {
+  if (!isEncrypted) {
+    const url = hosts.home(`store-of-${host}`);
+    await mkdir(url);
+    return url;
+  }
+  const { url, home, close } = await encryptedDirectory();
+  after(close);
+  await cp(`${home}/keys`, `${hosts.home(host)}/keys`, { recursive: true });
+  return url;
+}
+
+async function encodedPackage(
+  { host }: Supervisor,
+  opened: OpenPackage,
+): Promise<AsyncGenerator<Bytes, void>> {
+  return encodeBlob(await packageBlobSource(opened, quiet.signal), 'zstd', host.env.compute);
+}

@@ -1,12 +1,11 @@
 /** A snapshot of this host as what a store publishes. */
 import { isKelpieError } from '../base/errors.ts';
-import { chunksOf } from '../env/file-chunks.ts';
+import { fileSource } from './file-source.ts';
 import { placesIn } from './place-files.ts';
 import { packageOf } from './published-as.ts';
 import { snapshotPages } from './snapshot-pages.ts';
-import type { Files } from '../env/files.ts';
 import type { LocalSnapshot } from '../snapshot/local-snapshots.ts';
-import type { ByteSource, PackageSource } from '../store/teleport-storage.ts';
+import type { PackageSource } from '../store/teleport-storage.ts';
 import type { SnapshotPages } from './snapshot-pages.ts';
 import type { TeleportHost } from './teleport-host.ts';
 
@@ -31,15 +30,6 @@ export async function packageSource(
     parentId: before === null ? null : await packageOf(host.env, before, storeId),
     imageFiles,
     places: placesIn(host, storeId),
-  };
-}
-
-function fileSource(files: Files, path: string, sizeBytes: number): ByteSource {
-  return {
-    sizeBytes,
-    async *bytes() {
-      yield* chunksOf(await files.open(path, 'r'));
-    },
   };
 }
 

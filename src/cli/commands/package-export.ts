@@ -5,10 +5,11 @@ import { formatBytes } from '../../base/units.ts';
 import { isSet, textOption } from '../command.ts';
 import { replaceFile, withHostFiles } from '../host-files.ts';
 import { Progress } from '../progress.ts';
+import { STORE_HELP, storeOption } from '../store-option.ts';
 import { localPath, shortId } from '../views.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import type { BlobDownload } from '../../daemon/api/blob-frames.ts';
-import type { BlobExportQuery } from '../../daemon/api/blobs.ts';
+import type { BlobForm, BlobOpened } from '../../daemon/api/blobs.ts';
 import type { Cli } from '../cli.ts';
 import type { LeafCommand, Options } from '../command.ts';
 
@@ -16,11 +17,13 @@ import type { LeafCommand, Options } from '../command.ts';
 const FILE_MODE = 0o600;
 
 export const packageExport: LeafCommand & { readonly summary: string } = {
-  summary: 'write a snapshot of a VM to a file or a pipe',
+  summary: 'write a snapshot or a package to a file or a pipe',
   declare: (command) => {
     command
       .argument('<file>', 'PATH, or - for standard output')
-      .requiredOption('--vm <vm[/snapshot]>', 'which VM, and which of its snapshots (default: the last)')
+      .option('--vm <vm[/snapshot]>', 'a VM of this host, and which of its snapshots (default: the last)')
+      .option('--store <store>', `with --package: ${STORE_HELP}`)
+      .option('--package <package>', 'a package of the store: its id, or a unique beginning of it')
       .option('--version <version>', 'of the format: 2, or 1 for programs that know no other', '2')
       .option('--no-compress', 'version 2: store memory and disk as they are')
       .option('--without-disk', 'needed with --version 1, which has no disk: what is on the disk is left out')
@@ -28,28 +31,24 @@ export const packageExport: LeafCommand & { readonly summary: string } = {
         'after',
         `
 Memory, disk and device state of one snapshot, in one piece. The VM's image is not in it. The file appears when it is whole;
-the VM may run on meanwhile. What is imported from it is another VM.
+the VM may run on meanwhile. What is imported from it is another VM. A package goes straight from its store to the file, checked on
+the way: nothing is kept on this host, and who may run its VM does not change. The file is not encrypted, whatever the store is.
 
 Examples:
   kelpie package export dev.klp --vm dev
-  kelpie package export - --vm dev/3f2a91 | ssh cloud kelpie package import -`,
+  kelpie package export - --vm dev/3f2a91 | ssh cloud kelpie package import -
+  kelpie package export dev.klp --store s3://bucket/team --package 3f2a91`,
       );
   },
   run: async (cli, [file = ''], options) => {
     const asked = await parseExport(cli, file, options);
     return cli.interruptible('interrupted; nothing was written.', async (signal) => {
-      const daemon = await cli.daemon();
-      const { vm, query } = asked;
-      const download = await daemon.export(routes.blobExport, {
-        parameters: { vm },
-        query: { ...query },
-        signal,
-      });
+      const download = await begin(cli, asked, signal);
       const sizeBytes = await (asked.path === null
         ? toOutput(cli, download)
         : toFile(cli, download, asked.path));
       const { opened } = download;
-      const text = `${opened.vmName} (snapshot ${shortId(opened.snapshotId)}) → ${file} (${formatBytes(sizeBytes)})`;
+      const text = `${opened.vmName} (${originText(opened)}) → ${file} (${formatBytes(sizeBytes)})`;
       if (asked.path === null) await cli.output.notice(text);
       else await cli.output.result({ ...opened, sizeBytes, file: asked.path }, text);
       return 0;
@@ -57,37 +56,74 @@ Examples:
   },
 };
 
+/** What is exported. */
+type Origin =
+  | { readonly kind: 'snapshot'; readonly vm: string; readonly snapshot: string | undefined }
+  | { readonly kind: 'package'; readonly storeUrl: string; readonly package: string };
+
 interface Asked {
-  readonly vm: string;
-  readonly query: BlobExportQuery;
+  readonly origin: Origin;
+  readonly form: BlobForm;
   /** Null: standard output. */
   readonly path: string | null;
 }
 
+async function begin(cli: Cli, { origin, form }: Asked, signal: AbortSignal): Promise<BlobDownload> {
+  const daemon = await cli.daemon();
+  if (origin.kind === 'package') {
+    const query = { ...form, storeUrl: origin.storeUrl };
+    const parameters = { package: origin.package };
+    return await daemon.export(routes.packageExport, { parameters, query, signal });
+  }
+  const query = { ...form, snapshot: origin.snapshot };
+  return await daemon.export(routes.blobExport, { parameters: { vm: origin.vm }, query, signal });
+}
+
+function originText({ packageId, snapshotId }: BlobOpened): string {
+  return packageId === null ? `snapshot ${shortId(snapshotId)}` : `package ${shortId(packageId)}`;
+}
+
 async function parseExport(cli: Cli, file: string, options: Options): Promise<Asked> {
-  const [vm = '', snapshot, ...more] = (textOption(options, 'vm') ?? '').split('/');
+  const [origin, form] = [parseOrigin(cli, options), parseForm(options)];
+  if (file !== '-') return { origin, form, path: await writablePath(cli, localPath(cli.env, file)) };
+  if (cli.terminal.isOutputTty)
+    throw new KelpieError('usage', 'a terminal cannot take a package: give a file, or pipe it somewhere.');
+  if (cli.output.isJson)
+    throw new KelpieError('usage', '--json needs standard output, where the package would go: give a file.');
+  return { origin, form, path: null };
+}
+
+function parseOrigin(cli: Cli, options: Options): Origin {
+  const [named, id] = [textOption(options, 'vm'), textOption(options, 'package')];
+  if ((named === null) === (id === null))
+    throw new KelpieError('usage', 'say what to export: --vm VM[/SNAPSHOT], or --store STORE --package ID.');
+  if (id !== null) {
+    if (id === '') throw new KelpieError('usage', '--package must be an id, or a beginning of one.');
+    return { kind: 'package', storeUrl: storeOption(cli, options), package: id };
+  }
+  if (textOption(options, 'store') !== null)
+    throw new KelpieError('usage', '--store is for --package; a snapshot of --vm is on this host.');
+  const [vm = '', snapshot, ...more] = (named ?? '').split('/');
   if (vm === '' || snapshot === '' || more.length > 0)
     throw new KelpieError('usage', '--vm must be VM or VM/SNAPSHOT, like dev or dev/3f2a91.');
-  const query = {
+  return { kind: 'snapshot', vm, snapshot };
+}
+
+function parseForm(options: Options): BlobForm {
+  const form = {
     version: parseVersion(textOption(options, 'version') ?? ''),
     compress: options['compress'] !== false,
     withoutDisk: isSet(options, 'withoutDisk'),
-    ...(snapshot === undefined ? {} : { snapshot }),
   };
-  if (query.version === 1 && !query.withoutDisk) {
+  if (form.version === 1 && !form.withoutDisk) {
     throw new KelpieError(
       'usage',
       'version 1 has no disk: use version 2, or give --without-disk and lose what is on the VM’s disk.',
     );
   }
-  if (query.version === 2 && query.withoutDisk)
+  if (form.version === 2 && form.withoutDisk)
     throw new KelpieError('usage', '--without-disk is for --version 1; version 2 carries the disk.');
-  if (file !== '-') return { vm, query, path: await writablePath(cli, localPath(cli.env, file)) };
-  if (cli.terminal.isOutputTty)
-    throw new KelpieError('usage', 'a terminal cannot take a package: give a file, or pipe it somewhere.');
-  if (cli.output.isJson)
-    throw new KelpieError('usage', '--json needs standard output, where the package would go: give a file.');
-  return { vm, query, path: null };
+  return form;
 }
 
 function parseVersion(text: string): 1 | 2 {

@@ -19,7 +19,14 @@ import type { Bytes } from '../../base/bytes.ts';
 import type { BlobOpened } from './blobs.ts';
 
 const blob = patternBytes(300, 1);
-const opened: BlobOpened = { vmId: 'id', vmName: 'dev', snapshotId: 'id', version: 2, payloadBytes: 999 };
+const opened: BlobOpened = {
+  vmId: 'id',
+  vmName: 'dev',
+  snapshotId: 'id',
+  packageId: null,
+  version: 2,
+  payloadBytes: 999,
+};
 const begun = concat([...openedFrame(opened), ...bytesFrame(blob.subarray(0, 100))]);
 const whole = concat([begun, ...progressFrame(444), ...bytesFrame(blob.subarray(100)), ...endFrame(300)]);
 

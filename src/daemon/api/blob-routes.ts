@@ -2,12 +2,20 @@ import type { Routes } from './routes.ts';
 
 const load = { blobs: () => import('./blobs.ts') } as const;
 
-export const blobRoutes: Pick<Routes, 'blobExport' | 'blobImport'> = {
+export const blobRoutes: Pick<Routes, 'blobExport' | 'packageExport' | 'blobImport'> = {
   blobExport: {
     method: 'POST',
     path: '/v1/vms/:vm/export',
     summary: 'A snapshot of a VM as one stream of bytes',
     query: async () => (await load.blobs()).blobExportQuery,
+    answer: 'blob',
+    result: async () => (await load.blobs()).blobOpened,
+  },
+  packageExport: {
+    method: 'POST',
+    path: '/v1/packages/:package/export',
+    summary: 'A package of a store as one stream of bytes',
+    query: async () => (await load.blobs()).packageExportQuery,
     answer: 'blob',
     result: async () => (await load.blobs()).blobOpened,
   },

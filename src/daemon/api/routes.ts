@@ -8,7 +8,13 @@ import type { z } from 'zod';
 import { ownershipRoutes } from './ownership-routes.ts';
 import { blobRoutes } from './blob-routes.ts';
 import { packageCareRoutes } from './package-care-routes.ts';
-import type { BlobExportQuery, BlobImportQuery, BlobImported, BlobOpened } from './blobs.ts';
+import type {
+  BlobExportQuery,
+  BlobImportQuery,
+  BlobImported,
+  BlobOpened,
+  PackageExportQuery,
+} from './blobs.ts';
 import type { ExecStart, SessionList, SessionStarted, SignalRequest } from './exec.ts';
 import type { FileQuery, FileWriteQuery, FileWritten } from './files.ts';
 import type { ImageBuild, ImageBuilt, ImageList } from './images.ts';
@@ -95,6 +101,7 @@ export interface Routes {
   readonly packagePrune: Route<PackagePruned, PackagePrune, undefined>;
   readonly packageCopy: Route<PackageCopied, PackageCopy, undefined>;
   readonly blobExport: Route<BlobOpened, undefined, BlobExportQuery>;
+  readonly packageExport: Route<BlobOpened, undefined, PackageExportQuery>;
   readonly blobImport: Route<BlobImported, undefined, BlobImportQuery>;
   readonly imageList: Route<ImageList, undefined, undefined>;
   readonly imageBuild: Route<ImageBuilt, ImageBuild, undefined>;

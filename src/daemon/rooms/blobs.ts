@@ -1,4 +1,4 @@
-import { blobExportQuery, blobImportQuery } from '../api/blobs.ts';
+import { blobExportQuery, blobImportQuery, packageExportQuery } from '../api/blobs.ts';
 import { BLOB_CONTENT_TYPE } from '../api/blob-frames.ts';
 import { routes } from '../api/routes.ts';
 import { KelpieError } from '../../base/errors.ts';
@@ -7,14 +7,17 @@ import { requireCompatible } from '../admit-claim.ts';
 import { answerBytes } from '../answers.ts';
 import { openExport } from '../blob-export.ts';
 import { answerEvents } from '../event-stream.ts';
+import { packageSubject, snapshotSubject } from '../export-subjects.ts';
 import { VMS_MAX } from '../limits.ts';
 import { bodyBytes, readQuery } from '../requests.ts';
 import { parameter } from '../room.ts';
 import { viewSnapshot, viewVm } from '../views.ts';
 import type { SnapshotMetadata } from '../../snapshot/metadata.ts';
+import type { BlobForm } from '../api/blobs.ts';
+import type { ExportSubject } from '../export-subjects.ts';
 import type { Room } from '../room.ts';
 
-export const blobsRoom: Room<'blobExport' | 'blobImport'> = (supervisor) => {
+export const blobsRoom: Room<'blobExport' | 'packageExport' | 'blobImport'> = (supervisor) => {
   const { host, registry } = supervisor;
   const guard = {
     admit: async (metadata: SnapshotMetadata): Promise<void> => {
@@ -25,11 +28,19 @@ export const blobsRoom: Room<'blobExport' | 'blobImport'> = (supervisor) => {
     whileNamed: <T>(name: string, act: () => Promise<T>): Promise<T> =>
       supervisor.operate(`name:${name}`, `import "${name}"`, act),
   };
+  const answerExport = async (request: Request, subject: ExportSubject, form: BlobForm): Promise<Response> =>
+    answerBytes(BLOB_CONTENT_TYPE, await openExport(supervisor, subject, form, request.signal));
   return {
     blobExport: async (request, parameters) => {
       const query = readQuery(request, blobExportQuery);
       const vm = registry.require(parameter(parameters, 'vm'));
-      return answerBytes(BLOB_CONTENT_TYPE, await openExport(supervisor, vm, query, request.signal));
+      return answerExport(request, snapshotSubject(host, vm, query.snapshot ?? null), query);
+    },
+
+    packageExport: async (request, parameters) => {
+      const query = readQuery(request, packageExportQuery);
+      const subject = packageSubject(host, query.storeUrl, parameter(parameters, 'package'));
+      return answerExport(request, subject, query);
     },
 
     blobImport: async (request) => {
