@@ -68,12 +68,10 @@ function isAffected(record: OwnershipRecord, hostId: string, operation: ClaimOpe
 
 /** This host is as it was before. */
 async function forget(host: TeleportHost, registry: VmRegistry, operation: ClaimOperation): Promise<void> {
+  // Also when it is not known any more: its removal may have failed at the end.
+  if (operation.before === null) return registry.remove(operation.vmId);
   const vm = registry.byId(operation.vmId);
   if (vm === undefined) return;
-  if (operation.before === null) {
-    await registry.remove(vm.id);
-    return;
-  }
   await host.snapshots.delete(vm.id, operation.snapshotId);
   await vm.update(operation.before);
 }

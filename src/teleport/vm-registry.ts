@@ -127,16 +127,17 @@ export class VmRegistry {
     return vm;
   }
 
-  /** Removes every file of the VM but its blobs, which the sweep finds. Nothing of it may run. */
+  /** Removes every file of the VM but its blobs, which the sweep finds. Nothing of it may run. To be called again when it failed. */
   async remove(id: string): Promise<void> {
     const { files } = this.#host.env;
     // A write of the record that is still on its way would bring the directory back.
     await this.#vms.get(id)?.idle();
-    await files.removeTree(this.#host.places.vmDirectory(id));
-    await files.syncDirectory(this.#host.places.vmsDirectory);
     await files.removeTree(this.#host.places.runDirectory(id));
+    await files.removeTree(this.#host.places.vmDirectory(id));
+    // Without its directory it cannot be written down any more: whoever tries again must not find it.
     this.#vms.delete(id);
     this.#damaged.delete(id);
+    await files.syncDirectory(this.#host.places.vmsDirectory);
   }
 }
 
