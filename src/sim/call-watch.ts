@@ -56,14 +56,20 @@ export class CallWatch {
   isHit = false;
   readonly #aim: Aim | null;
   readonly #counts = new Map<string, number>();
+  #isOver = false;
 
   constructor(aim: Aim | null) {
     this.#aim = aim;
   }
 
+  /** From here on nothing happens to calls any more, and none counts. */
+  stop(): void {
+    this.#isOver = true;
+  }
+
   /** What happens to the call that is made now. */
   meet(actor: string, site: string, subject: string): AimKind | null {
-    if (this.#aim === null && this.onCall === null) return null;
+    if (this.#isOver || (this.#aim === null && this.onCall === null)) return null;
     const key = `${actor} ${site}`;
     const call = (this.#counts.get(key) ?? 0) + 1;
     this.#counts.set(key, call);

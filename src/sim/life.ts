@@ -103,6 +103,7 @@ export class Life {
   async #untilDone(): Promise<void> {
     while (!this.#script.isOver) await this.#world.sleep(DAEMON_DOWN_MS_MAX);
     this.#world.faults.stop();
+    this.#world.calls.stop();
   }
 
   async #converge(): Promise<void> {
