@@ -59,7 +59,7 @@ async function streamed(reader: FrameReader, map: StoreMap): Promise<Buffer> {
 }
 
 test('pages come in order, wherever they are and however often', async () => {
-  const frameCount = 60;
+  const frameCount = 100;
   const { store, reader, map, bytes } = await writeFrames(frameCount);
   const place = fc.tuple(fc.nat(frameCount - 1), fc.nat(PAGES_OF_FRAME - 1));
   const pages = fc.array(fc.option(place, { freq: 9 }), { minLength: 1, maxLength: 400, size: 'max' });

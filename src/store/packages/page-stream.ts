@@ -19,11 +19,11 @@ import type { FrameReader } from './frame-reader.ts';
 import type { StreamOptions } from './read-stream.ts';
 import type { StoreMap } from './store-map.ts';
 
-/** Frames that are fetched together. With those of the batches ahead and those that are kept, at most 64 MiB of pages are held. */
+/** Frames that are fetched together. With those of the batches ahead and those that are kept, at most 88 MiB of pages are held. */
 export const BATCH_FRAMES_MAX = 8;
-const BATCHES_AHEAD = 3;
-/** Of each older package that pages of a memory are from, about one frame is in use at a time. */
-export const FRAMES_KEPT_MAX = 32;
+const BATCHES_AHEAD = 2;
+/** Of each older package that pages of a memory are from, about one frame is in use at a time: few VMs have pages of more (docs/adr/0082). */
+export const FRAMES_KEPT_MAX = 64;
 
 /**
  * The bytes of `map.nonZeroRuns()`, in order, cut anywhere; each frame is checked before its bytes are given out. A chunk's memory is not used
