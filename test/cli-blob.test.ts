@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createReadStream, existsSync, watch } from 'node:fs';
 import { mkdir, open, readFile, readdir, stat, truncate, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import test from 'node:test';
 import { assertClock, assertGoesOn, bootCounter, readCounter } from './support/counter-vm.ts';
 import { failure, launcher, objectOf, withHosts } from './support/cli-host.ts';
@@ -47,6 +47,27 @@ async function importHalf(host: CliHost, file: string): Promise<ReturnType<CliHo
   createReadStream(file, { end: Math.floor(size / 2) }).pipe(stdin, { end: false });
   await eventually(async () => (await blobCount(host)) > before, 'the import has begun');
   return running;
+}
+
+/** Kills the client or the daemon when the first bytes are written. */
+async function killExport(
+  host: CliHost,
+  target: string,
+  of: readonly string[],
+  victim: 'client' | 'daemon',
+): Promise<void> {
+  const watcher = watch(dirname(target));
+  const seen = once(watcher, 'change');
+  const running = host.start(['package', 'export', target, ...of]);
+  const outcome = running.result.catch((error: unknown) => String(error));
+  await seen;
+  watcher.close();
+  if (victim === 'client') running.signal('SIGKILL');
+  else await host.killDaemon();
+  const result = await outcome;
+  if (typeof result === 'string') assert.match(result, /SIGKILL/);
+  else failure('daemon_unavailable', result, 'the export');
+  assert.equal(existsSync(target), false, `the ${victim} was killed`);
 }
 
 await test('packages as files and through pipes', async (t) => {
@@ -200,20 +221,8 @@ await test('packages as files and through pipes', async (t) => {
         const folder = join(scratch, 'killed');
         await mkdir(folder);
         const target = join(folder, 'dev.klp');
-        for (const victim of ['client', 'daemon'] as const) {
-          const watcher = watch(folder);
-          const seen = once(watcher, 'change');
-          const running = laptop.start(['package', 'export', target, '--vm', 'dev']);
-          const outcome = running.result.catch((error: unknown) => String(error));
-          await seen;
-          watcher.close();
-          if (victim === 'client') running.signal('SIGKILL');
-          else await laptop.killDaemon();
-          const result = await outcome;
-          if (typeof result === 'string') assert.match(result, /SIGKILL/);
-          else failure('daemon_unavailable', result, 'the export');
-          assert.equal(existsSync(target), false, `the ${victim} was killed`);
-        }
+        for (const victim of ['client', 'daemon'] as const)
+          await killExport(laptop, target, ['--vm', 'dev'], victim);
         const busy = async (): Promise<unknown> => (await laptop.json(['inspect', 'dev']))['busy'];
         await eventually(async () => (await busy()) === null, 'the VM is let go');
         await laptop.must(['package', 'export', target, '--vm', 'dev']);
@@ -246,6 +255,37 @@ await test('packages as files and through pipes', async (t) => {
       await cloud.must(['package', 'import', file, '--name', 'half']);
       assert.deepEqual(await namesOf(cloud), ['dev', 'half']);
       await assertGoesOn(cloud, before);
+    });
+
+    await t.test('a package of a store, without a VM in between', async () => {
+      const [store, target] = [join(scratch, 'store'), join(scratch, 'killed', 'packed.klp')];
+      await mkdir(store);
+      const { packageId } = await laptop.json(['teleport', 'dev', '--to', store]);
+      const of = ['--store', store, '--package', String(packageId).slice(0, 10)];
+      await laptop.fails('usage', ['package', 'export', target, '--package', 'ffff']);
+      await laptop.fails('usage', ['package', 'export', target, '--vm', 'dev', ...of]);
+      await laptop.fails('usage', ['package', 'export', target, '--vm', 'dev', '--store', store]);
+      await laptop.fails('package_not_found', [
+        'package',
+        'export',
+        target,
+        '--store',
+        store,
+        '--package',
+        'ffff',
+      ]);
+      for (const victim of ['client', 'daemon'] as const) await killExport(laptop, target, of, victim);
+
+      const told = await laptop.must(['package', 'export', target, ...of]);
+      assert.match(told.stdout, /^dev \(package [0-9a-f]{12}\) → .*packed\.klp \([\d.]+ MiB\)\n$/);
+      await cloud.must(['package', 'import', target, '--name', 'packed']);
+      await cloud.must(['restore', 'packed']);
+      const { counter, pid } = objectOf(JSON.parse(await cloud.sh('packed', 'cat /run/counter.json')));
+      assert.ok(Number(counter) > before.counter);
+      assert.equal(pid, before.pid);
+      assert.equal(await cloud.sh('packed', 'cat /root/counter-disk.txt'), 'written before the move');
+      const shown = await laptop.json(['package', 'show', String(packageId), '--store', store]);
+      assert.equal(objectOf(shown['ownership'])['state'], 'at-rest', 'who may run it did not change');
     });
   });
 });
