@@ -1,6 +1,5 @@
 import { defined } from '../../base/assert.ts';
 import { packText } from './pack-name.ts';
-import type { PackName } from './pack-name.ts';
 import type { FrameInfo, StoreMap } from './store-map.ts';
 
 /**
@@ -10,7 +9,6 @@ import type { FrameInfo, StoreMap } from './store-map.ts';
 export class FrameCandidates {
   readonly #frames: FrameInfo[] = [];
   readonly #indexes = new Map<string, number>();
-  readonly #packs = new Map<string, PackName>();
   readonly #doubtful = new Set<string>();
 
   /** An index is of the same frame for ever. */
@@ -18,8 +16,14 @@ export class FrameCandidates {
     return this.#frames;
   }
 
-  get packs(): readonly PackName[] {
-    return [...this.#packs.values()];
+  /** How long each pack is at least, by `packText`. */
+  leastLengths(): ReadonlyMap<string, number> {
+    const lengths = new Map<string, number>();
+    for (const { pack, offset, storedBytes } of this.#frames) {
+      const name = packText(pack);
+      lengths.set(name, Math.max(lengths.get(name) ?? 0, offset + storedBytes));
+    }
+    return lengths;
   }
 
   /** @returns the index here of each of the map's frames. */
@@ -44,7 +48,6 @@ export class FrameCandidates {
     const place = `${pack}/${frame.number}`;
     const known = this.#indexes.get(place);
     if (known === undefined) {
-      this.#packs.set(pack, frame.pack);
       this.#indexes.set(place, this.#frames.length);
       this.#frames.push(frame);
       return this.#frames.length - 1;

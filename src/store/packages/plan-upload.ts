@@ -4,12 +4,14 @@ import { throwIfCanceled } from '../../base/cancel.ts';
 import type { Env } from '../../env/env.ts';
 import { OpenPageFiles } from '../../snapshot/open-page-files.ts';
 import type { ActOptions, ObjectStore } from '../objects/object-store.ts';
+import { chooseFrames } from './choose-packs.ts';
 import { findEqualPages, withEqualPages } from './compare-pages.ts';
 import type { LocalPages, PackageSource } from '../teleport-storage.ts';
 import { FrameCandidates } from './frame-candidates.ts';
 import { imageHintKey, parseImageHint } from './image-hint.ts';
 import type { ImageHint } from './image-hint.ts';
 import type { Paged } from './open-package.ts';
+import { packText } from './pack-name.ts';
 import type { PackName } from './pack-name.ts';
 import { PagePlanBuilder, unplacedPages } from './page-plan.ts';
 import type { PagePlan } from './page-plan.ts';
@@ -56,9 +58,13 @@ export async function planUpload(
   return { candidates, memory, disk, image: await readHint(store, source, options), imageBytes: 0 };
 }
 
-/** The packs of older packages that the package may refer to. */
-export function packsToPin({ candidates, image }: UploadPlan): readonly PackName[] {
-  return [...candidates.packs, ...(image?.packs ?? [])];
+/** The packs of older packages that the package may refer to: without those of which it surely uses too little, since each session is a request. */
+export function packsToPin({ candidates, memory, disk, image }: UploadPlan): readonly PackName[] {
+  const isWorthIt = chooseFrames(candidates, [memory.plan, disk.plan], candidates.leastLengths());
+  const packs = new Map<string, PackName>();
+  for (const [index, { pack }] of candidates.frames.entries())
+    if (isWorthIt[index] === 1) packs.set(packText(pack), pack);
+  return [...packs.values(), ...(image?.packs ?? [])];
 }
 
 /** How the pages of one kind are opened: only the layers of a disk may be shorter than what is mapped. */

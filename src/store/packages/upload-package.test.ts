@@ -7,6 +7,7 @@ import { PageMap } from '../../snapshot/page-map.ts';
 import type { LocalPages, TransferProgress } from '../teleport-storage.ts';
 import { refusedAs } from '../../../test/support/store-fixture.ts';
 import { patternBytes, sha256 } from '../../../test/support/sample-package.ts';
+import { FaultyObjects } from '../../../test/support/faulty-objects.ts';
 import { openPackage } from './open-package.ts';
 import { StoreMap } from './store-map.ts';
 import { PublishWorld, bytesOf } from '../../../test/support/publish-world.ts';
@@ -192,6 +193,15 @@ describe('uploadPackage', () => {
       }
       // With three quarters gone, and the device state and the map in it as well, the rest is not worth the request.
       assert.deepEqual(sharesFirst, [true, true, true, true, true, true, true, false, false]);
+      const listed: string[] = [];
+      const { objects } = new FaultyObjects(world.objects);
+      const list: typeof objects.list = async (options) => {
+        listed.push(options.prefix);
+        return await objects.list(options);
+      };
+      await world.publish({ memory, objects: { ...objects, list } });
+      assert.ok(listed.some((prefix) => prefix.startsWith('packs/')));
+      assert.ok(!listed.includes(`packs/${session ?? ''}/`), 'nor is it asked whether it is there');
     });
   });
 
