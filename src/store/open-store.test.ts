@@ -100,7 +100,7 @@ test('a host without the keys sees who runs a VM, but neither reads nor publishe
     await refusedAs(storage.download(id), 'permission_denied');
     const guest = join(home, 'guest');
     const recipient = await createIdentityFile(env, guest);
-    await changeStoreKeys(env, owner.objects, home, (keys) => withRecipient(keys, recipient));
+    await changeStoreKeys(env, owner.objects, { home, url }, (keys) => withRecipient(keys, recipient));
     const admitted = await openStore(env, url, { ...host, home: guest });
     assert.equal((await admitted.storage.download(id)).package.isEncrypted, true);
   } finally {
@@ -115,7 +115,8 @@ test('a store that is made an encrypted one under the hands of a publisher gets 
   try {
     const store = await openStore(env, directory, host);
     const home = join(directory, 'home');
-    await createEncryptedStore(env, store.objects, home, [await createIdentityFile(env, home)]);
+    const recipient = await createIdentityFile(env, home);
+    await createEncryptedStore(env, store.objects, { home, url: directory }, [recipient]);
     await refusedAs(store.storage.upload(await sample.source()), 'store_conflict');
     await refusedAs(store.id(), 'store_conflict');
   } finally {

@@ -56,6 +56,9 @@ export class PackageStorage implements TeleportStorage {
   get isEncrypted(): boolean {
     return this.#store.sealing.isEncrypted;
   }
+  get recipientCount(): number | null {
+    return this.#store.sealing.recipientCount;
+  }
 
   async upload(source: PackageSource, options: TransferOptions = {}): Promise<TeleportPackage> {
     await this.#store.ensureRoot();

@@ -20,6 +20,6 @@ export async function encryptedDirectory(): Promise<EncryptedDirectory> {
   const [url, home] = [join(directory, 'store'), join(directory, 'home')];
   await mkdir(url);
   const recipient = await createIdentityFile(env, home);
-  await createEncryptedStore(env, await openObjects(env, url), home, [recipient]);
+  await createEncryptedStore(env, await openObjects(env, url), { home, url }, [recipient]);
   return { url, home, close: async () => await rm(directory, { recursive: true }) };
 }

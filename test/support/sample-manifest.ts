@@ -49,6 +49,7 @@ export function sampleManifest(): Pick<PackageManifest, 'packs' | 'ownPacks' | '
 export const fakeSealing: PackageSealing = {
   ...plainSealing,
   isEncrypted: true,
+  recipientCount: 1,
   seal: (plain, bound) => ({ keyId: 'key-1', salt: '00ff', bytes: concat([tagOf(plain, bound), plain]) }),
   open: ({ bytes }, bound) => {
     const plain = bytes.subarray(64);

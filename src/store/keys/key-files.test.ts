@@ -7,14 +7,9 @@ import { isKelpieError } from '../../base/errors.ts';
 import type { ErrorCode } from '../../base/error-codes.ts';
 import { createNodeEnv } from '../../env/node/env.ts';
 import { createKeyHolder } from '../../../test/support/sample-keys.ts';
-import {
-  createIdentityFile,
-  createSigningKeyFile,
-  readIdentities,
-  readSigningKey,
-  readTrusted,
-} from './key-files.ts';
+import { createIdentityFile, createSigningKeyFile, readIdentities, readSigningKey } from './key-files.ts';
 import { IDENTITIES_MAX, KEY_FILE_BYTES_MAX, TRUSTED_KEYS_MAX } from './limits.ts';
+import { readTrusted } from './trusted-keys.ts';
 import { createSigningKey } from './signatures.ts';
 
 const env = createNodeEnv({ variables: {} });

@@ -3,7 +3,7 @@
  *
  *     KELPIE_HOME/keys/identities.txt   private keys of age, as age-keygen writes them; KELPIE_AGE_IDENTITY_FILE names another file
  *     KELPIE_HOME/keys/signing.key      the private key that this host signs with
- *     KELPIE_HOME/keys/trusted.txt      public keys, one a line and what people want to say of it behind it; without the file, anybody may publish
+ *     KELPIE_HOME/keys/trusted.txt      whom it trusts: trusted-keys.ts
  *
  * Lines that are empty or begin with `#` mean nothing. Files with private keys must be for their owner's eyes only.
  */
@@ -11,16 +11,14 @@ import { fromHex, hex } from '../../base/bytes.ts';
 import { KelpieError } from '../../base/errors.ts';
 import { AgeRefused } from '../../env/age.ts';
 import type { Env } from '../../env/env.ts';
-import { createKeyFile, readLines, readPrivateLines, refusedFile } from './key-lines.ts';
-import { IDENTITIES_MAX, TRUSTED_KEYS_MAX } from './limits.ts';
-import { createSigningKey, parsePublicKey, signingKeyOf } from './signatures.ts';
+import { createKeyFile, readPrivateLines, refusedFile } from './key-lines.ts';
+import { IDENTITIES_MAX } from './limits.ts';
+import { createSigningKey, signingKeyOf } from './signatures.ts';
 import type { SigningKey } from './signatures.ts';
 
 const IDENTITY_FILE_VARIABLE = 'KELPIE_AGE_IDENTITY_FILE';
 const SIGNING_KEY = /^ed25519-private:(?<seed>[0-9a-f]{64})$/;
 const ENCRYPTED_FILE = /^(?:age-encryption\.org\/|-----BEGIN AGE ENCRYPTED FILE-----)/;
-
-type FilesEnv = Pick<Env, 'files'>;
 
 function keysDirectory(home: string): string {
   return `${home}/keys`;
@@ -35,7 +33,7 @@ export async function readIdentities(
   env: Pick<Env, 'age' | 'files' | 'host'>,
   home: string,
 ): Promise<readonly string[]> {
-  const named = env.host.variable(IDENTITY_FILE_VARIABLE) ?? '';
+  const named = namedIdentityFile(env);
   const path = named === '' ? identitiesPath(home) : absolute(env, named);
   const lines = await readPrivateLines(env, path);
   if (lines === null) {
@@ -50,6 +48,15 @@ export async function readIdentities(
   if (lines.length > IDENTITIES_MAX) throw refusedFile(path, `it has more than ${IDENTITIES_MAX} keys`);
   for (const { number, text } of lines) await checkIdentity(env, path, number, text);
   return lines.map(({ text }) => text);
+}
+
+function namedIdentityFile({ host }: Pick<Env, 'host'>): string {
+  return host.variable(IDENTITY_FILE_VARIABLE) ?? '';
+}
+
+/** Whether the identities are in a file that the variable names, and not in `KELPIE_HOME`. */
+export function hasNamedIdentityFile(env: Pick<Env, 'host'>): boolean {
+  return namedIdentityFile(env) !== '';
 }
 
 function identitiesPath(home: string): string {
@@ -86,24 +93,6 @@ export async function readSigningKey(
   if (seed === undefined || lines.length !== 1)
     throw refusedFile(path, 'it is not one line with `ed25519-private:` and 64 hexadecimal digits');
   return signingKeyOf(env.compute, fromHex(seed));
-}
-
-/** Public keys of whom this host trusts; null when there is no list, and anybody may publish. @throws KelpieError as `readIdentities`. */
-export async function readTrusted(env: FilesEnv, home: string): Promise<ReadonlySet<string> | null> {
-  const path = `${keysDirectory(home)}/trusted.txt`;
-  const lines = await readLines(env, path);
-  if (lines === null) return null;
-  if (lines.length > TRUSTED_KEYS_MAX) throw refusedFile(path, `it has more than ${TRUSTED_KEYS_MAX} keys`);
-  return new Set(
-    lines.map(({ number, text }) => {
-      const key = text.split(/\s/, 1)[0] ?? '';
-      if (parsePublicKey(key) !== null) return key;
-      throw refusedFile(
-        path,
-        `line ${number} does not begin with a public key (\`ed25519:\` and 64 hexadecimal digits)`,
-      );
-    }),
-  );
 }
 
 /** Makes this host's identity. @returns its public key. @throws KelpieError `name_taken` when there is one, `io_failed`, `disk_full`. */

@@ -49,13 +49,19 @@ export async function readPrivateLines(env: FilesEnv, path: string): Promise<rea
 }
 
 /** The lines that mean something; null when there is no file. */
-export async function readLines({ files }: FilesEnv, path: string): Promise<readonly Line[] | null> {
-  const bytes = await readIfThere(files, path);
-  if (bytes === null) return null;
-  return textOf(bytes, path)
+export async function readLines(env: FilesEnv, path: string): Promise<readonly Line[] | null> {
+  const whole = await readText(env, path);
+  if (whole === null) return null;
+  return whole
     .split('\n')
     .map((line, index) => ({ number: index + 1, text: line.trim() }))
     .filter(({ text }) => text !== '' && !text.startsWith('#'));
+}
+
+/** All of it; null when there is no file. @throws KelpieError `invalid_argument` when it is too long or no text, `io_failed`. */
+export async function readText({ files }: FilesEnv, path: string): Promise<string | null> {
+  const bytes = await readIfThere(files, path);
+  return bytes === null ? null : textOf(bytes, path);
 }
 
 async function readIfThere(files: Env['files'], path: string): Promise<Bytes | null> {

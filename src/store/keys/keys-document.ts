@@ -83,9 +83,7 @@ export async function openStoreKeys(
   { url, identities, trusted }: OpenKeysOptions,
 ): Promise<StoreKeys> {
   const what = `the store ${url}`;
-  const parsed = documentSchema.safeParse(document);
-  if (!parsed.success) throw damaged(what, 'its keys are damaged', parsed.error);
-  const { signature = null, ...unsigned } = parsed.data;
+  const { signature = null, ...unsigned } = readKeysDocument(document, url);
   const rules = { trusted, kind: 'store keys', what } as const;
   checkSignature(env.compute, rules, utf8(canonicalJson(unsigned)), signature);
   const { tag, ...named } = unsigned;
@@ -95,6 +93,13 @@ export async function openStoreKeys(
     tagOfKeys(env.compute, dataKeys, digestOf(env, named)) === tag;
   if (!isWhole) throw damaged(what, 'its keys were changed by somebody who does not have them');
   return { dataKeys, recipients: named.recipients, revision: named.revision };
+}
+
+/** What anybody can read of it: not trusted. @throws KelpieError `package_corrupt`. */
+export function readKeysDocument(document: unknown, url: string): KeysDocument {
+  const parsed = documentSchema.safeParse(document);
+  if (parsed.success) return parsed.data;
+  throw damaged(`the store ${url}`, 'its keys are damaged', parsed.error);
 }
 
 function digestOf(env: KeysEnv, named: Omit<KeysDocument, 'tag' | 'signature'>): string {

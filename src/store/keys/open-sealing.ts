@@ -2,18 +2,19 @@
 import { KelpieError } from '../../base/errors.ts';
 import type { Env } from '../../env/env.ts';
 import type { PackageSealing } from '../packages/sealing.ts';
-import { readIdentities, readSigningKey, readTrusted } from './key-files.ts';
+import { readIdentities, readSigningKey } from './key-files.ts';
 import { openStoreKeys } from './keys-document.ts';
 import { checkKnownStore } from './known-stores.ts';
 import { createPackageSealing } from './package-sealing.ts';
 import type { StoreKeys } from './store-keys.ts';
+import { readTrusted } from './trusted-keys.ts';
 
 export type KeysEnv = Pick<Env, 'age' | 'compute' | 'files' | 'host' | 'random'>;
 
 export interface StoreKeysPlace {
   /** Absolute path of `KELPIE_HOME`. */
   readonly home: string;
-  /** The store's, as it names itself: what this host remembers of its keys is remembered under it. */
+  /** The store's, as the user wrote it: what this host remembers of its keys is remembered under it. */
   readonly url: string;
 }
 
@@ -66,6 +67,7 @@ function refusingSealing(error: KelpieError, isEncrypted: boolean): PackageSeali
   };
   return {
     isEncrypted,
+    recipientCount: null,
     newSession: refuse,
     frameSeal: refuse,
     seal: refuse,

@@ -44,6 +44,7 @@ export function createPackageSealing(env: SealingEnv, keys: SealingKeys): Packag
   return {
     ...signing,
     isEncrypted: true,
+    recipientCount: store.recipients.length,
     newSession: (random) => createSession(env.compute, newestKey(store), random),
     frameSeal: (pack, number) => packSeal(env.compute, store, pack, number),
     seal: (plain, bound) => sealDocument(env, store, plain, bound),

@@ -52,7 +52,10 @@ export function withoutRecipient(keys: StoreKeys, recipient: string): StoreKeys 
   if (!keys.recipients.includes(recipient))
     throw new KelpieError('not_found', `${recipient} is not a recipient of this store.`);
   const recipients = keys.recipients.filter((other) => other !== recipient);
-  checkRecipients(recipients);
+  if (recipients.length === 0) {
+    const message = `${recipient} is the last recipient: without one nobody could read the store any more; add another first.`;
+    throw new KelpieError('invalid_argument', message);
+  }
   return { ...keys, recipients, revision: keys.revision + 1 };
 }
 

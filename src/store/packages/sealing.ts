@@ -41,6 +41,8 @@ export interface DocumentSealer {
 }
 
 export interface PackageSealing extends DocumentSealer {
+  /** How many can read what is sealed; null in a plain store, and where this host may not know. */
+  readonly recipientCount: number | null;
   /** A UUID for a publish, never used before. In an encrypted store it also says which of the keys its packs are sealed with: no other will do. */
   newSession(random: Random): string;
   /** How frame `number` of a pack is sealed, and opened; null in a plain store. One place is sealed once. */
@@ -50,6 +52,7 @@ export interface PackageSealing extends DocumentSealer {
 /** Of a store without keys, on a host that signs nothing and trusts everybody. */
 export const plainSealing: PackageSealing = {
   isEncrypted: false,
+  recipientCount: null,
   newSession: (random) => random.uuid(),
   frameSeal: () => null,
   seal: () => refuse(),

@@ -9,7 +9,8 @@ import { parseDocument, uuidSchema } from '../../snapshot/metadata-codec.ts';
 import type { ActOptions, ObjectStore } from '../objects/object-store.ts';
 import { STORE_ROOT_BYTES_MAX } from './limits.ts';
 
-const FORMAT_VERSION = 2;
+/** Of stores that this version makes and reads. */
+export const STORE_FORMAT_VERSION = 2;
 export const STORE_ROOT_KEY = 'store.json';
 
 /** `store/keys` knows what is in it. */
@@ -23,26 +24,26 @@ export interface StoreRoot {
 }
 
 const rootSchema = z.strictObject({
-  formatVersion: z.literal(FORMAT_VERSION),
+  formatVersion: z.literal(STORE_FORMAT_VERSION),
   keys: z.record(z.string(), z.unknown()).nullable(),
   storeId: uuidSchema,
 });
 const firstFormatSchema = z.looseObject({ formatVersion: z.literal(1) });
 
 export function encodeStoreRoot({ storeId, keys }: StoreRoot): Bytes {
-  return utf8(canonicalJson({ formatVersion: FORMAT_VERSION, storeId, keys }));
+  return utf8(canonicalJson({ formatVersion: STORE_FORMAT_VERSION, storeId, keys }));
 }
 
 /** The root in bytes that are not trusted. @throws KelpieError `package_corrupt`, `package_too_new`; `store_unavailable` for what an unreleased version made. */
 export function parseStoreRoot(bytes: Bytes, url: string): StoreRoot {
   const rules = {
-    formatVersion: FORMAT_VERSION,
+    formatVersion: STORE_FORMAT_VERSION,
     sizeBytesMax: STORE_ROOT_BYTES_MAX,
     code: 'package_corrupt',
   } as const;
   const either = z.union([firstFormatSchema, rootSchema]);
   const root = parseDocument(bytes, either, { what: `the store ${url}`, ...rules });
-  if (root.formatVersion === FORMAT_VERSION) return { storeId: root.storeId, keys: root.keys };
+  if (root.formatVersion === STORE_FORMAT_VERSION) return { storeId: root.storeId, keys: root.keys };
   const message = `the store ${url} was made by a version of Kelpie that was never released: use another place.`;
   throw new KelpieError('store_unavailable', message, { data: { storeUrl: url } });
 }
