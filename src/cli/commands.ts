@@ -100,6 +100,16 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/package.ts')).packages,
   },
   {
+    name: 'store',
+    summary: 'make encrypted stores, and say who can read them',
+    load: async () => (await import('./commands/store.ts')).store,
+  },
+  {
+    name: 'key',
+    summary: 'the keys of this host, and whom it trusts',
+    load: async () => (await import('./commands/key.ts')).key,
+  },
+  {
     name: 'image',
     summary: 'build, list and remove base images',
     load: async () => (await import('./commands/image.ts')).image,

@@ -7,6 +7,7 @@ import { answerProblem } from './answers.ts';
 import { blobsRoom } from './rooms/blobs.ts';
 import { filesRoom } from './rooms/files.ts';
 import { imagesRoom } from './rooms/images.ts';
+import { keysRoom } from './rooms/keys.ts';
 import { lifeRoom } from './rooms/life.ts';
 import { movesRoom } from './rooms/moves.ts';
 import { ownershipRoom } from './rooms/ownership.ts';
@@ -14,6 +15,7 @@ import { packageCareRoom } from './rooms/package-care.ts';
 import { packagesRoom } from './rooms/packages.ts';
 import { sessionsRoom } from './rooms/sessions.ts';
 import { snapshotsRoom } from './rooms/snapshots.ts';
+import { storesRoom } from './rooms/stores.ts';
 import { systemRoom } from './rooms/system.ts';
 import { vmsRoom } from './rooms/vms.ts';
 import type { Route, RouteName } from './api/routes.ts';
@@ -41,6 +43,8 @@ export function createApp(
     ...packageCareRoom(supervisor),
     ...blobsRoom(supervisor),
     ...imagesRoom(supervisor),
+    ...keysRoom(supervisor),
+    ...storesRoom(supervisor),
   };
   const app = new Hono();
   for (const name of Object.keys(routes).filter(isRouteName)) {

@@ -43,6 +43,11 @@ export interface TeleportResult {
   readonly timings: Readonly<Record<string, number>>;
   /** What the memory and the disk hold that is not zero, and what had to be sent for them, compressed: the rest was in the store. */
   readonly bytes: { readonly memory: number; readonly disk: number; readonly sent: number };
+  readonly isEncrypted: boolean;
+  /** How many can read it; null when it is not encrypted. */
+  readonly recipientCount: number | null;
+  /** Public key of what this host signs with; null when it signs nothing. */
+  readonly signedBy: string | null;
 }
 
 export interface OperationOptions {
@@ -212,6 +217,9 @@ export class TeleportOut {
         disk: published.sizes.diskBytes,
         sent: published.sizes.ownBytes,
       },
+      isEncrypted: published.isEncrypted,
+      recipientCount: store.storage.recipientCount,
+      signedBy: published.signedBy,
     };
   }
 

@@ -22,6 +22,8 @@ const vmCommands = [
 ];
 const members: Readonly<Record<string, string>> = {
   image: 'build ls rm',
+  store: 'init show recipients rotate',
+  key: 'init show trust',
   package: 'ls show rm verify gc prune copy export import',
   daemon: 'status stop restart',
   sim: 'shrink trace',

@@ -1,5 +1,6 @@
 import { routes } from '../../daemon/api/routes.ts';
 import { PAGE_BYTES, formatBytes } from '../../base/units.ts';
+import { sealText, signatureText } from '../seal-text.ts';
 import { STORE_HELP, storeOption } from '../store-option.ts';
 import { ageText, mibText, shortId } from '../views.ts';
 import type { LeafCommand } from '../command.ts';
@@ -28,13 +29,7 @@ function describe(detail: PackageDetail, nowMs: number): string {
     ['package', detail.id],
     ['parent', detail.parentId === null ? 'none' : shortId(detail.parentId)],
     ...metadataLines(detail, nowMs),
-    [
-      'encrypted',
-      detail.isEncrypted
-        ? 'yes: only recipients of the store can read it'
-        : 'no: whoever reads the store can read it',
-    ],
-    ['signed', detail.signedBy === null ? 'no' : `by ${detail.signedBy}`],
+    ['sealed', `${sealText(detail)}, ${signatureText(detail.signedBy)}`],
     ...sizeLines(detail),
     ...detail.imageFiles.map(({ name, sizeBytes }): readonly [string, string] => [
       'carries',

@@ -2,6 +2,7 @@ import { routes } from '../../daemon/api/routes.ts';
 import { formatBytes } from '../../base/units.ts';
 import { isSet } from '../command.ts';
 import { STORE_HELP, storeOption } from '../store-option.ts';
+import { sealText, shortKey } from '../seal-text.ts';
 import { ageText, shortId } from '../views.ts';
 import { packageCopy } from './package-copy.ts';
 import { packageExport } from './package-export.ts';
@@ -26,10 +27,11 @@ export const packages: CommandGroup = {
         const list = await cli.call(routes.packageList, { query: { storeUrl: storeOption(cli, options) } });
         const nowMs = cli.env.clock.wallMs();
         const table = cli.output.table(
-          ['PACKAGE', 'VM', 'OWN', 'SHARED', 'TOTAL', 'PUBLISHED', 'STATE', 'MESSAGE'],
+          ['PACKAGE', 'VM', 'OWN', 'SHARED', 'TOTAL', 'PUBLISHED', 'SIGNED BY', 'STATE', 'MESSAGE'],
           list.packages.map((one) => row(one, nowMs)),
         );
-        await cli.output.result(list, list.packages.length === 0 ? 'no packages in this store' : table);
+        const lines = list.packages.length === 0 ? 'no packages in this store' : table;
+        await cli.output.result(list, `${lines}\n${sealText(list)}`);
         return 0;
       },
     },
@@ -73,12 +75,13 @@ function sizesText(sizes: SizesView | null): readonly string[] {
 
 function row(one: PackageView, nowUnixMs: number): readonly string[] {
   if (one.damaged !== null || one.metadata === null)
-    return [shortId(one.id), '?', '?', '?', '?', '?', `damaged: ${one.damaged ?? 'no metadata'}`, ''];
+    return [shortId(one.id), '?', '?', '?', '?', '?', '?', `damaged: ${one.damaged ?? 'no metadata'}`, ''];
   return [
     shortId(one.id),
     one.metadata.vmName,
     ...sizesText(one.sizes),
     one.publishedAtUnixMs === null ? '?' : ageText(one.publishedAtUnixMs, nowUnixMs),
+    one.signedBy === null ? '' : shortKey(one.signedBy),
     one.isAtRest ? 'at rest' : '',
     one.metadata.message,
   ];

@@ -2,6 +2,7 @@ import { routes } from '../../daemon/api/routes.ts';
 import { formatBytes } from '../../base/units.ts';
 import { KelpieError } from '../../base/errors.ts';
 import { textOption } from '../command.ts';
+import { sealText, signatureText } from '../seal-text.ts';
 import { absolutePath, shortId, timingLine } from '../views.ts';
 import type { LeafCommand } from '../command.ts';
 
@@ -9,7 +10,10 @@ export const teleport: LeafCommand = {
   declare: (command) => {
     command
       .argument('<vm>', 'name or id')
-      .option('--to <store>', 'where to publish it: a directory that the other host sees too, or s3://bucket/prefix')
+      .option(
+        '--to <store>',
+        'where to publish it: a directory that the other host sees too, or s3://bucket/prefix',
+      )
       .option('-m, --message <text>', 'what for')
       .option('--no-image', 'leave the base image out: the other host must have it')
       .addHelpText(
@@ -37,7 +41,7 @@ export const teleport: LeafCommand = {
     const moved = `${formatBytes(memory + disk)} by sending ${formatBytes(sent)}`;
     await cli.output.result(
       done,
-      `${done.vmName} is at rest in ${done.storeUrl} as package ${shortId(done.packageId)} (${moved}; ${timingLine(done.timings)})\n` +
+      `${done.vmName} is at rest in ${done.storeUrl} as package ${shortId(done.packageId)} (${moved}; ${timingLine(done.timings)}; ${sealText(done)}, ${signatureText(done.signedBy)})\n` +
         `on another host: kelpie restore ${done.vmName} --from ${done.storeUrl}`,
     );
     return 0;

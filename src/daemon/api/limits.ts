@@ -20,6 +20,10 @@ export const VM_PORT_FORWARDS_MAX = 64;
 export const VM_NAME_LENGTH_MAX = 63;
 export const MESSAGE_LENGTH_MAX = 4096;
 export const STORE_URL_LENGTH_MAX = 4096;
+/** Of a public key as text; those that there are have 71 at most. */
+export const KEY_TEXT_LENGTH_MAX = 200;
+/** What is said of a trusted key. */
+export const TRUST_NOTE_LENGTH_MAX = 200;
 export const GUEST_PATH_LENGTH_MAX = 4096;
 export const ARGV_COUNT_MAX = 256;
 export const ENVIRONMENT_COUNT_MAX = 256;

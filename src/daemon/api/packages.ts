@@ -42,6 +42,8 @@ export interface PackageView {
   readonly metadata: MetadataView | null;
   /** The VM of it is at rest exactly here: this package is the VM. */
   readonly isAtRest: boolean;
+  /** Public key of whoever signed it; null when nobody did. */
+  readonly signedBy: string | null;
 }
 export const packageView: z.ZodType<PackageView> = z.object({
   id: z.string(),
@@ -50,12 +52,23 @@ export const packageView: z.ZodType<PackageView> = z.object({
   publishedAtUnixMs: z.number().nullable(),
   metadata: metadataView.nullable(),
   isAtRest: z.boolean(),
+  signedBy: z.string().nullable(),
 });
 
-export interface PackageList {
+export interface SealView {
+  readonly isEncrypted: boolean;
+  /** How many can read it; null when it is not encrypted, and where this host may not know. */
+  readonly recipientCount: number | null;
+}
+
+export interface PackageList extends SealView {
   readonly packages: readonly PackageView[];
 }
-export const packageList: z.ZodType<PackageList> = z.object({ packages: z.array(packageView) });
+export const packageList: z.ZodType<PackageList> = z.object({
+  packages: z.array(packageView),
+  isEncrypted: z.boolean(),
+  recipientCount: z.int().nullable(),
+});
 
 const piece = z.object({ name: z.string(), sizeBytes: z.number(), sha256: z.string() });
 type Piece = { readonly name: string; readonly sizeBytes: number; readonly sha256: string };
@@ -93,14 +106,11 @@ const layoutView: z.ZodType<LayoutView> = z.object({
   disk: pagedLayoutView,
 });
 
-export interface PackageDetail extends PackageView {
+export interface PackageDetail extends PackageView, SealView {
   /** How it lies in the store. */
   readonly layout: LayoutView;
   /** The package that most of the shared bytes came with. */
   readonly parentId: string | null;
-  readonly isEncrypted: boolean;
-  /** Public key of whoever signed it. */
-  readonly signedBy: string | null;
   readonly imageFiles: readonly Piece[];
   /** The record of its VM in the store; null when there is none. */
   readonly ownership: {
@@ -120,6 +130,7 @@ export const packageDetail: z.ZodType<PackageDetail> = z.object({
   layout: layoutView,
   parentId: z.string().nullable(),
   isEncrypted: z.boolean(),
+  recipientCount: z.int().nullable(),
   signedBy: z.string().nullable(),
   imageFiles: z.array(piece),
   ownership: z

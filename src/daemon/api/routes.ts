@@ -7,7 +7,10 @@
 import type { z } from 'zod';
 import { ownershipRoutes } from './ownership-routes.ts';
 import { blobRoutes } from './blob-routes.ts';
+import { imageRoutes } from './images-routes.ts';
+import { keysRoutes } from './keys-routes.ts';
 import { packageCareRoutes } from './package-care-routes.ts';
+import { storesRoutes } from './stores-routes.ts';
 import type {
   BlobExportQuery,
   BlobImportQuery,
@@ -18,6 +21,7 @@ import type {
 import type { ExecStart, SessionList, SessionStarted, SignalRequest } from './exec.ts';
 import type { FileQuery, FileWriteQuery, FileWritten } from './files.ts';
 import type { ImageBuild, ImageBuilt, ImageList } from './images.ts';
+import type { KeyDistrust, KeyInit, KeyTrust, KeysView } from './keys.ts';
 import type { Reclaim, Reclaimed, WhoQuery, WhoView } from './ownership.ts';
 import type { PackageDetail, PackageList, PackageRemoveQuery, StoreQuery } from './packages.ts';
 import type {
@@ -41,6 +45,7 @@ import type {
   Teleport,
   Teleported,
 } from './snapshots.ts';
+import type { StoreInit, StoreKeysView, StoreRecipients, StoreRotate, StoreView } from './stores.ts';
 import type { DoctorQuery, DoctorReport, Done, HealthView, VersionView } from './system.ts';
 import type { VmCreate, VmDetail, VmList, VmRemove, VmStarted, VmStop, VmView } from './vms.ts';
 import type { GuestFileInfo } from '../../guest/guest-agent.ts';
@@ -103,6 +108,14 @@ export interface Routes {
   readonly blobExport: Route<BlobOpened, undefined, BlobExportQuery>;
   readonly packageExport: Route<BlobOpened, undefined, PackageExportQuery>;
   readonly blobImport: Route<BlobImported, undefined, BlobImportQuery>;
+  readonly keyShow: Route<KeysView, undefined, undefined>;
+  readonly keyInit: Route<KeysView, KeyInit, undefined>;
+  readonly keyTrust: Route<KeysView, KeyTrust, undefined>;
+  readonly keyDistrust: Route<KeysView, KeyDistrust, undefined>;
+  readonly storeShow: Route<StoreView, undefined, StoreQuery>;
+  readonly storeInit: Route<StoreKeysView, StoreInit, undefined>;
+  readonly storeRecipients: Route<StoreKeysView, StoreRecipients, undefined>;
+  readonly storeRotate: Route<StoreKeysView, StoreRotate, undefined>;
   readonly imageList: Route<ImageList, undefined, undefined>;
   readonly imageBuild: Route<ImageBuilt, ImageBuild, undefined>;
   readonly imageRemove: Route<Done, undefined, undefined>;
@@ -113,7 +126,6 @@ const vm = '/v1/vms/:vm';
 const load = {
   exec: () => import('./exec.ts'),
   files: () => import('./files.ts'),
-  images: () => import('./images.ts'),
   packages: () => import('./packages.ts'),
   snapshots: () => import('./snapshots.ts'),
   system: () => import('./system.ts'),
@@ -358,29 +370,9 @@ export const routes: Routes = {
 
   ...packageCareRoutes,
   ...blobRoutes,
-
-  imageList: {
-    method: 'GET',
-    path: '/v1/images',
-    summary: 'Images of this host',
-    answer: 'json',
-    result: async () => (await load.images()).imageList,
-  },
-  imageBuild: {
-    method: 'POST',
-    path: '/v1/images',
-    summary: 'Build a base image',
-    body: async () => (await load.images()).imageBuild,
-    answer: 'events',
-    result: async () => (await load.images()).imageBuilt,
-  },
-  imageRemove: {
-    method: 'DELETE',
-    path: '/v1/images/:image',
-    summary: 'Remove an image',
-    answer: 'json',
-    result: async () => (await load.system()).done,
-  },
+  ...keysRoutes,
+  ...storesRoutes,
+  ...imageRoutes,
 };
 
 export type RouteName = keyof Routes;

@@ -130,6 +130,11 @@ export interface Teleported {
   readonly timings: Timings;
   /** What the memory and the disk hold that is not zero, and what had to be sent for them, compressed: the rest was in the store. */
   readonly bytes: { readonly memory: number; readonly disk: number; readonly sent: number };
+  readonly isEncrypted: boolean;
+  /** How many can read it; null when it is not encrypted. */
+  readonly recipientCount: number | null;
+  /** What this host signed it with; null when it signs nothing. */
+  readonly signedBy: string | null;
 }
 export const teleported: z.ZodType<Teleported> = z.object({
   vmId: uuid,
@@ -139,4 +144,7 @@ export const teleported: z.ZodType<Teleported> = z.object({
   epoch: z.int(),
   timings,
   bytes: z.object({ memory: z.number(), disk: z.number(), sent: z.number() }),
+  isEncrypted: z.boolean(),
+  recipientCount: z.int().nullable(),
+  signedBy: z.string().nullable(),
 });

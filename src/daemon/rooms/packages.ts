@@ -18,7 +18,8 @@ export const packagesRoom: Room<'packageList' | 'packageInspect' | 'packageRemov
       const { storage, ownership } = await host.openStore(readQuery(request, storeQuery).storeUrl);
       const records = await ownership.list();
       const packages = (await storage.list()).map((listing) => viewPackage(listing, records));
-      return answerJson(routes.packageList, { packages });
+      const { isEncrypted, recipientCount } = storage;
+      return answerJson(routes.packageList, { packages, isEncrypted, recipientCount });
     },
 
     packageInspect: async (request, parameters) => {
@@ -35,7 +36,7 @@ export const packagesRoom: Room<'packageList' | 'packageInspect' | 'packageRemov
         layout: await keeper.layout(packageId),
         parentId: found.parentId,
         isEncrypted: found.isEncrypted,
-        signedBy: found.signedBy,
+        recipientCount: storage.recipientCount,
         imageFiles: found.imageFiles,
         ownership: viewOwnership(record),
       };
@@ -72,6 +73,7 @@ function viewPackage(listing: PackageListing, records: readonly OwnershipRecord[
       publishedAtUnixMs: null,
       metadata: null,
       isAtRest: false,
+      signedBy: null,
     };
   }
   const { id, metadata } = listing.package;
@@ -82,6 +84,7 @@ function viewPackage(listing: PackageListing, records: readonly OwnershipRecord[
     publishedAtUnixMs: listing.publishedAtUnixMs,
     metadata: toMetadataView(metadata),
     isAtRest: records.some((record) => isAtRestIn(record, id)),
+    signedBy: listing.package.signedBy,
   };
 }
 
