@@ -19,8 +19,8 @@ import type { FrameReader } from './frame-reader.ts';
 import type { StreamOptions } from './read-stream.ts';
 import type { StoreMap } from './store-map.ts';
 
-/** Frames that are fetched together. With those of the batches ahead and those that are kept, at most 88 MiB of pages are held. */
-export const BATCH_FRAMES_MAX = 8;
+/** Frames that are fetched together. With those of the batches ahead and those that are kept, at most 76 MiB of pages are held. */
+export const BATCH_FRAMES_MAX = 4;
 const BATCHES_AHEAD = 2;
 /** Of each older package that pages of a memory are from, about one frame is in use at a time: few VMs have pages of more (docs/adr/0082). */
 export const FRAMES_KEPT_MAX = 64;
