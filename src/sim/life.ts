@@ -92,7 +92,7 @@ export class Life {
     const random = Prng.named(this.#world.seed, 'daemons');
     while (this.#world.faults.isOn) {
       await this.#world.sleep(random.fraction() * DAEMON_DOWN_MS_MAX);
-      for (const site of this.#world.sites) {
+      for (const site of this.#world.sites.filter(({ isAway }) => !isAway)) {
         this.#world.startDaemon(site);
         // Two commands at once may both find no daemon, and start one each.
         if (random.chance(SECOND_DAEMON_CHANCE)) this.#world.startSecondDaemon(site);

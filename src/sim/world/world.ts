@@ -48,6 +48,8 @@ export interface Site {
   /** It has the image that new VMs are made of from the beginning. */
   readonly hasImage: boolean;
   daemon: SimProcess | null;
+  /** Nobody starts its daemon. */
+  isAway: boolean;
 }
 
 export class World {
@@ -87,6 +89,7 @@ export class World {
       machine: shared ?? machineNamed(name, new Map([[STORE_PATH, store]])),
       hasImage: name === 'a' || plan.hasFarImage,
       daemon: null,
+      isAway: false,
     }));
     this.storeVolume = shared === null ? store : rootOf(shared);
     this.storeRoot = shared === null ? '/' : STORE_PATH;
