@@ -56,11 +56,11 @@ async function json(running: Promise<Ran>): Promise<Readonly<Record<string, unkn
   return objectOf(JSON.parse(await must(running)));
 }
 
-/** One sentence with its code. */
+/** One sentence with its code, behind the phases if there are any. */
 async function mustFail(code: string, running: Promise<Ran>): Promise<string> {
   const { status, errors } = await running;
   assert.notEqual(status, 0);
-  assert.match(errors, new RegExp(`^kelpie: [^\\n]*\\. \\[${code}\\]\\n$`));
+  assert.match(errors, new RegExp(`(?:^|…\\n)kelpie: [^\\n]*\\. \\[${code}\\]\\n$`));
   return errors;
 }
 
@@ -201,5 +201,17 @@ test('a store that is signed stays signed', async () => {
     await mustFail('invalid_state', bob.run('store', 'rotate', url));
     await must(bob.run('key', 'init', '--sign'));
     await must(bob.run('store', 'rotate', url));
+  });
+});
+
+test('a host that would not trust what it publishes sends nothing, and keeps its VM', async () => {
+  await withHosts(async ({ host, url }) => {
+    const [ada, bob] = [await host('ada'), await host('bob')];
+    await must(bob.run('key', 'init', '--sign'));
+    await must(ada.run('key', 'trust', await signerOf(bob)));
+    await ada.daemon.up();
+    await mustFail('permission_denied', ada.run('teleport', 'dev', '--to', url));
+    assert.deepEqual((await readdir(url)).toSorted(), ['.kelpie-objects', 'store.json']);
+    assert.equal((await ada.daemon.view()).state, 'running');
   });
 });

@@ -1,3 +1,4 @@
+import type { Bytes } from '../base/bytes.ts';
 import type { Env } from '../env/env.ts';
 import type { Architecture } from '../snapshot/metadata.ts';
 import { checkRestorable } from './check-restorable.ts';
@@ -15,6 +16,8 @@ import type {
   TeleportStorage,
   TransferOptions,
 } from './teleport-storage.ts';
+
+const PROBE: Bytes = new Uint8Array(0);
 
 export interface PackageStorageOptions {
   readonly hostArchitecture: Architecture;
@@ -61,7 +64,10 @@ export class PackageStorage implements TeleportStorage {
   }
 
   async upload(source: PackageSource, options: TransferOptions = {}): Promise<TeleportPackage> {
-    await this.#store.ensureRoot();
+    const { sealing, ensureRoot } = this.#store;
+    // Signed by nobody whom this host trusts, the package would be refused here too: that is told before it is sent.
+    sealing.verify(PROBE, sealing.sign(PROBE));
+    await ensureRoot();
     return await uploadPackage(this.#env, { ...this.#store, hostName: this.#hostName }, source, options);
   }
 

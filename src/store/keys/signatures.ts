@@ -78,7 +78,7 @@ export function checkSignature(
     if (trusted === null) return null;
     throw new KelpieError(
       'permission_denied',
-      `${what} is not signed, and this host has a list of whom it trusts: let the publisher sign, or change keys/trusted.txt.`,
+      `${what} is not signed, and this host has a list of whom it trusts: whoever publishes must sign (\`kelpie key init --sign\`), with a key of that list (\`kelpie key trust\`).`,
     );
   }
   const { publicKey, value } = signature;
@@ -92,7 +92,7 @@ export function checkSignature(
   if (trusted !== null && !trusted.has(publicKey))
     throw new KelpieError(
       'permission_denied',
-      `${what} was signed by ${publicKey}, whom this host does not trust: add the key to keys/trusted.txt if you know whose it is.`,
+      `${what} was signed by ${publicKey}, whom this host does not trust: \`kelpie key trust ${publicKey}\` if you know whose it is.`,
       { data: { publicKey } },
     );
   return publicKey;
