@@ -157,6 +157,18 @@ test('a host does not leave keys that it, or others, would not take back', async
   assert.equal((await open(bob.home)).recipientCount, 2);
 });
 
+test('a store that vanished is not replaced in silence', async () => {
+  const { home, recipient } = await host();
+  await createEncryptedStore(env, objects, at(home), [recipient]);
+  objects = new MemoryObjects(env);
+  await refused(
+    'permission_denied',
+    /is not any more/,
+    createEncryptedStore(env, objects, at(home), [recipient]),
+  );
+  assert.equal(await readStoreRoot(objects), null);
+});
+
 test('recipients that are none are refused, and nothing is written', async () => {
   const { home, recipient } = await host();
   const wrong = `${recipient.slice(0, -1)}${recipient.endsWith('q') ? 'p' : 'q'}`;

@@ -2,7 +2,13 @@
 import { defined } from '../../base/assert.ts';
 import { KelpieError } from '../../base/errors.ts';
 import type { ObjectStore } from '../objects/object-store.ts';
-import { encodeStoreRoot, ensureStoreRoot, parseStoreRoot, STORE_ROOT_KEY } from '../packages/store-root.ts';
+import {
+  encodeStoreRoot,
+  ensureStoreRoot,
+  parseStoreRoot,
+  readStoreRoot,
+  STORE_ROOT_KEY,
+} from '../packages/store-root.ts';
 import { readSigningKey } from './key-files.ts';
 import { readKeysDocument, sealStoreKeys } from './keys-document.ts';
 import { checkKnownStore } from './known-stores.ts';
@@ -20,7 +26,8 @@ const TRIES_MAX = 5;
 /**
  * Makes an encrypted store where there is none. A plain one stays plain: what lies in it was seen.
  * @param place whose `home` has the key that this host signs with, where it has one.
- * @throws KelpieError `name_taken` when there is a store; `invalid_argument` for recipients that are none; `invalid_state` when this host would not trust what it signed; StoreTrouble.
+ * @throws KelpieError `name_taken` when there is a store; `invalid_argument` for recipients that are none; `invalid_state` when this host would not trust what it signed;
+ * `permission_denied` when there was another store, which is gone; StoreTrouble.
  */
 export async function createEncryptedStore(
   env: KeysEnv,
@@ -31,6 +38,8 @@ export async function createEncryptedStore(
   const keys = createStoreKeys(env, recipients);
   await requireRecipients(env, keys.recipients);
   const { signer } = await readSigner(env, home);
+  // A store that was here, with other keys, is asked about before a new one is in its place.
+  if ((await readStoreRoot(objects)) === null) await checkKnownStore(env, home, url, null);
   const document = await sealStoreKeys(env, keys, signer);
   const root = await ensureStoreRoot(env, objects, { ...document });
   if (root.keys?.['tag'] !== document.tag) {
