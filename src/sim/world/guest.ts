@@ -121,7 +121,8 @@ export class Guest {
 
   #scribble(): void {
     const page = this.ram.writable(FIRST_SCRATCH_PAGE + this.#random.below(SCRATCH_PAGES));
-    page.fill(this.#random.chance(0.2) ? 0 : this.#random.between(1, 255));
+    if (this.#random.chance(0.2)) page.fill(0);
+    else fillNoise(page, this.#random.between(1, 2 ** 31));
   }
 
   #writeDisk(): void {
@@ -136,5 +137,17 @@ export class Guest {
 
   get #state(): Bytes {
     return this.ram.page(STATE_PAGE);
+  }
+}
+
+/** Bytes that do not compress, so that pages are what is large in a package, as they are in the real world. */
+function fillNoise(page: Bytes, seed: number): void {
+  const view = viewOf(page);
+  let word = seed;
+  for (let offset = 0; offset < page.byteLength; offset += 4) {
+    word ^= word << 13;
+    word ^= word >>> 17;
+    word ^= word << 5;
+    view.setUint32(offset, word >>> 0, true);
   }
 }
