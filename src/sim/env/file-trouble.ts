@@ -33,8 +33,10 @@ const SYNC_MS_MAX = 4;
 const STORE = '/store/';
 /** In the store and not checked by a digest: whoever reads it believes it. */
 const UNCHECKED = '/store/ownership';
-/** A disk writes whole blocks to the wrong place. */
+/** How far off a write lands. */
 const MISDIRECTED_BYTES = 4096;
+/** Shorter writes are not of packs. */
+const PACKED_BYTES_MIN = 256;
 
 /** What file calls of one process meet. */
 export class FileTrouble {
@@ -79,7 +81,7 @@ export class FileTrouble {
 
   /** Where a write really goes. */
   placeOf(path: string, offset: number, length: number): number {
-    if (!isChecked(path) || length < MISDIRECTED_BYTES) return offset;
+    if (!isChecked(path) || length < PACKED_BYTES_MIN) return offset;
     const { faults } = this.#process.machine;
     const strike = faults.strike('storage_misdirected_write', this.#process.label);
     if (strike === null) return offset;
