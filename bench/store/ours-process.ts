@@ -9,6 +9,7 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { Bytes } from '../../src/base/bytes.ts';
 import { MIB, PAGE_BYTES } from '../../src/base/units.ts';
 import { createNodeEnv } from '../../src/env/node/env.ts';
 import { PageMap } from '../../src/snapshot/page-map.ts';
@@ -44,6 +45,7 @@ const keys = { store: sampleStoreKeys(), signingKey: null, trusted: null };
 const storage = new PackageStorage(
   env,
   {
+    url,
     objects,
     sealing: isSealed ? createPackageSealing(env, keys) : plainSealing,
     ensureRoot: async () => await ensureStoreRoot(env, objects, null),
@@ -99,7 +101,7 @@ async function publish(memory: LocalPages, before: LocalPages | null): Promise<s
   return id;
 }
 
-async function* deviceState(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+async function* deviceState(): AsyncGenerator<Bytes> {
   yield env.random.bytes(DEVICE_STATE_BYTES);
 }
 

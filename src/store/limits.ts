@@ -1,9 +1,6 @@
 /** Bounds of stores; what is larger is refused before anything is allocated for it. */
-import { HOUR_MS, KIB, MIB, SECOND_MS } from '../base/units.ts';
+import { HOUR_MS, KIB, SECOND_MS } from '../base/units.ts';
 
-/** What is read, hashed and written at once. */
-export const STREAM_CHUNK_BYTES: number = MIB;
-export const MANIFEST_BYTES_MAX: number = 128 * KIB;
 export const OWNERSHIP_RECORD_BYTES_MAX: number = 16 * KIB;
 export const SEGMENT_BYTES_MAX: number = 2 ** 44;
 export const IMAGE_FILES_MAX = 32;
