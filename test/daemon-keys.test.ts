@@ -1,6 +1,6 @@
 /** Keys and encrypted stores, by the command line over the API of whole daemons, without VMs. */
 import assert from 'node:assert/strict';
-import { chmod, mkdir, readdir } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
 import { main } from '../src/cli/main.ts';
@@ -201,6 +201,24 @@ test('a store that is signed stays signed', async () => {
     await mustFail('invalid_state', bob.run('store', 'rotate', url));
     await must(bob.run('key', 'init', '--sign'));
     await must(bob.run('store', 'rotate', url));
+  });
+});
+
+test('a store whose keys were replaced is shown with what is wrong', async () => {
+  await withHosts(async ({ host, url }) => {
+    const [ada, bob] = [await host('ada'), await host('bob')];
+    await must(ada.run('key', 'init'));
+    await must(ada.run('store', 'init', url, '--self'));
+    await rm(join(url, 'store.json'));
+    await must(bob.run('key', 'init'));
+    await must(bob.run('store', 'init', url, '--self'));
+    const shown = await must(ada.run('store', 'show', url));
+    assert.match(shown, /trouble .*encrypted for others/);
+    await must(bob.run('store', 'recipients', url, '--add', await recipientOf(ada)));
+    assert.match(await must(ada.run('store', 'show', url)), /trouble .*other keys .* tampered/);
+    await mustFail('permission_denied', ada.run('store', 'rotate', url));
+    const { trouble } = await bob.daemon.client.call(routes.storeShow, { query: { storeUrl: url } });
+    assert.equal(trouble, null);
   });
 });
 

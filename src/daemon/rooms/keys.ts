@@ -10,9 +10,9 @@ import type { Room } from '../room.ts';
 export const keysRoom: Room<'keyShow' | 'keyInit' | 'keyTrust' | 'keyDistrust'> = (supervisor) => {
   const { env, places } = supervisor.host;
   const { home } = places;
-  /** One writer of the key files at a time. */
+  /** One writer of the key files at a time. No VM has a colon in its name, so this is no VM's lock. */
   const change = (act: () => Promise<HostKeys>): Promise<HostKeys> =>
-    supervisor.operate('keys', 'change the keys of this host', act);
+    supervisor.operate('host:keys', 'change the keys of this host', act);
   return {
     keyShow: async () => answerJson(routes.keyShow, await readHostKeys(env, home)),
 
