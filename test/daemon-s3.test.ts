@@ -158,7 +158,7 @@ test('a place that is none is told before the VM is touched', { timeout: TIMEOUT
       const daemon = await start('a', { onAct: async (act) => void acts.push(act) }, sessionEnv());
       await daemon.up();
       acts.length = 0;
-      const missing = s3Url({ ...server, endpoint: server.endpoint, url: 's3://missing' });
+      const missing = s3Url({ endpoint: server.endpoint, url: 's3://missing' });
       await failsAs(daemon, missing, 'store_unavailable', /no bucket "missing"/);
       const nobody = s3Url({ url: server.url, endpoint: 'http://127.0.0.1:1' });
       await failsAs(daemon, nobody, 'store_unavailable', /127\.0\.0\.1:1/);
