@@ -34,9 +34,13 @@ export async function adopt(context: VmContext, runtime: VmRuntime): Promise<Ado
   try {
     return await take(context, process, runtime);
   } catch (error) {
-    if (!isKelpieError(error, 'vm_backend_failed')) throw error;
-    if (!(await isSettledWithin(env.clock, process.ended, END_NOTICE_MS))) throw error;
-    return giveUp(context, process, 'its QEMU process ended just now');
+    const hasEnded =
+      isKelpieError(error, 'vm_backend_failed') &&
+      (await isSettledWithin(env.clock, process.ended, END_NOTICE_MS));
+    if (hasEnded) return giveUp(context, process, 'its QEMU process ended just now');
+    // QEMU talks to one client at a time: the next attempt would wait for the end of this one for ever.
+    process.qmp.close();
+    throw error;
   }
 }
 
