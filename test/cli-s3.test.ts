@@ -58,6 +58,12 @@ async function sizesOf(
   return { ownBytes: Number(sizes['ownBytes']), sharedBytes: Number(sizes['sharedBytes']) };
 }
 
+/** A command that is cut does not wait for the daemon to find its way back. */
+async function untilIdle(host: CliHost): Promise<void> {
+  const vms = async (): Promise<string> => JSON.stringify((await host.json(['ps']))['vms']);
+  await eventually(async () => !(await vms()).includes('"busy":"'), 'the daemon is idle', vms);
+}
+
 async function filesBelow(directory: string): Promise<readonly string[]> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true });
   return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
@@ -116,6 +122,7 @@ await test('teleport through S3', { timeout: TIMEOUT_MS }, async (t) => {
           if (prefix === 'cut') command.signal('SIGINT');
           else process.kill(pid, 'SIGKILL');
           assert.notEqual((await command.result).status, 0);
+          await untilIdle(laptop);
           seen = await assertGoesOn(laptop, seen);
           const there = await packBytes(url);
           const sent = await sentBytes(laptop, url);
@@ -146,6 +153,7 @@ await test('teleport through S3', { timeout: TIMEOUT_MS }, async (t) => {
         );
         command.signal('SIGINT');
         assert.equal((await command.result).status, 130);
+        await untilIdle(cloud);
         const { downloadedBytes } = await cloud.json(['restore', 'dev', '--from', url]);
         const wholeBytes = ownBytes + sharedBytes;
         assert.ok(
