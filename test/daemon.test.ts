@@ -10,6 +10,7 @@ import { collect } from './support/collect.ts';
 import { dev, rejectsWith } from './support/daemon-calls.ts';
 import { faultyEnv } from './support/faulty-env.ts';
 import { withFakeHosts } from './support/fake-daemon.ts';
+import type { BackendProbe } from '../src/vm/instance.ts';
 
 test('a VM is created, used, paused, stopped, started and removed', async () => {
   await withFakeHosts(async (start) => {
@@ -57,6 +58,24 @@ test('a command runs attached', async () => {
       'usage',
       client.attach('dev', once(new Uint8Array([execFrameKinds.open, 255, 255, 255, 255]))),
     );
+  });
+});
+
+test('a snapshot that this host cannot run any more is refused before what runs is stopped for it', async () => {
+  await withFakeHosts(async (start) => {
+    const options: { probe?: Partial<BackendProbe> } = {};
+    const { up, view, operate } = await start('a', options);
+    await up();
+    await operate(routes.snapshotCreate, { ...dev, body: { message: '' } });
+    options.probe = { guests: [] };
+    await rejectsWith(
+      'restore_incompatible',
+      operate(routes.restoreLocal, { ...dev, body: { replace: true } }),
+    );
+    assert.equal((await view()).state, 'running');
+    delete options.probe;
+    await operate(routes.restoreLocal, { ...dev, body: { replace: true } });
+    assert.equal((await view()).state, 'running');
   });
 });
 

@@ -2,10 +2,15 @@
 import { fromUtf8Lossy } from '../base/bytes.ts';
 import type { Env } from '../env/env.ts';
 import { isSystemError } from '../env/system-error.ts';
-import { listImages } from '../image/image-store.ts';
+import { listIfThere } from '../env/list-if-there.ts';
+import { imagesDirectory } from '../image/paths.ts';
+import { checkCompatibility } from '../snapshot/compatibility/check.ts';
+import type { Compatibility } from '../snapshot/compatibility/check.ts';
+import { snapshotFacts } from '../snapshot/compatibility/facts.ts';
 import { CPUINFO_BYTES_MAX, parseCpuinfo } from '../snapshot/compatibility/cpuinfo.ts';
 import type { HostFacts } from '../snapshot/compatibility/facts.ts';
-import type { CpuFacts, SourceHostFacts } from '../snapshot/metadata.ts';
+import type { CpuFacts, SnapshotMetadata, SourceHostFacts } from '../snapshot/metadata.ts';
+import { incompatible } from './incompatible.ts';
 import type { TeleportHost } from './teleport-host.ts';
 
 const CPUINFO = '/proc/cpuinfo';
@@ -25,13 +30,35 @@ async function readCpu(env: Pick<Env, 'files'>): Promise<CpuFacts | null> {
   }
 }
 
-export async function readHostFacts(host: TeleportHost): Promise<HostFacts> {
+async function readHostFacts(host: TeleportHost): Promise<HostFacts> {
   const { env, facts, places, backends } = host;
   const probes = await Promise.all(backends.map((backend) => backend.probe()));
-  const { images } = await listImages(env, places.home);
   return {
     ...facts,
     backends: probes.flatMap(({ guests }) => guests),
-    imageDigests: new Set(images.map(({ digest }) => digest)),
+    // By name alone: this is asked before every restore, and whoever uses an image reads what it is.
+    imageDigests: new Set(await listIfThere(env.files, imagesDirectory(places.home))),
   };
+}
+
+/**
+ * Whether a snapshot can run on this host, and every reason why not.
+ * @param carriesImage whether what brings the snapshot brings the files of its image too.
+ */
+export async function checkHere(
+  host: TeleportHost,
+  metadata: SnapshotMetadata,
+  { carriesImage }: { readonly carriesImage: boolean },
+): Promise<Compatibility> {
+  return checkCompatibility(snapshotFacts(metadata, carriesImage), await readHostFacts(host));
+}
+
+/** @throws KelpieError `restore_incompatible`, `image_not_found`; with all reasons. */
+export async function requireCompatible(
+  host: TeleportHost,
+  metadata: SnapshotMetadata,
+  { name, carriesImage }: { readonly name: string; readonly carriesImage: boolean },
+): Promise<void> {
+  const { reasons } = await checkHere(host, metadata, { carriesImage });
+  if (reasons.length > 0) throw incompatible(name, reasons);
 }

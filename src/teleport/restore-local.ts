@@ -1,5 +1,6 @@
 /** Back to a snapshot of this host. Progress phases: `stop`, then those of `start-from-snapshot.ts`. */
 import { KelpieError } from '../base/errors.ts';
+import { requireCompatible } from './host-facts.ts';
 import { journaled } from './journaled.ts';
 import { newOperation } from './new-operation.ts';
 import { requireNotLive } from './lifecycle.ts';
@@ -30,6 +31,8 @@ export async function restoreLocal(
   if (!request.replace) requireNotLive(vm, 'restore');
   vm.requireHere('restore');
   const snapshot = await findSnapshot(host, vm, request.snapshotId);
+  // Before what runs is stopped for it.
+  await requireCompatible(host, snapshot.metadata, { name: vm.name, carriesImage: false });
   const times = new Stopwatch(host.env.clock);
   const before = vm.isLive
     ? { ...standingOf(vm.record), state: 'stopped' as const, reason: null }

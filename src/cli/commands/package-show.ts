@@ -7,7 +7,8 @@ import type { LeafCommand } from '../command.ts';
 import type { PackageDetail, PagedLayoutView } from '../../daemon/api/packages.ts';
 
 export const packageShow: LeafCommand & { readonly summary: string } = {
-  summary: 'one package: what it is made of, whether it is encrypted and signed, who may run its VM',
+  summary:
+    'one package: what it is made of, whether it is encrypted and signed, who may run its VM, and whether this host can',
   declare: (command) => {
     command
       .argument('<package>', 'its id, or a unique beginning of it')
@@ -36,6 +37,7 @@ function describe(detail: PackageDetail, nowMs: number): string {
       `${name}, ${formatBytes(sizeBytes)}`,
     ]),
     ['may run', mayRunText(detail)],
+    ...runsHereLines(detail),
   ];
   const width = Math.max(...lines.map(([name]) => name.length));
   return lines.map(([name, text]) => `${name.padEnd(width)}   ${text}`).join('\n');
@@ -71,6 +73,11 @@ function pagedText({ pages, frames, requests, fetchedBytes, rawBytes }: PagedLay
   if (pages === 0) return 'all zeros';
   const used = Math.round((100 * pages * PAGE_BYTES) / rawBytes);
   return `${formatBytes(pages * PAGE_BYTES)} not zero; frames: ${frames}, requests: ${requests}, of ${formatBytes(fetchedBytes)} fetched ${used} % used`;
+}
+
+function runsHereLines({ reasons }: PackageDetail): readonly (readonly [string, string])[] {
+  if (reasons.length === 0) return [['runs here', 'yes']];
+  return reasons.map((reason) => ['runs here', `no: ${reason}`] as const);
 }
 
 function mayRunText({ ownership, isAtRest }: PackageDetail): string {

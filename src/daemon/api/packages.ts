@@ -107,6 +107,8 @@ const layoutView: z.ZodType<LayoutView> = z.object({
 });
 
 export interface PackageDetail extends PackageView, SealView {
+  /** Why this host cannot run it, each a sentence and what would work instead; empty: it can. */
+  readonly reasons: readonly string[];
   /** How it lies in the store. */
   readonly layout: LayoutView;
   /** The package that most of the shared bytes came with. */
@@ -127,6 +129,7 @@ export const packageDetail: z.ZodType<PackageDetail> = z.object({
   publishedAtUnixMs: z.number().nullable(),
   metadata: metadataView.nullable(),
   isAtRest: z.boolean(),
+  reasons: z.array(z.string()),
   layout: layoutView,
   parentId: z.string().nullable(),
   isEncrypted: z.boolean(),

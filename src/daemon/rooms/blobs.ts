@@ -3,7 +3,7 @@ import { BLOB_CONTENT_TYPE } from '../api/blob-frames.ts';
 import { routes } from '../api/routes.ts';
 import { KelpieError } from '../../base/errors.ts';
 import { importBlob } from '../../teleport/blob-import.ts';
-import { requireCompatible } from '../admit-claim.ts';
+import { requireCompatible } from '../../teleport/host-facts.ts';
 import { answerBytes } from '../answers.ts';
 import { openExport } from '../blob-export.ts';
 import { answerEvents } from '../event-stream.ts';
@@ -23,7 +23,7 @@ export const blobsRoom: Room<'blobExport' | 'packageExport' | 'blobImport'> = (s
     admit: async (metadata: SnapshotMetadata): Promise<void> => {
       if (registry.all.length >= VMS_MAX)
         throw new KelpieError('limit_exceeded', `this host has ${VMS_MAX} VMs: remove some.`);
-      await requireCompatible(supervisor, metadata, { name: metadata.config.name, carriesImage: false });
+      await requireCompatible(host, metadata, { name: metadata.config.name, carriesImage: false });
     },
     whileNamed: <T>(name: string, act: () => Promise<T>): Promise<T> =>
       supervisor.operate(`name:${name}`, `import "${name}"`, act),

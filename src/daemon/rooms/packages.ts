@@ -6,6 +6,7 @@ import { answerJson } from '../answers.ts';
 import { findPackageId } from '../find-package.ts';
 import { readQuery } from '../requests.ts';
 import { parameter } from '../room.ts';
+import { checkHere } from '../../teleport/host-facts.ts';
 import type { OwnershipRecord } from '../../store/ownership-records.ts';
 import type { PackageListing } from '../../store/teleport-storage.ts';
 import type { PackageDetail, PackageView } from '../api/packages.ts';
@@ -31,8 +32,11 @@ export const packagesRoom: Room<'packageList' | 'packageInspect' | 'packageRemov
         { damaged: false, package: found, publishedAtUnixMs: found.metadata.createdAtUnixMs },
         record === null ? [] : [record],
       );
+      const carriesImage = found.imageFiles.length > 0;
+      const { reasons } = await checkHere(host, found.metadata, { carriesImage });
       const detail: PackageDetail = {
         ...view,
+        reasons: reasons.map(({ text, instead }) => `${text} ${instead}`),
         layout: await keeper.layout(packageId),
         parentId: found.parentId,
         isEncrypted: found.isEncrypted,
