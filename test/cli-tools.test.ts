@@ -208,7 +208,7 @@ await test('tools around a VM', async (t) => {
       assert.deepEqual(await complete('kelpie', 'tel'), ['teleport']);
       assert.deepEqual(await complete('kelpie', 'exec', 'd'), ['dev']);
       assert.deepEqual(await complete('kelpie', 'image', ''), ['build', 'ls', 'rm']);
-      assert.deepEqual((await complete('kelpie', 're')).toSorted(), ['restore', 'resume']);
+      assert.deepEqual((await complete('kelpie', 're')).toSorted(), ['reclaim', 'restore', 'resume']);
     });
 
     await t.test('bad sizes and names are refused by a sentence that says what is allowed', async () => {
