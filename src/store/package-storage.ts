@@ -7,8 +7,10 @@ import { PackageCache, listPackages } from './packages/list-packages.ts';
 import { openPackage } from './packages/open-package.ts';
 import { isPackageId, packageKey } from './packages/package-key.ts';
 import type { PackageSealing } from './packages/sealing.ts';
+import { uploadImage } from './packages/upload-image.ts';
 import { uploadPackage } from './packages/upload-package.ts';
 import type {
+  ImageSource,
   OpenPackage,
   PackageListing,
   PackageSource,
@@ -69,6 +71,11 @@ export class PackageStorage implements TeleportStorage {
     sealing.verify(PROBE, sealing.sign(PROBE));
     await ensureRoot();
     return await uploadPackage(this.#env, { ...this.#store, hostName: this.#hostName }, source, options);
+  }
+
+  async uploadImage(image: ImageSource, options: TransferOptions = {}): Promise<void> {
+    await this.#store.ensureRoot();
+    await uploadImage(this.#env, { ...this.#store, hostName: this.#hostName }, image, options);
   }
 
   async download(packageId: string): Promise<OpenPackage> {

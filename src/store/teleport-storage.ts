@@ -57,6 +57,13 @@ export interface ByteSource {
   readonly bytes: () => AsyncIterable<Bytes>;
 }
 
+/** The files of an image, each with its name, digest and contents. */
+export interface ImageSource {
+  /** Of the image. */
+  readonly digest: string;
+  readonly files: readonly (BlobReference & ByteSource)[];
+}
+
 /** What is published. */
 export interface PackageSource {
   readonly metadata: SnapshotMetadata;
@@ -68,7 +75,7 @@ export interface PackageSource {
   /** The package that the snapshot before was published as in this store, where that is known. */
   readonly parentId?: string | null;
   /** Name, digest and contents; sent only when the store has no image of this digest. */
-  readonly imageFiles: readonly (BlobReference & ByteSource)[];
+  readonly imageFiles: ImageSource['files'];
   /** What of this host's files is in this store; published pages are added as their packs become durable. */
   readonly places: PlaceBook;
 }
@@ -131,6 +138,12 @@ export interface TeleportStorage {
   readonly isEncrypted: boolean;
   /** How many recipients can read it; null when it is not sealed, and where this host may not know. */
   readonly recipientCount: number | null;
+  /**
+   * Sends an image ahead where the store does not know of it, so that `upload` need not: a VM stands still meanwhile. Nothing refers
+   * to the files until then, so a sweep may remove them again, and `upload` sends what is gone.
+   * @throws KelpieError as `upload`.
+   */
+  uploadImage(image: ImageSource, options?: TransferOptions): Promise<void>;
   /**
    * Publishes: packs durable, then the manifest durable. The same content may be published twice, also at the same time. After a failure or a crash no
    * part of the package is visible, or, when only the answer was lost, all of it is; packs that nobody names are `collect`'s, and the next

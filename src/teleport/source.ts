@@ -20,7 +20,7 @@ import { settleTeleport } from './settle-teleport.ts';
 import { packageSource } from './package-source.ts';
 import { Stopwatch } from './stopwatch.ts';
 import type { OwnershipRecord } from '../store/ownership-records.ts';
-import type { PackageSource, TeleportPackage } from '../store/teleport-storage.ts';
+import type { PackageSource, TeleportPackage, TransferOptions } from '../store/teleport-storage.ts';
 import type { LocalSnapshot } from '../snapshot/local-snapshots.ts';
 import type { TeleportOutcome } from './settle-teleport.ts';
 import type { ManagedVm } from './managed-vm.ts';
@@ -75,7 +75,7 @@ export class TeleportOut {
 
   async run(): Promise<TeleportResult> {
     const { store, previous } = await this.#phase('check', () => this.#check());
-    const imageFiles = await this.#phase('image', () => this.#findImage());
+    const imageFiles = await this.#phase('image', () => this.#publishImage(store));
     let operation = this.#intent(store, previous);
     await this.#host.journal.begin(operation);
     const step = async (change: Partial<TeleportOperation>): Promise<void> => {
@@ -114,8 +114,13 @@ export class TeleportOut {
     return { store, previous };
   }
 
-  async #findImage(): Promise<PackageSource['imageFiles']> {
-    return this.#request.includeImage ? imageFilesOf(this.#host, this.#vm.record.config.image) : [];
+  /** Ahead of the rest, while the VM still runs. */
+  async #publishImage({ storage }: Store): Promise<PackageSource['imageFiles']> {
+    if (!this.#request.includeImage) return [];
+    const { image } = this.#vm.record.config;
+    const files = await imageFilesOf(this.#host, image);
+    await storage.uploadImage({ digest: image.digest, files }, this.#transfer('image'));
+    return files;
   }
 
   #intent(store: Store, previous: OwnershipRecord | null): TeleportOperation {
@@ -171,11 +176,15 @@ export class TeleportOut {
   ): Promise<TeleportPackage> {
     const parts = { storeId: await store.id(), imageFiles, signal: this.#signal };
     const source = await packageSource(this.#host, snapshot, parts);
-    return store.storage.upload(source, {
+    return store.storage.upload(source, this.#transfer('publish'));
+  }
+
+  #transfer(phase: string): TransferOptions {
+    return {
       signal: this.#signal,
       onProgress: ({ item, doneBytes, totalBytes }) =>
-        this.#listener.progress('publish', item, doneBytes, totalBytes),
-    });
+        this.#listener.progress(phase, item, doneBytes, totalBytes),
+    };
   }
 
   /** From here on the outcome is the store's to tell, and canceling is too late. */

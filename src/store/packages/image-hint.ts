@@ -3,8 +3,10 @@ import { z } from 'zod';
 import { utf8 } from '../../base/bytes.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import { canonicalJson } from '../../base/canonical-json.ts';
-import { KelpieError } from '../../base/errors.ts';
+import { KelpieError, isKelpieError } from '../../base/errors.ts';
 import { parseDocument } from '../../snapshot/metadata-codec.ts';
+import type { ActOptions, ObjectStore } from '../objects/object-store.ts';
+import type { ImageSource, PackageSource } from '../teleport-storage.ts';
 import { MANIFEST_BYTES_MAX, PACKS_MAX } from './limits.ts';
 import { filesJson, filesOf, indexesOf, packagedFilesSchema } from './manifest-body.ts';
 import type { PackagedFile } from './manifest-body.ts';
@@ -55,4 +57,37 @@ export function parseImageHint(sealer: DocumentSealer, digest: string, bytes: By
 
 function boundOf(digest: string, packs: readonly string[]): Bytes {
   return utf8(canonicalJson({ digest, formatVersion: FORMAT_VERSION, packs }));
+}
+
+export interface HintedStore {
+  readonly objects: Pick<ObjectStore, 'get'>;
+  readonly sealing: DocumentSealer;
+}
+
+/** Where the files of an image lie, as far as the store says. A hint that cannot be used is as good as none. */
+export async function readImageHint(
+  { objects, sealing }: HintedStore,
+  { digest, files }: ImageSource,
+  options: ActOptions,
+): Promise<ImageHint | null> {
+  if (files.length === 0) return null;
+  const object = await objects.get(imageHintKey(digest), options);
+  if (object === null) return null;
+  try {
+    const hint = parseImageHint(sealing, digest, object.bytes);
+    const found = files.flatMap(({ name, sizeBytes, sha256 }) => {
+      const isIt = ({ name: hinted, stream }: PackagedFile): boolean =>
+        hinted === name && stream.sizeBytes === sizeBytes && stream.sha256 === sha256;
+      return hint.files.find(isIt) ?? [];
+    });
+    return found.length === files.length ? { files: found, packs: hint.packs } : null;
+  } catch (error) {
+    if (isKelpieError(error, 'package_corrupt', 'package_too_new', 'permission_denied')) return null;
+    throw error;
+  }
+}
+
+/** The image of a package that is to be published. */
+export function imageOf({ imageFiles, metadata }: PackageSource): ImageSource {
+  return { digest: metadata.config.image.digest, files: imageFiles };
 }

@@ -1,22 +1,20 @@
 /** What a publish would send and what it would refer to, from what lies on this host alone, and from the store's hint about the image. */
-import { isKelpieError } from '../../base/errors.ts';
 import { throwIfCanceled } from '../../base/cancel.ts';
 import type { Env } from '../../env/env.ts';
 import { OpenPageFiles } from '../../snapshot/open-page-files.ts';
-import type { ActOptions, ObjectStore } from '../objects/object-store.ts';
+import type { ActOptions } from '../objects/object-store.ts';
 import { chooseFrames } from './choose-packs.ts';
 import { findEqualPages, withEqualPages } from './compare-pages.ts';
 import type { LocalPages, PackageSource } from '../teleport-storage.ts';
 import { FrameCandidates } from './frame-candidates.ts';
-import { imageHintKey, parseImageHint } from './image-hint.ts';
-import type { ImageHint } from './image-hint.ts';
+import { imageOf, readImageHint } from './image-hint.ts';
+import type { HintedStore, ImageHint } from './image-hint.ts';
 import type { Paged } from './open-package.ts';
 import { packText } from './pack-name.ts';
 import type { PackName } from './pack-name.ts';
 import { PagePlanBuilder, unplacedPages } from './page-plan.ts';
 import type { PagePlan } from './page-plan.ts';
 import { KnownFiles, planPages } from './plan-pages.ts';
-import type { DocumentSealer } from './sealing.ts';
 
 export interface PagedPlan {
   readonly paged: Paged;
@@ -39,11 +37,6 @@ export interface UploadPlan {
 
 export type PlanEnv = Pick<Env, 'compute' | 'files'>;
 
-export interface HintedStore {
-  readonly objects: Pick<ObjectStore, 'get'>;
-  readonly sealing: DocumentSealer;
-}
-
 /** @throws KelpieError `snapshot_corrupt`, `canceled`; StoreTrouble, SystemError. */
 export async function planUpload(
   env: PlanEnv,
@@ -55,7 +48,13 @@ export async function planUpload(
   const known = new KnownFiles(source.places, candidates);
   const memory = await planPaged(env, known, 'memory', source, options);
   const disk = await planPaged(env, known, 'disk', source, options);
-  return { candidates, memory, disk, image: await readHint(store, source, options), imageBytes: 0 };
+  return {
+    candidates,
+    memory,
+    disk,
+    image: await readImageHint(store, imageOf(source), options),
+    imageBytes: 0,
+  };
 }
 
 /** The packs of older packages that the package may refer to: without those of which it surely uses too little, since each session is a request. */
@@ -93,29 +92,5 @@ async function planPaged(
   } finally {
     await mine.files.close();
     await base.files.close();
-  }
-}
-
-/** A hint that cannot be used is as good as none. */
-async function readHint(
-  { objects, sealing }: HintedStore,
-  { imageFiles, metadata }: PackageSource,
-  options: ActOptions,
-): Promise<ImageHint | null> {
-  if (imageFiles.length === 0) return null;
-  const { digest } = metadata.config.image;
-  const object = await objects.get(imageHintKey(digest), options);
-  if (object === null) return null;
-  try {
-    const hint = parseImageHint(sealing, digest, object.bytes);
-    const files = imageFiles.flatMap(({ name, sizeBytes, sha256 }) => {
-      const isIt = ({ name: hinted, stream }: ImageHint['files'][number]): boolean =>
-        hinted === name && stream.sizeBytes === sizeBytes && stream.sha256 === sha256;
-      return hint.files.find(isIt) ?? [];
-    });
-    return files.length === imageFiles.length ? { files, packs: hint.packs } : null;
-  } catch (error) {
-    if (isKelpieError(error, 'package_corrupt', 'package_too_new', 'permission_denied')) return null;
-    throw error;
   }
 }

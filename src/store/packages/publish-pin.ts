@@ -19,7 +19,7 @@ import { formatDurationMs } from '../../base/units.ts';
 import type { Env } from '../../env/env.ts';
 import { listAll } from '../objects/list-all.ts';
 import type { ActOptions, ObjectStore } from '../objects/object-store.ts';
-import { PUBLISH_MS_MAX } from './limits.ts';
+import { PIN_REMOVE_MS_MAX, PUBLISH_MS_MAX } from './limits.ts';
 import { condemnedPacks } from './condemned-packs.ts';
 import { packText } from './pack-name.ts';
 import type { PackName } from './pack-name.ts';
@@ -108,6 +108,16 @@ export class PublishPin {
     // Whether it was there already: the id names its bytes.
     await this.#objects.putIfAbsent(key, bytes, options);
     this.#mayComeLate = false;
+  }
+
+  /** `remove`, of which nothing is told: a pin that cannot be removed in this time expires, as one does that stays. */
+  async removeInTime(): Promise<void> {
+    const late = new AbortController();
+    const done = new AbortController();
+    const timer = this.#clock.sleep(PIN_REMOVE_MS_MAX, done.signal).then(() => late.abort());
+    await Promise.allSettled([this.remove({ signal: late.signal })]);
+    done.abort();
+    await Promise.allSettled([timer]);
   }
 
   /** Once the manifest is there, or will surely not come. While that is not known the pin stays, and expires. */

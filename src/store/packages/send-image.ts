@@ -1,7 +1,7 @@
 /** The files of an image, into packs of their own, so that the hint to them can be given before all else is sent. */
 import { KelpieError } from '../../base/errors.ts';
 import type { ObjectStore } from '../objects/object-store.ts';
-import type { PackageSource } from '../teleport-storage.ts';
+import type { ImageSource } from '../teleport-storage.ts';
 import { encodeImageHint, imageHintKey } from './image-hint.ts';
 import type { PackagedFile } from './manifest-body.ts';
 import type { DocumentSealer } from './sealing.ts';
@@ -16,14 +16,11 @@ export interface ImageSender extends StreamSender {
 }
 
 /** @throws KelpieError `image_corrupt` when a file is not what its digest says. */
-export async function sendImage(
-  sender: ImageSender,
-  source: PackageSource,
-): Promise<readonly PackagedFile[]> {
+export async function sendImage(sender: ImageSender, image: ImageSource): Promise<readonly PackagedFile[]> {
   const { writer, signal, objects, sealing, progress } = sender;
-  if (source.imageFiles.length === 0) return [];
+  if (image.files.length === 0) return [];
   const sent: { readonly name: string; readonly stream: SentStream }[] = [];
-  for (const { name, sizeBytes, sha256, bytes } of source.imageFiles) {
+  for (const { name, sizeBytes, sha256, bytes } of image.files) {
     const damaged = (): Error =>
       new KelpieError('image_corrupt', `${name} of the image is damaged on this host.`);
     const onRead = (doneBytes: number): void => progress.tell(name, doneBytes, sizeBytes);
@@ -34,8 +31,7 @@ export async function sendImage(
   const files: PackagedFile[] = [];
   for (const { name, stream } of sent) files.push({ name, stream: await placedStream(sender, stream) });
   await writer.flush();
-  const { digest } = source.metadata.config.image;
-  const hint = encodeImageHint(sealing, digest, { files, packs: writer.packs });
-  await objects.put(imageHintKey(digest), hint, { signal });
+  const hint = encodeImageHint(sealing, image.digest, { files, packs: writer.packs });
+  await objects.put(imageHintKey(image.digest), hint, { signal });
   return files;
 }

@@ -10,6 +10,7 @@ import { comparePacks, packsOf } from './frame-table.ts';
 import { FrameWriter } from './frame-writer.ts';
 import type { PackageBody } from './manifest-body.ts';
 import type { PackageManifest } from './manifest.ts';
+import { imageOf } from './image-hint.ts';
 import { mapOfPlans } from './map-of-plans.ts';
 import { packText } from './pack-name.ts';
 import type { PackName } from './pack-name.ts';
@@ -99,8 +100,8 @@ class PackageSend {
     const { plan, source } = this.#request;
     const { objects, sealing } = this.#store;
     const { writer } = this.#sender;
-    const image = { ...this.#sender, objects, sealing, progress: this.#progress };
-    const imageFiles = plan.image?.files ?? (await sendImage(image, source));
+    const imageSender = { ...this.#sender, objects, sealing, progress: this.#progress };
+    const imageFiles = plan.image?.files ?? (await sendImage(imageSender, imageOf(source)));
     const memory = await this.#sendPages(plan.memory);
     const disk = await this.#sendPages(plan.disk);
     const deviceState = await this.#sendDeviceState();

@@ -19,7 +19,7 @@ import { sealManifest } from './manifest.ts';
 import { describePackage } from './open-package.ts';
 import { packageKey } from './package-key.ts';
 import { packText } from './pack-name.ts';
-import { FRAME_PAGES, PACKS_MAX, PACKS_SPARE_MAX, PACK_FRAMES_MAX, PIN_REMOVE_MS_MAX } from './limits.ts';
+import { FRAME_PAGES, PACKS_MAX, PACKS_SPARE_MAX, PACK_FRAMES_MAX } from './limits.ts';
 import { NO_FRAME, unplacedPages } from './page-plan.ts';
 import { planUpload, packsToPin } from './plan-upload.ts';
 import type { UploadPlan } from './plan-upload.ts';
@@ -58,7 +58,7 @@ export async function uploadPackage(
       try {
         return await publish(env, store, { plan, pin, session, source, options });
       } finally {
-        await removePin(env, pin);
+        await pin.removeInTime();
       }
     });
   } catch (error) {
@@ -129,14 +129,4 @@ function requireSizes({ metadata, memory, disk }: PackageSource): void {
   if (isRight) return;
   const message = 'cannot publish the snapshot: its memory or its disk is of another size than the VM’s.';
   throw new KelpieError('snapshot_corrupt', message);
-}
-
-/** A pin that cannot be removed in this time expires, as one does that stays since it is not known whether the manifest will come. */
-async function removePin({ clock }: Pick<Env, 'clock'>, pin: PublishPin): Promise<void> {
-  const late = new AbortController();
-  const done = new AbortController();
-  const timer = clock.sleep(PIN_REMOVE_MS_MAX, done.signal).then(() => late.abort());
-  await Promise.allSettled([pin.remove({ signal: late.signal })]);
-  done.abort();
-  await Promise.allSettled([timer]);
 }
