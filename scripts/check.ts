@@ -77,7 +77,7 @@ async function runCheck(check: Check): Promise<boolean> {
  * Suites that have the machine for themselves: two emulated VMs on two cores make each other's time limits meaningless, and worlds that are
  * simulated on all cores gain nothing from company.
  */
-const ALONE = /^test\/(?:cli-|demo|guest-agent|image|object-store-s3|sim-|vm-)/;
+const ALONE = /^test\/(?:cli-|demo|guest-agent\.|object-store-s3|sim-|vm-)/;
 
 interface TestRun {
   readonly files: readonly string[];

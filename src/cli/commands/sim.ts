@@ -25,7 +25,10 @@ export const sim: LeafCommand = {
       .option('--seeds <n>', 'how many seeds (default: 100, or 1 with --seed)')
       .option('--seed <seed>', 'the first seed (default: DST_SEED or 1)')
       .option('--minutes <n>', 'for so long instead of so many')
-      .option('--workload <name>', 'people, crowd (long), errand (short, always the same) or vanish (leases and reclaims)')
+      .option(
+        '--workload <name>',
+        'people, crowd (long), errand (short, always the same) or vanish (leases and reclaims)',
+      )
       .option('--faults <list>', 'only these faults, with commas between them; "none" for none')
       .option('--workers <n>', 'processes (default: one for each core)')
       .option('--require <list>', 'coverage to reach: faults, sometimes, or names of them')

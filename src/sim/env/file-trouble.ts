@@ -35,8 +35,8 @@ const STORE = '/store/';
 const UNCHECKED = '/store/ownership';
 /** How far off a write lands. */
 const MISDIRECTED_BYTES = 4096;
-/** Shorter writes are not of packs. */
-const PACKED_BYTES_MIN = 256;
+/** Shorter writes are not of packs, but perhaps of an ownership record before it has its name: no digest checks it. */
+const PACKED_BYTES_MIN = 2048;
 
 /** What file calls of one process meet. */
 export class FileTrouble {
