@@ -4,9 +4,11 @@ import { faultNames } from './fault-names.ts';
 import { actNames } from './plan.ts';
 import type { Summary } from './report.ts';
 
+/** A reclaim needs a host that is gone for longer than its lease: that is `--workload vanish`, where it is asked for by its name. */
+const ofVanish: readonly string[] = ['done reclaim'];
 /** Paths that are to be taken sometimes. */
 const paths: readonly string[] = [
-  ...actNames.map((name) => `done ${name}`),
+  ...actNames.map((name) => `done ${name}`).filter((name) => !ofVanish.includes(name)),
   'restored',
   'converged at rest',
   'converged running',
@@ -27,7 +29,7 @@ function wantedNames(wanted: readonly string[]): readonly string[] {
   return wanted.flatMap((name) => {
     if (name === 'faults') return faultNames;
     if (name === 'sometimes') return paths;
-    if (paths.includes(name) || faultNames.some((fault) => fault === name)) return [name];
+    if ([...paths, ...ofVanish].includes(name) || faultNames.some((fault) => fault === name)) return [name];
     throw new KelpieError(
       'usage',
       `"${name}" is no fault and no path of the simulation: see docs/SIMULATION.md.`,
