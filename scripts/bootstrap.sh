@@ -3,6 +3,7 @@
 #
 #   scripts/bootstrap.sh           what `bin/kelpie` and the demo need
 #   scripts/bootstrap.sh --tests   that, and what only the tests need
+#   scripts/bootstrap.sh --bench   that, and the tools that benchmarks compare with
 #
 # It says what it installs and why, changes nothing outside the clone but through apt (or Homebrew), and is silent when
 # there is nothing to do. It looks for programs and files, not for packages, so that a QEMU from elsewhere is welcome.
@@ -89,6 +90,14 @@ clang_runtime_package() {
   printf 'libclang-rt%s-dev' "${version:+-$version}"
 }
 
+# Who publishing and restoring is measured against (bench/store).
+list_needs_of_benchmarks() {
+  need restic restic 'is measured beside Kelpie: backups, encrypted' restic
+  need borgbackup borgbackup 'is measured beside Kelpie: backups, encrypted' borg
+  need casync - 'is measured beside Kelpie: images by chunks' casync
+  need rclone rclone 'is measured beside Kelpie: files to S3' rclone
+}
+
 install_packages() {
   if [ "$system" = Darwin ]; then
     install_with_homebrew
@@ -160,7 +169,13 @@ take_turn() {
 
 take_turn
 list_needs
-if [ "$purpose" = --tests ]; then list_needs_of_tests; fi
+case "$purpose" in
+  --tests) list_needs_of_tests ;;
+  --bench)
+    list_needs_of_tests
+    list_needs_of_benchmarks
+    ;;
+esac
 if [ -n "$missing_packages" ]; then install_packages; fi
 install_npm_dependencies
 "$root/scripts/node" -e '' || fail 'Node 24 does not start: see the message above'
