@@ -66,16 +66,20 @@ export class PackageStorage implements TeleportStorage {
   }
 
   async upload(source: PackageSource, options: TransferOptions = {}): Promise<TeleportPackage> {
-    const { sealing, ensureRoot } = this.#store;
-    // Signed by nobody whom this host trusts, the package would be refused here too: that is told before it is sent.
-    sealing.verify(PROBE, sealing.sign(PROBE));
-    await ensureRoot();
+    await this.#prepareToSend();
     return await uploadPackage(this.#env, { ...this.#store, hostName: this.#hostName }, source, options);
   }
 
   async uploadImage(image: ImageSource, options: TransferOptions = {}): Promise<void> {
-    await this.#store.ensureRoot();
+    await this.#prepareToSend();
     await uploadImage(this.#env, { ...this.#store, hostName: this.#hostName }, image, options);
+  }
+
+  async #prepareToSend(): Promise<void> {
+    const { sealing, ensureRoot } = this.#store;
+    // Signed by nobody whom this host trusts, the package would be refused here too: that is told before anything is sent.
+    sealing.verify(PROBE, sealing.sign(PROBE));
+    await ensureRoot();
   }
 
   async download(packageId: string): Promise<OpenPackage> {
