@@ -38,6 +38,8 @@ export interface FakeHostOptions extends FakeBackendOptions {
   readonly onError?: (fields: Readonly<Record<string, unknown>>) => void;
 }
 
+const RM_RETRIES_MAX = 5;
+
 export class FakeHosts {
   /** Frames are packed in this thread: a pool for each of a crash test's worlds would cost more than the tests. */
   readonly env: Env = { ...createNodeEnv(), compute: quickCompute() };
@@ -119,7 +121,8 @@ export class FakeHosts {
   }
 
   async close(): Promise<void> {
-    await rm(this.root, { recursive: true, force: true });
+    // A daemon that was killed in this process may have a call under way that makes one more file.
+    await rm(this.root, { recursive: true, force: true, maxRetries: RM_RETRIES_MAX });
   }
 }
 
