@@ -70,9 +70,9 @@ export class PackageStorage implements TeleportStorage {
     return await uploadPackage(this.#env, { ...this.#store, hostName: this.#hostName }, source, options);
   }
 
-  async uploadImage(image: ImageSource, options: TransferOptions = {}): Promise<void> {
+  async uploadImage(image: ImageSource, options: TransferOptions = {}): Promise<number> {
     await this.#prepareToSend();
-    await uploadImage(this.#env, { ...this.#store, hostName: this.#hostName }, image, options);
+    return await uploadImage(this.#env, { ...this.#store, hostName: this.#hostName }, image, options);
   }
 
   async #prepareToSend(): Promise<void> {

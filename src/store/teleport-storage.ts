@@ -141,9 +141,10 @@ export interface TeleportStorage {
   /**
    * Sends an image ahead where the store does not know of it, so that `upload` need not: a VM stands still meanwhile. Nothing refers
    * to the files until then, so a sweep may remove them again, and `upload` sends what is gone.
+   * @returns how many bytes were stored for it; 0 when it was there.
    * @throws KelpieError as `upload`.
    */
-  uploadImage(image: ImageSource, options?: TransferOptions): Promise<void>;
+  uploadImage(image: ImageSource, options?: TransferOptions): Promise<number>;
   /**
    * Publishes: packs durable, then the manifest durable. The same content may be published twice, also at the same time. After a failure or a crash no
    * part of the package is visible, or, when only the answer was lost, all of it is; packs that nobody names are `collect`'s, and the next

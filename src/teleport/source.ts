@@ -41,7 +41,7 @@ export interface TeleportResult {
   readonly storeUrl: string;
   readonly epoch: number;
   readonly timings: Readonly<Record<string, number>>;
-  /** What the memory and the disk hold that is not zero, and what had to be sent for them, compressed: the rest was in the store. */
+  /** What the memory and the disk hold that is not zero, and what had to be sent for them and the image, compressed: the rest was in the store. */
   readonly bytes: { readonly memory: number; readonly disk: number; readonly sent: number };
   readonly isEncrypted: boolean;
   /** How many can read it; null when it is not encrypted. */
@@ -63,6 +63,8 @@ export class TeleportOut {
   readonly #listener: OperationListener;
   readonly #signal: AbortSignal;
   readonly #times: Stopwatch;
+  /** Sent for the image. */
+  #imageBytes = 0;
 
   constructor(host: TeleportHost, vm: ManagedVm, request: TeleportRequest, options: OperationOptions) {
     this.#host = host;
@@ -119,7 +121,7 @@ export class TeleportOut {
     if (!this.#request.includeImage) return [];
     const { image } = this.#vm.record.config;
     const files = await imageFilesOf(this.#host, image);
-    await storage.uploadImage({ digest: image.digest, files }, this.#transfer('image'));
+    this.#imageBytes = await storage.uploadImage({ digest: image.digest, files }, this.#transfer('image'));
     return files;
   }
 
@@ -224,7 +226,7 @@ export class TeleportOut {
       bytes: {
         memory: published.sizes.memoryBytes,
         disk: published.sizes.diskBytes,
-        sent: published.sizes.ownBytes,
+        sent: published.sizes.ownBytes + this.#imageBytes,
       },
       isEncrypted: published.isEncrypted,
       recipientCount: store.storage.recipientCount,

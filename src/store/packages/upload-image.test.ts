@@ -16,7 +16,7 @@ const image: ImageSource = {
 };
 
 async function inWorld(
-  act: (world: PublishWorld, send: () => Promise<void>) => Promise<void>,
+  act: (world: PublishWorld, send: () => Promise<number>) => Promise<void>,
 ): Promise<void> {
   const world = await PublishWorld.create();
   const { env, objects, sealing } = world;
@@ -30,11 +30,11 @@ async function inWorld(
 describe('uploadImage', () => {
   it('sends what a publish then only refers to, once', async () => {
     await inWorld(async (world, send) => {
-      await send();
+      assert.ok((await send()) > 2 * MIB);
       assert.deepEqual(await world.keys('pins/'), []);
       assert.deepEqual(await world.packageIds(), []);
       const packs = await world.keys('packs/');
-      await send();
+      assert.equal(await send(), 0);
       assert.deepEqual(await world.keys('packs/'), packs);
       world.counted.rawBytes = 0;
       const { id, sizes } = await world.publish({

@@ -19,10 +19,10 @@ export async function uploadImage(
   store: UploadStore,
   image: ImageSource,
   options: TransferOptions = {},
-): Promise<void> {
-  if (image.files.length === 0) return;
+): Promise<number> {
+  if (image.files.length === 0) return 0;
   try {
-    await attemptLocally('publish the image', async () => await sendUnlessThere(env, store, image, options));
+    return await attemptLocally('publish the image', () => sendUnlessThere(env, store, image, options));
   } catch (error) {
     throw options.signal?.aborted === true ? canceledError(options.signal, 'publishing the image') : error;
   }
@@ -33,13 +33,13 @@ async function sendUnlessThere(
   store: UploadStore,
   image: ImageSource,
   options: TransferOptions,
-): Promise<void> {
-  if ((await readImageHint(store, image, options)) !== null) return;
+): Promise<number> {
+  if ((await readImageHint(store, image, options)) !== null) return 0;
   const session = store.sealing.newSession(env.random);
   const request = { session, hostName: store.hostName, packs: [] };
   const pin = await PublishPin.put(env, store.objects, request, options);
   try {
-    await send(env, store, session, image, options);
+    return await send(env, store, session, image, options);
   } finally {
     await pin.removeInTime();
   }
@@ -51,7 +51,7 @@ async function send(
   session: string,
   image: ImageSource,
   options: TransferOptions,
-): Promise<void> {
+): Promise<number> {
   const group = new TaskGroup(options.signal);
   const writer = new FrameWriter(env, { objects, sealing, session, group, onDurable: async () => undefined });
   const progress = new UploadProgress(options.onProgress, () => writer.storedBytes);
@@ -61,6 +61,7 @@ async function send(
       image,
     );
     await group.end();
+    return writer.storedBytes;
   } catch (error) {
     throw await group.abandon(error);
   }
