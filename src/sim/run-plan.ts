@@ -3,10 +3,9 @@ import { fromUtf8Lossy } from '../base/bytes.ts';
 import { asError } from '../base/errors.ts';
 import type { InPlaceCompute } from '../env/compute.ts';
 import type { CallMade } from './call-watch.ts';
-import { volumeOf } from './disk/paths.ts';
 import type { FaultCounts } from './faults.ts';
 import { Life } from './life.ts';
-import { bytesOf, directoryIn } from './oracles/store-view.ts';
+import { homeFile } from './oracles/site-view.ts';
 import type { Plan } from './plan.ts';
 import { RecordStory } from './oracles/record-story.ts';
 import type { Settle, Task } from './scheduler.ts';
@@ -91,8 +90,7 @@ export async function runPlan(engine: Engine, plan: Plan, audience: Audience = {
   };
 }
 
-function logOf({ home, machine }: Site): string {
-  const directory = directoryIn(volumeOf(machine, home).root, home, 'cached');
-  const bytes = bytesOf(directory?.entries.get('kelpied.log'), 'cached');
+function logOf(site: Site): string {
+  const bytes = homeFile(site, 'kelpied.log');
   return bytes === null ? '' : fromUtf8Lossy(bytes);
 }

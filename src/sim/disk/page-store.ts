@@ -55,6 +55,13 @@ export class PageStore {
     return length;
   }
 
+  /** A copy of all of it. */
+  bytes(): Bytes {
+    const bytes = new Uint8Array(this.#sizeBytes);
+    this.read(bytes, 0);
+    return bytes;
+  }
+
   /** How many new pages a write would take. */
   newPages(offset: number, length: number): number {
     let pages = 0;

@@ -53,8 +53,7 @@ export class SimFiles implements Files {
       if (inode.kind === 'directory') throw new SystemError('EISDIR', 'readFile', path);
       if (inode.kind !== 'file') throw new SystemError('ENXIO', 'readFile', path);
       if (inode.contents.sizeBytes > sizeBytesMax) throw new SystemError('EFBIG', 'readFile', path);
-      const bytes = new Uint8Array(inode.contents.sizeBytes);
-      inode.contents.read(bytes, 0);
+      const bytes = inode.contents.bytes();
       this.#trouble.corrupt(path, bytes);
       return bytes;
     });

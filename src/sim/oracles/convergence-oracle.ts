@@ -9,7 +9,7 @@ import type { VmView } from '../../daemon/api/vms.ts';
 import { volumeOf } from '../disk/paths.ts';
 import { Prng } from '../prng.ts';
 import type { VmModel } from '../workload/vm-model.ts';
-import { countOf } from '../workload/acts.ts';
+import { countOf, quiet } from '../workload/acts.ts';
 import { STORE_PATH } from '../world/world.ts';
 import type { Site, World } from '../world/world.ts';
 import { directoryIn } from './store-view.ts';
@@ -17,10 +17,6 @@ import { directoryIn } from './store-view.ts';
 /** Bounds in simulated time. */
 const SETTLE_MS_MAX = 300_000;
 const POLL_MS = 500;
-const quiet = {
-  onProgress: async (): Promise<void> => undefined,
-  onNotice: async (): Promise<void> => undefined,
-};
 
 /** How bytes that are not what was written are refused. */
 const damageCodes = ['package_corrupt', 'image_corrupt', 'snapshot_corrupt'] as const;

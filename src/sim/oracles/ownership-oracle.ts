@@ -2,6 +2,7 @@
  * Nothing runs twice: of each VM at most one copy executes, only where the store's record allows it, and what the record
  * says only goes forward.
  */
+import { vmKeyOf } from '../world/guest.ts';
 import type { Guest } from '../world/guest.ts';
 import type { World } from '../world/world.ts';
 import { newestRecords } from './store-view.ts';
@@ -53,7 +54,7 @@ export class OwnershipOracle {
   }
 
   #checkNoneRuns(record: RecordSeen): void {
-    const vmKey = record.vmId.replaceAll('-', '').slice(0, 12);
+    const vmKey = vmKeyOf(record.vmId);
     if (record.state === 'running' || record.state === 'departing') return;
     for (const guest of this.#world.truth.running(vmKey)) {
       this.#world.truth.violated(

@@ -23,12 +23,8 @@ export function entriesOf(directory: DirectoryInode, view: View): ReadonlyMap<st
   return view === 'cached' ? directory.entries : directory.durable;
 }
 
-export function bytesOf(inode: Inode | undefined, view: View): Bytes | null {
-  if (inode?.kind !== 'file') return null;
-  const contents = view === 'cached' ? inode.contents : inode.durable;
-  const bytes = new Uint8Array(contents.sizeBytes);
-  contents.read(bytes, 0);
-  return bytes;
+function contentsOf(inode: FileInode, view: View): PageStore {
+  return view === 'cached' ? inode.contents : inode.durable;
 }
 
 /** A directory of the store, or of any volume; null when there is none. */
@@ -42,11 +38,17 @@ export function directoryIn(root: DirectoryInode, path: string, view: View): Dir
   return directory;
 }
 
+/** A file of the store, or of any volume; null when there is none. */
+export function fileIn(root: DirectoryInode, path: string, view: View): Bytes | null {
+  const end = path.lastIndexOf('/');
+  const directory = directoryIn(root, path.slice(0, end), view);
+  const inode = directory === null ? undefined : entriesOf(directory, view).get(path.slice(end + 1));
+  return inode?.kind === 'file' ? contentsOf(inode, view).bytes() : null;
+}
+
 /** An object of the store, by its key; null when there is none. */
 export function objectAt(world: World, key: string, view: View): Bytes | null {
-  const end = key.lastIndexOf('/');
-  const directory = directoryIn(world.storeVolume.root, `${world.storeRoot}/${key.slice(0, end)}`, view);
-  return directory === null ? null : bytesOf(entriesOf(directory, view).get(key.slice(end + 1)), view);
+  return fileIn(world.storeVolume.root, `${world.storeRoot}/${key}`, view);
 }
 
 /** The ownership record of every VM. */
@@ -62,25 +64,18 @@ export function newestRecords(world: World, view: View): readonly RecordSeen[] {
 const parsedRecords = new WeakMap<PageStore, { readonly version: number; readonly record: RecordSeen }>();
 
 function recordIn(vmId: string, inode: FileInode, view: View): RecordSeen {
-  const contents = view === 'cached' ? inode.contents : inode.durable;
+  const contents = contentsOf(inode, view);
   const known = parsedRecords.get(contents);
   if (known?.version === contents.version) return known.record;
-  const bytes = new Uint8Array(contents.sizeBytes);
-  contents.read(bytes, 0);
-  const record = parseRecord(vmId, fromUtf8Lossy(bytes));
+  const record = parseRecord(vmId, fromUtf8Lossy(contents.bytes()));
   parsedRecords.set(contents, { version: contents.version, record });
   return record;
 }
 
 function parseRecord(vmId: string, text: string): RecordSeen {
-  const damaged = { vmId, revision: -1, epoch: -1, state: 'damaged', owner: null, packageId: null, text };
-  let record: unknown;
-  try {
-    record = JSON.parse(text);
-  } catch {
-    return damaged;
-  }
-  if (!isJsonObject(record)) return damaged;
+  const record = jsonObjectIn(text);
+  if (record === null)
+    return { vmId, revision: -1, epoch: -1, state: 'damaged', owner: null, packageId: null, text };
   const word = (value: unknown): string | null => (typeof value === 'string' ? value : null);
   return {
     vmId,
@@ -91,4 +86,14 @@ function parseRecord(vmId: string, text: string): RecordSeen {
     packageId: word(record['packageId']),
     text,
   };
+}
+
+/** Null when it is damaged: torn by a loss of power, or no object. */
+export function jsonObjectIn(text: string): Readonly<Record<string, unknown>> | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isJsonObject(value) ? value : null;
+  } catch {
+    return null;
+  }
 }

@@ -1,17 +1,19 @@
 /** The commands of a person, through the real client of the daemon. */
 import { fromUtf8, utf8 } from '../../base/bytes.ts';
-import type { DaemonClient } from '../../cli/daemon-client.ts';
+import type { DaemonClient, OperationListener } from '../../cli/daemon-client.ts';
 import { encodeExecFrame } from '../../daemon/api/exec-frames.ts';
 import { routes } from '../../daemon/api/routes.ts';
 import type { ActName } from '../plan.ts';
+import { vmKeyOf } from '../world/guest.ts';
 import { STORE_PATH } from '../world/world.ts';
 import type { Site, World } from '../world/world.ts';
 import type { VmModel } from './vm-model.ts';
 
 const LEASE_MS = 20_000;
-const quiet = {
-  onProgress: async (): Promise<void> => undefined,
-  onNotice: async (): Promise<void> => undefined,
+/** For operations whose progress nobody looks at. */
+export const quiet: OperationListener = {
+  onProgress: async () => undefined,
+  onNotice: async () => undefined,
 };
 
 export type Act = (vm: VmModel, isBold: boolean, signal: AbortSignal | undefined) => Promise<void>;
@@ -29,7 +31,7 @@ export function createActs(world: World, site: Site, daemon: DaemonClient): Read
     up: async (vm, _isBold, signal) => {
       const body = { name: vm.name, memoryMib: 128, diskMib: 64 };
       const { vm: made } = await daemon.operate(routes.vmCreate, { body, ...until(signal) }, quiet);
-      vm.vmKey = made.id.replaceAll('-', '').slice(0, 12);
+      vm.vmKey = vmKeyOf(made.id);
       vm.isCreated = true;
       vm.place = site.name;
     },

@@ -20,6 +20,12 @@ const FIRST_SCRATCH_PAGE = 2;
 const SCRATCH_PAGES = 40;
 const DISK_PAGE = 7;
 const PAGES_PER_ADVANCE_MAX = 6;
+const KEY_DIGITS = 12;
+
+/** The first digits of a VM's id, which its run directory has as its name (`HostPlaces.runDirectory`). */
+export function vmKeyOf(vmId: string): string {
+  return vmId.replaceAll('-', '').slice(0, KEY_DIGITS);
+}
 
 /** What a device state holds of a guest beside its memory. */
 export interface DeviceState {
@@ -31,7 +37,7 @@ export interface DeviceState {
 }
 
 export class Guest {
-  /** Which VM it is, of whatever host: the first digits of the VM's id. */
+  /** Which VM it is, of whatever host (`vmKeyOf`). */
   readonly vmKey: string;
   readonly hostName: string;
   readonly ram: GuestRam;

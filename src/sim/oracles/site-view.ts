@@ -1,0 +1,18 @@
+/** What is in the home of a site, read past every program. */
+import { fromUtf8Lossy } from '../../base/bytes.ts';
+import type { Bytes } from '../../base/bytes.ts';
+import { volumeOf } from '../disk/paths.ts';
+import type { Site } from '../world/world.ts';
+import { fileIn, jsonObjectIn } from './store-view.ts';
+
+/** A file in the home as programs see it; null when there is none. */
+export function homeFile({ home, machine }: Site, name: string): Bytes | null {
+  return fileIn(volumeOf(machine, home).root, `${home}/${name}`, 'cached');
+}
+
+/** By which records name the site; null before its first start. */
+export function hostIdOf(site: Site): string | null {
+  const bytes = homeFile(site, 'host.json');
+  const id = bytes === null ? null : jsonObjectIn(fromUtf8Lossy(bytes))?.['id'];
+  return typeof id === 'string' ? id : null;
+}
