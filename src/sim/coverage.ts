@@ -17,15 +17,16 @@ const paths: readonly string[] = [
   'converged crashed',
 ];
 
-/**
- * What of the coverage that was asked for is missing. @param wanted `faults` (each had an effect), `sometimes` (each main path was
- * taken), or names of either. @throws KelpieError `usage` for a name that is none.
- */
-export function missingCoverage(summary: Summary, wanted: readonly string[]): readonly string[] {
-  return wantedNames(wanted).filter((name) => !(effectOf(summary, name) > 0));
+/** Of the faults and paths that were asked for, those that a campaign did not meet. */
+export function missingCoverage(summary: Summary, names: readonly string[]): readonly string[] {
+  return names.filter((name) => !(effectOf(summary, name) > 0));
 }
 
-function wantedNames(wanted: readonly string[]): readonly string[] {
+/**
+ * Faults and paths by their names. @param wanted `faults` (each had an effect), `sometimes` (each main path was taken), or names of
+ * either. @throws KelpieError `usage` for a name that is none.
+ */
+export function coverageNames(wanted: readonly string[]): readonly string[] {
   return wanted.flatMap((name) => {
     if (name === 'faults') return faultNames;
     if (name === 'sometimes') return paths;
@@ -39,9 +40,4 @@ function wantedNames(wanted: readonly string[]): readonly string[] {
 
 function effectOf({ faults, sometimes }: Summary, name: string): number {
   return faults[name]?.effective ?? sometimes[name] ?? 0;
-}
-
-/** Checks the names before anything runs. @throws KelpieError `usage`. */
-export function checkCoverageNames(wanted: readonly string[]): void {
-  wantedNames(wanted);
 }

@@ -50,10 +50,6 @@ export class Report {
       this.#sometimes.set(name, (this.#sometimes.get(name) ?? 0) + count);
   }
 
-  get seeds(): number {
-    return this.#seeds;
-  }
-
   summary(elapsedMs: number): Summary {
     return {
       seeds: this.#seeds,

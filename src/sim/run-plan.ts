@@ -8,7 +8,7 @@ import { Life } from './life.ts';
 import { homeFile } from './oracles/site-view.ts';
 import type { Plan } from './plan.ts';
 import { RecordStory } from './oracles/record-story.ts';
-import type { Settle, Task } from './scheduler.ts';
+import type { Settle } from './scheduler.ts';
 import { World } from './world/world.ts';
 import type { Site } from './world/world.ts';
 import type { Told } from './trace.ts';
@@ -30,8 +30,6 @@ export interface Engine {
 
 /** Who looks on. */
 export interface Audience {
-  /** After each step. */
-  readonly onStep?: (task: Task, nowMs: number) => void;
   readonly onTold?: (told: Told, nowMs: number) => void;
   readonly onCall?: (call: CallMade) => void;
 }
@@ -56,8 +54,7 @@ export async function runPlan(engine: Engine, plan: Plan, audience: Audience = {
   const world = new World({ plan, compute: engine.compute, settle: engine.settle });
   const life = new Life(world, plan, engine.compute);
   const { scheduler, truth } = world;
-  const { onStep, onTold, onCall } = audience;
-  if (onStep !== undefined) scheduler.onStep = (task) => onStep(task, scheduler.nowMs);
+  const { onTold, onCall } = audience;
   const records = onTold === undefined ? null : new RecordStory(world);
   if (onTold !== undefined) truth.onTold = (told) => onTold(told, scheduler.nowMs);
   world.calls.onCall = onCall ?? null;

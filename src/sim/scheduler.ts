@@ -33,8 +33,6 @@ export type Settle = () => Promise<void>;
 
 export class Scheduler {
   readonly hash: RollingHash = new RollingHash();
-  /** Called after each step. */
-  onStep: ((task: Task) => void) | null = null;
   readonly #strategy: Strategy;
   readonly #settle: Settle;
   readonly #waiting: TaskHeap = new TaskHeap();
@@ -76,7 +74,6 @@ export class Scheduler {
     this.hash.addNumber(this.#nowMs);
     task.run();
     await this.#settle();
-    this.onStep?.(task);
     return true;
   }
 

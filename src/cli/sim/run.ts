@@ -2,7 +2,7 @@
 import { KelpieError } from '../../base/errors.ts';
 import { formatDurationMs, SECOND_MS } from '../../base/units.ts';
 import { runCampaign } from '../../sim/campaign.ts';
-import { checkCoverageNames, missingCoverage } from '../../sim/coverage.ts';
+import { coverageNames, missingCoverage } from '../../sim/coverage.ts';
 import type { Answer } from '../../sim/jobs.ts';
 import type { Summary } from '../../sim/report.ts';
 import type { Cli } from '../cli.ts';
@@ -59,8 +59,7 @@ async function runOne(cli: Cli, options: Options): Promise<number> {
 }
 
 async function runMany(cli: Cli, options: Options): Promise<number> {
-  const wanted = textOption(options, 'require')?.split(',') ?? [];
-  checkCoverageNames(wanted);
+  const wanted = coverageNames(textOption(options, 'require')?.split(',') ?? []);
   const seedText = textOption(options, 'seed') ?? cli.env.host.variable('DST_SEED') ?? '1';
   const minutes = textOption(options, 'minutes');
   const timeMs = minutes === null ? null : parseCount(minutes, '--minutes') * MINUTE_MS;
