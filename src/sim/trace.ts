@@ -4,9 +4,11 @@ import { z } from 'zod';
 /** A bound for long runs: what comes later is cut, and the trace says so. */
 const EVENTS_MAX = 20_000;
 
+const toldKinds = ['person', 'process', 'guest', 'message', 'record', 'fault', 'oracle'] as const;
+
 /** Something that a person who looks at a run wants to see. */
 export interface Told {
-  readonly kind: 'person' | 'process' | 'guest' | 'message' | 'record' | 'fault' | 'oracle';
+  readonly kind: (typeof toldKinds)[number];
   readonly text: string;
   /** Whose column it belongs to: a process's label, a machine, a person, `store`. */
   readonly lane: string;
@@ -29,7 +31,7 @@ export const traceSchema: z.ZodType<Trace> = z.object({
   events: z.array(
     z.object({
       atMs: z.number(),
-      kind: z.enum(['person', 'process', 'guest', 'message', 'record', 'fault', 'oracle']),
+      kind: z.enum(toldKinds),
       lane: z.string(),
       text: z.string(),
       to: z.string().nullable(),

@@ -62,7 +62,6 @@ export class World {
   readonly storeVolume: Volume;
   /** Where the store is on its volume. */
   readonly storeRoot: string;
-  readonly isOneMachine: boolean;
   /** People hold VMs by leases, and reclaim them; the way to the store is cut now and then. */
   readonly isVanishing: boolean;
 
@@ -73,7 +72,6 @@ export class World {
     this.faults = new Faults(seed, chances, strikes === null ? null : new Set(strikes));
     this.faults.onStrike = (key) => this.truth.tell('fault', key, laneOf(key));
     this.calls = new CallWatch(plan.aim);
-    this.isOneMachine = isOneMachine;
     this.isVanishing = isVanishing;
     const store = new Volume('store', DISK_BYTES);
     const machines: Machine[] = [];
@@ -110,15 +108,12 @@ export class World {
   /** Starts the daemon of a site, as `kelpie serve` does. */
   startDaemon(site: Site): void {
     if (site.daemon?.isAlive === true) return;
-    const process = site.machine.startProcess(['kelpied', site.home], `kelpied ${site.name}`);
-    site.daemon = process;
-    site.machine.run(daemonProgram, process, createSimEnv(process));
+    site.daemon = this.#serve(site);
   }
 
   /** Starts a daemon where one may serve already: it is to notice, and end. */
   startSecondDaemon(site: Site): void {
-    const process = site.machine.startProcess(['kelpied', site.home], `kelpied ${site.name}`);
-    site.machine.run(daemonProgram, process, createSimEnv(process));
+    this.#serve(site);
   }
 
   /** A process of a person at a site, and the daemon's client in it. */
@@ -147,6 +142,12 @@ export class World {
       run: resolve,
     });
     return promise;
+  }
+
+  #serve({ name, home, machine }: Site): SimProcess {
+    const process = machine.startProcess(['kelpied', home], `kelpied ${name}`);
+    machine.run(daemonProgram, process, createSimEnv(process));
+    return process;
   }
 
   #machine(name: string, compute: InPlaceCompute, extra: ReadonlyMap<string, Volume>): Machine {
