@@ -54,8 +54,15 @@ export class Journal {
     await removeDurably(this.#env.files, this.#places.operation(entry.id));
   }
 
+  /** Removes what crashes left of writes that never became entries. Nothing may be under way: its writes look just so. */
+  async sweep(): Promise<void> {
+    const directory = this.#places.operationsDirectory;
+    for (const name of await this.#env.files.list(directory))
+      if (entryId(name) === null) await this.#env.files.removeTree(`${directory}/${name}`);
+  }
+
   /**
-   * Every entry, oldest first. Damaged ones are told, not skipped: somebody must look.
+   * Every entry, oldest first, also while operations come and go. Damaged ones are told, not skipped: somebody must look.
    * @throws KelpieError `io_failed` when one cannot be read now.
    */
   async readAll(): Promise<{
@@ -65,14 +72,11 @@ export class Journal {
     const entries: Operation[] = [];
     const damaged: DamagedEntry[] = [];
     for (const name of await this.#env.files.list(this.#places.operationsDirectory)) {
-      const id = name.replace(/\.json$/, '');
-      // What a crash left of a write that never became an entry.
-      if (!name.endsWith('.json') || !isUuid(id)) {
-        await this.#env.files.removeTree(`${this.#places.operationsDirectory}/${name}`);
-        continue;
-      }
+      const id = entryId(name);
+      if (id === null) continue;
       try {
-        entries.push(await this.#read(id));
+        const entry = await this.#read(id);
+        if (entry !== null) entries.push(entry);
       } catch (error) {
         // One that the disk does not give now may hold a VM that is another host's already: nothing may run before it is read.
         if (isSystemError(error)) throw localFailure(error, 'read the journal');
@@ -99,13 +103,20 @@ export class Journal {
     }
   }
 
-  async #read(id: string): Promise<Operation> {
-    const parsed = operation.safeParse(
-      await readJson(this.#env.files, this.#places.operation(id), ENTRY_BYTES_MAX),
-    );
+  /** Null when its operation has ended since it was listed. */
+  async #read(id: string): Promise<Operation | null> {
+    const value = await readJson(this.#env.files, this.#places.operation(id), ENTRY_BYTES_MAX);
+    if (value === undefined) return null;
+    const parsed = operation.safeParse(value);
     if (parsed.success && parsed.data.id === id) return parsed.data;
     throw new KelpieError('io_failed', `the journal entry ${id} cannot be understood.`, {
       cause: parsed.error,
     });
   }
+}
+
+/** Null for a file that is no entry: of a write that is under way, or was cut. */
+function entryId(name: string): string | null {
+  const id = name.replace(/\.json$/, '');
+  return name.endsWith('.json') && isUuid(id) ? id : null;
 }

@@ -53,6 +53,7 @@ export async function settle(host: TeleportHost, registry: VmRegistry, operation
  * @returns VMs that could not be found again now, for a reason that may pass: `findAgain` is to be tried until it succeeds.
  */
 export async function recover(host: TeleportHost, registry: VmRegistry): Promise<readonly ManagedVm[]> {
+  await host.journal.sweep();
   const { entries, damaged } = await host.journal.readAll();
   for (const { path, reason } of damaged) host.log.error({ event: 'journal-entry-damaged', path, reason });
   const isEnding = new Set(entries.filter(endsProcess).map((entry) => entry.vmId));
