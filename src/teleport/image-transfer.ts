@@ -9,6 +9,7 @@ import { findImage, imageByDigest } from '../image/image-store.ts';
 import { IMAGE_JSON_BYTES_MAX } from '../image/limits.ts';
 import { checkImageVersion } from '../image/version.ts';
 import type { Bytes } from '../base/bytes.ts';
+import type { ImageInfo } from '../image/image-info.ts';
 import type { ImageReference, SnapshotMetadata } from '../snapshot/metadata.ts';
 import type { BlobReference, OpenPackage, PackageSource } from '../store/teleport-storage.ts';
 import type { OperationOptions } from './source.ts';
@@ -43,7 +44,7 @@ async function* once(bytes: Bytes): AsyncGenerator<Bytes> {
 
 /**
  * Sees to it that the image of a package is on this host, fetching it when the package carries it.
- * @throws KelpieError `image_not_found`, `image_incompatible` when it is not to be had, `image_corrupt`, and the store's.
+ * @throws KelpieError `image_not_found` when it is not to be had, `image_corrupt`, and the store's.
  */
 export async function ensureImage(
   host: TeleportHost,
@@ -51,8 +52,11 @@ export async function ensureImage(
   { listener, signal }: OperationOptions,
 ): Promise<void> {
   const { metadata, imageFiles } = open.package;
-  await tellOtherVersion(host, metadata, imageFiles.length > 0, listener.notice.bind(listener));
-  if (await hasImage(host, metadata.config.image.digest)) return;
+  const { image } = metadata.config;
+  if (await hasImage(host, image.digest)) return;
+  // Refused before by `requireCompatible`, unless the image was removed since.
+  if (imageFiles.length === 0) throw missing(image);
+  await tellOtherVersion(host, metadata, listener.notice.bind(listener));
   const fetchFile = (name: string): AsyncIterable<Bytes> => {
     requireCarried(imageFiles, name);
     return open.imageFile(name, { signal });
@@ -63,10 +67,9 @@ export async function ensureImage(
     host.places.home,
     { description, fetchFile },
     {
-      digest: metadata.config.image.digest,
+      digest: image.digest,
       signal,
-      onProgress: (doneBytes, totalBytes) =>
-        listener.progress('image', metadata.config.image.name, doneBytes, totalBytes),
+      onProgress: (doneBytes, totalBytes) => listener.progress('image', image.name, doneBytes, totalBytes),
     },
   );
 }
@@ -81,41 +84,29 @@ async function hasImage(host: TeleportHost, digest: string): Promise<boolean> {
   }
 }
 
-/** What differs from this host's own image of that name; with the exact image neither here nor in the store that is why it cannot be restored. */
+/** What differs from this host's own image of that name, if it has one. */
 async function tellOtherVersion(
   host: TeleportHost,
   { config }: SnapshotMetadata,
-  isCarried: boolean,
   notice: (text: string) => void,
 ): Promise<void> {
-  if (await hasImage(host, config.image.digest)) return;
   const query = { name: config.image.name, architecture: config.architecture };
-  let compatibility;
+  let own: ImageInfo;
   try {
-    compatibility = checkImageVersion(
-      { ...config.image, architecture: config.architecture },
-      await findImage(host.env, host.places.home, query),
-    );
+    own = await findImage(host.env, host.places.home, query);
   } catch (error) {
-    if (!isKelpieError(error, 'image_not_found')) throw error;
-    if (isCarried) return;
-    throw missing(
-      config.image,
-      'the package does not carry it: teleport the VM with its image, or build the same image here',
-    );
+    if (isKelpieError(error, 'image_not_found')) return;
+    throw error;
   }
+  const compatibility = checkImageVersion({ ...config.image, architecture: config.architecture }, own);
   if (compatibility.kind === 'identical') return;
-  const difference = compatibility.kind === 'compatible' ? compatibility.notice : compatibility.reason;
-  if (isCarried) return notice(difference);
-  if (compatibility.kind === 'compatible')
-    throw missing(config.image, `${difference} A running VM needs the very same bytes`);
-  throw new KelpieError('image_incompatible', `cannot restore "${config.name}" here: ${difference}.`);
+  notice(compatibility.kind === 'compatible' ? compatibility.notice : compatibility.reason);
 }
 
-function missing(image: ImageReference, why: string): KelpieError {
+function missing({ name, version, digest }: ImageReference): KelpieError {
   return new KelpieError(
     'image_not_found',
-    `this host has no image ${image.name} ${image.version} (${image.digest.slice(0, 12)}): ${why}.`,
+    `this host has no image ${name} ${version} (${digest.slice(0, 12)}): the package does not carry it: teleport the VM with its image, or build the same image here.`,
   );
 }
 

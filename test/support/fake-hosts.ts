@@ -91,9 +91,9 @@ export class FakeHosts {
     return supervisor;
   }
 
-  async installImage(name: string): Promise<ImageInfo> {
+  async installImage(name: string, version?: string): Promise<ImageInfo> {
     const { env } = this;
-    const info = sealImageInfo(env.compute, exampleImage());
+    const info = sealImageInfo(env.compute, exampleImage(version));
     return await installImage(
       env,
       this.home(name),
