@@ -19,7 +19,7 @@ import { MemoryObjects } from '../objects/memory/memory-objects.ts';
 import type { ObjectStore, PutOutcome } from '../objects/object-store.ts';
 import { openObjects, reliable } from '../objects/open-objects.ts';
 import { StoreTrouble } from '../objects/store-trouble.ts';
-import { wrapObjects } from '../objects/wrappers/wrap-objects.ts';
+import { passOn } from '../objects/wrappers/wrap-objects.ts';
 import { encodeOwnershipRecord } from '../ownership-codec.ts';
 import { ObjectOwnership } from './object-ownership.ts';
 
@@ -104,7 +104,7 @@ for (const fault of lost) {
 
 /** A store in memory whose conditional writes end as the test says. */
 function ending(put: () => Promise<PutOutcome>): ObjectStore {
-  return { ...wrapObjects(new MemoryObjects(env), async (_, run) => await run()), putIfAbsent: put };
+  return { ...passOn(new MemoryObjects(env)), putIfAbsent: put };
 }
 
 test('what nobody can know is not told as a lost race', async () => {

@@ -30,14 +30,12 @@ import { StoreTrouble, isStoreTrouble } from '../store-trouble.ts';
 import { missingUpload } from '../told-troubles.ts';
 import { BackOff } from './back-off.ts';
 import type { BackOffEnv } from './back-off.ts';
+import { passOn } from './wrap-objects.ts';
 
 /** @param inner whose acts are retried already, where that is safe without looking. */
 export function settled(inner: ObjectStore, env: BackOffEnv): ObjectStore {
   return {
-    url: inner.url,
-    get: async (key, options) => await inner.get(key, options),
-    head: async (key, options) => await inner.head(key, options),
-    put: async (key, bytes, options) => await inner.put(key, bytes, options),
+    ...passOn(inner),
     putIfAbsent: async (key, bytes, options = {}) => {
       const named = { ...options, writeId: env.random.uuid() };
       return await settle(env, {
@@ -58,14 +56,8 @@ export function settled(inner: ObjectStore, env: BackOffEnv): ObjectStore {
         signal: options.signal,
       });
     },
-    delete: async (key, options) => await inner.delete(key, options),
-    list: async (options) => await inner.list(options),
-    startUpload: async (key, partBytes, options) => await inner.startUpload(key, partBytes, options),
-    putPart: async (upload, number, bytes, options) => await inner.putPart(upload, number, bytes, options),
     completeUpload: async (upload, parts, options = {}) =>
       await settleUpload(env, inner, upload, parts, options),
-    abortUpload: async (upload, options) => await inner.abortUpload(upload, options),
-    listUploads: async (options) => await inner.listUploads(options),
   };
 }
 

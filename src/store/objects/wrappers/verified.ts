@@ -1,6 +1,7 @@
 import type { Compute } from '../../../env/compute.ts';
 import type { GetOptions, ObjectStore, StoredObject } from '../object-store.ts';
 import { StoreTrouble } from '../store-trouble.ts';
+import { passOn } from './wrap-objects.ts';
 
 /**
  * Refuses answers that cannot be right: a wrong length, another ETag than was asked for, bytes that do not have the digest which the
@@ -22,7 +23,7 @@ export function verified(inner: ObjectStore, compute: Pick<Compute, 'sha256'>): 
     return null;
   };
   return {
-    url: inner.url,
+    ...passOn(inner),
     get: async (key, options = {}) => {
       const object = await inner.get(key, options);
       const fault = object === null ? null : check(key, options, object);
@@ -31,16 +32,5 @@ export function verified(inner: ObjectStore, compute: Pick<Compute, 'sha256'>): 
         data: { storeUrl: inner.url },
       });
     },
-    head: async (key, options) => await inner.head(key, options),
-    put: async (key, bytes, options) => await inner.put(key, bytes, options),
-    putIfAbsent: async (key, bytes, options) => await inner.putIfAbsent(key, bytes, options),
-    putIfMatch: async (key, etag, bytes, options) => await inner.putIfMatch(key, etag, bytes, options),
-    delete: async (key, options) => await inner.delete(key, options),
-    list: async (options) => await inner.list(options),
-    startUpload: async (key, partBytes, options) => await inner.startUpload(key, partBytes, options),
-    putPart: async (upload, number, bytes, options) => await inner.putPart(upload, number, bytes, options),
-    completeUpload: async (upload, parts, options) => await inner.completeUpload(upload, parts, options),
-    abortUpload: async (upload, options) => await inner.abortUpload(upload, options),
-    listUploads: async (options) => await inner.listUploads(options),
   };
 }
