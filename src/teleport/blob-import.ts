@@ -15,6 +15,7 @@ import { isUuid } from '../base/uuid.ts';
 import { readBlob } from '../snapshot/blob/read-blob.ts';
 import { BlobTarget } from './blob-target.ts';
 import { imageFilesFor } from './image-files.ts';
+import { newVmRecord } from './vm-record.ts';
 import type { Bytes } from '../base/bytes.ts';
 import type { BlobContents } from '../snapshot/blob/contents.ts';
 import type { LocalSnapshot } from '../snapshot/local-snapshots.ts';
@@ -139,22 +140,17 @@ async function addVm(
   registry: VmRegistry,
   { metadata, disk }: LocalSnapshot,
 ): Promise<ManagedVm> {
-  return registry.add({
-    formatVersion: 1,
+  const record = newVmRecord({
     id: metadata.vmId,
     config: metadata.config,
     createdAtUnixMs: Math.round(host.env.clock.wallMs()),
     state: 'stopped',
-    reason: null,
-    startedAtUnixMs: null,
     generation: metadata.guest.generation,
     snapshotId: metadata.snapshotId,
-    runtime: null,
     // A boot puts a layer of its own on top.
     disk,
-    ownership: null,
-    departed: null,
   });
+  return registry.add(record);
 }
 
 /** What cannot be removed now is removed when the daemon starts: no record names it. */

@@ -2,7 +2,7 @@
 import { KelpieError } from '../base/errors.ts';
 import { journaled } from './journaled.ts';
 import { newOperation } from './new-operation.ts';
-import { standingOf } from './vm-record.ts';
+import { newVmRecord, standingOf } from './vm-record.ts';
 import { Stopwatch } from './stopwatch.ts';
 import { storeToTell, tellRemoved } from './tell-removed.ts';
 import type { VmConfig } from '../snapshot/metadata.ts';
@@ -26,21 +26,7 @@ export async function createVm(
 ): Promise<Started> {
   const operation = { ...newOperation(host, { id, name: config.name }), kind: 'create' } as const;
   return journaled(host, registry, operation, async () => {
-    const vm = await registry.add({
-      formatVersion: 1,
-      id,
-      config,
-      createdAtUnixMs: operation.startedAtUnixMs,
-      state: 'created',
-      reason: null,
-      startedAtUnixMs: null,
-      generation: 0,
-      snapshotId: null,
-      runtime: null,
-      disk: [],
-      ownership: null,
-      departed: null,
-    });
+    const vm = await registry.add(newVmRecord({ id, config, createdAtUnixMs: operation.startedAtUnixMs }));
     return boot(host, vm, options);
   });
 }

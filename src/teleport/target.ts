@@ -17,7 +17,7 @@ import { nextRecord, ownedElsewhere, swap } from './ownership.ts';
 import { settleClaim } from './settle-claim.ts';
 import { startFromSnapshot } from './start-from-snapshot.ts';
 import { Stopwatch } from './stopwatch.ts';
-import { standingOf } from './vm-record.ts';
+import { newVmRecord, standingOf } from './vm-record.ts';
 import type { LocalSnapshot } from '../snapshot/local-snapshots.ts';
 import type { PortForward, VmConfig } from '../snapshot/metadata.ts';
 import type { AtRest } from './find-at-rest.ts';
@@ -174,21 +174,15 @@ export class TeleportIn {
       await local.update({ departed, config });
       return local;
     }
-    return this.#registry.add({
-      formatVersion: 1,
+    const record = newVmRecord({
       id: metadata.vmId,
       config,
       createdAtUnixMs: Math.round(this.#host.env.clock.wallMs()),
       state: 'stopped',
-      reason: null,
-      startedAtUnixMs: null,
       generation: metadata.guest.generation,
-      snapshotId: null,
-      runtime: null,
-      disk: [],
-      ownership: null,
       departed,
     });
+    return this.#registry.add(record);
   }
 
   async #claim(store: Store, found: AtRest, operation: ClaimOperation): Promise<void> {

@@ -53,6 +53,25 @@ export interface Departure {
   readonly reclaimedBy: string | null;
 }
 
+/** The record of a VM of which nothing has run here yet, but for what is said of it. */
+export function newVmRecord(
+  vm: Pick<VmRecord, 'id' | 'config' | 'createdAtUnixMs'> & Partial<VmRecord>,
+): VmRecord {
+  return {
+    formatVersion: 1,
+    state: 'created',
+    reason: null,
+    startedAtUnixMs: null,
+    generation: 0,
+    snapshotId: null,
+    runtime: null,
+    disk: [],
+    ownership: null,
+    departed: null,
+    ...vm,
+  };
+}
+
 /** What of a record an operation puts back when it fails. */
 export type Standing = Pick<
   VmRecord,

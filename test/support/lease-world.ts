@@ -9,6 +9,7 @@ import { wrapObjects } from '../../src/store/objects/wrappers/wrap-objects.ts';
 import { ObjectOwnership } from '../../src/store/records/object-ownership.ts';
 import { LeaseWatch } from '../../src/teleport/lease-watch.ts';
 import { reclaim } from '../../src/teleport/reclaim.ts';
+import { newVmRecord } from '../../src/teleport/vm-record.ts';
 import { exampleConfig } from './example-vm.ts';
 import { ManualClock } from './manual-clock.ts';
 import type { Clock } from '../../src/env/clock.ts';
@@ -82,7 +83,13 @@ export class LeaseWorld {
   constructor(rates: { readonly holder: number; readonly reclaimer: number } = { holder: 1, reclaimer: 1 }) {
     this.holderClock = new HostClock(this.time, rates.holder);
     this.#reclaimerClock = new HostClock(this.time, rates.reclaimer);
-    this.#record = vmRecord();
+    this.#record = newVmRecord({
+      id: VM_ID,
+      config: exampleConfig,
+      createdAtUnixMs: 0,
+      state: 'paused',
+      ownership: { storeUrl: 'memory', epoch: EPOCH, leaseMs: LEASE_MS, leasePause: 'none' },
+    });
     const host = {
       env: { clock: this.holderClock },
       identity: { id: 'host-a', name: 'a' },
@@ -254,22 +261,4 @@ class ModelFuse {
     if (this.#inForce !== null && this.#nowMs() >= (this.#deadlines.get(this.#inForce) ?? 0))
       this.isBlown = true;
   }
-}
-
-function vmRecord(): VmRecord {
-  return {
-    formatVersion: 1,
-    id: VM_ID,
-    config: exampleConfig,
-    createdAtUnixMs: 0,
-    state: 'paused',
-    reason: null,
-    startedAtUnixMs: null,
-    generation: 0,
-    snapshotId: null,
-    runtime: null,
-    disk: [],
-    ownership: { storeUrl: 'memory', epoch: EPOCH, leaseMs: LEASE_MS, leasePause: 'none' },
-    departed: null,
-  };
 }
