@@ -2,17 +2,16 @@
 import type { Clock } from '../env/clock.ts';
 import type { Crew } from './crew.ts';
 import type { Answer } from './jobs.ts';
-import type { WorkloadName } from './plan.ts';
+import { drawPlan } from './plan.ts';
+import type { Choice } from './plan.ts';
 import { Report } from './report.ts';
 import type { Summary } from './report.ts';
 
-export interface CampaignOptions {
+export interface CampaignOptions extends Choice {
   readonly firstSeed: number;
   /** How many; null: until the time is over. */
   readonly seeds: number | null;
   readonly timeMs: number | null;
-  readonly faults: readonly string[] | null;
-  readonly workload: WorkloadName;
   readonly stopsAtFailure: boolean;
 }
 
@@ -25,7 +24,7 @@ export async function runCampaign(
   options: CampaignOptions,
   onSeed: OnSeed,
 ): Promise<Summary> {
-  const { firstSeed, seeds, timeMs, faults, workload, stopsAtFailure } = options;
+  const { firstSeed, seeds, timeMs, stopsAtFailure } = options;
   const report = new Report();
   const startMs = clock.monotonicMs();
   const soFar = (): Summary => report.summary(clock.monotonicMs() - startMs);
@@ -35,7 +34,7 @@ export async function runCampaign(
   const begin = (): void => {
     const isLate = timeMs !== null && clock.monotonicMs() - startMs >= timeMs;
     if (isLate || (seeds !== null && next >= firstSeed + seeds)) return;
-    const running = crew.run({ seed: next, faults, workload, plan: null, wants: [] });
+    const running = crew.run({ plan: drawPlan(next, options), wants: [] });
     // Its failure is met when its turn comes.
     running.catch(() => undefined);
     underWay.push(running);

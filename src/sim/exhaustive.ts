@@ -59,8 +59,7 @@ export async function runExhaustive(
   { callsPerPlaceMax }: ExhaustiveOptions,
   onRun: (answer: Answer, aim: Aim, done: number, total: number) => Promise<void>,
 ): Promise<ExhaustiveReport> {
-  const run = (plan: Plan, wants: readonly 'calls'[]): Promise<Answer> =>
-    crew.run({ seed: plan.seed, faults: [], workload: 'errand', plan, wants });
+  const run = (plan: Plan, wants: readonly 'calls'[]): Promise<Answer> => crew.run({ plan, wants });
   const base = await run(errandPlan(null), ['calls']);
   assert(base.violation === null, 'the workload alone breaks no rule');
   const calls = base.calls.filter(({ actor, site }) => ACTOR.test(actor) && !IDLE.has(site));

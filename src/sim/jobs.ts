@@ -1,20 +1,16 @@
 /** What a campaign asks of its workers, one JSON document a line, and what they answer. */
 import { z } from 'zod';
-import { drawPlan, planSchema, workloadNames } from './plan.ts';
-import type { Plan, WorkloadName } from './plan.ts';
+import { planSchema } from './plan.ts';
+import type { Plan } from './plan.ts';
 import type { FaultCount } from './faults.ts';
 import type { CallMade } from './call-watch.ts';
 import { traceSchema } from './trace.ts';
 import type { Trace } from './trace.ts';
 
-/** One run: a seed with what may be drawn, or a plan. */
+/** One run. */
 export interface Job {
   readonly id: number;
-  readonly seed: number;
-  /** Faults that may be drawn; null: every one. */
-  readonly faults: readonly string[] | null;
-  readonly workload: WorkloadName;
-  readonly plan: Plan | null;
+  readonly plan: Plan;
   /** What the answer has beside the outcome. Errors have stacks then. */
   readonly wants: readonly ('plan' | 'logs' | 'trace' | 'calls')[];
 }
@@ -36,16 +32,9 @@ export interface Answer {
   readonly calls: readonly CallMade[];
 }
 
-export function planOf({ seed, faults, workload, plan }: Job): Plan {
-  return plan ?? drawPlan(seed, { faults: faults === null ? null : new Set(faults), workload });
-}
-
 const jobSchema: z.ZodType<Job> = z.object({
   id: z.int(),
-  seed: z.int().nonnegative(),
-  faults: z.array(z.string()).nullable(),
-  workload: z.enum(workloadNames),
-  plan: planSchema.nullable(),
+  plan: planSchema,
   wants: z.array(z.enum(['plan', 'logs', 'trace', 'calls'])),
 });
 

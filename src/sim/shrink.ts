@@ -108,7 +108,7 @@ export class Shrinker {
 
   #run(plan: Plan): Promise<Answer> {
     this.#runs += 1;
-    return this.#crew.run({ seed: plan.seed, faults: null, workload: 'people', plan, wants: [] });
+    return this.#crew.run({ plan, wants: [] });
   }
 }
 

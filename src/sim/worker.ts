@@ -2,7 +2,6 @@
 import './preload.ts';
 import type { CallMade } from './call-watch.ts';
 import type { Answer, Job } from './jobs.ts';
-import { planOf } from './jobs.ts';
 import { runPlan } from './run-plan.ts';
 import type { Audience, Engine } from './run-plan.ts';
 import { Tracer } from './trace.ts';
@@ -15,7 +14,7 @@ export async function doJob(engine: Engine, job: Job): Promise<Answer> {
     ...(wants.has('calls') ? { onCall: (call) => calls.push(call) } : {}),
     ...(wants.has('trace') ? { onTold: (told, atMs) => tracer.add({ ...told, atMs }) } : {}),
   };
-  const result = await runPlan(engine, planOf(job), audience);
+  const result = await runPlan(engine, job.plan, audience);
   return {
     id: job.id,
     seed: result.seed,

@@ -8,8 +8,8 @@ import type { CommandEnv } from '../../env/env.ts';
 import { Crew } from '../../sim/crew.ts';
 import { faultNames, isFaultName } from '../../sim/fault-names.ts';
 import type { Answer } from '../../sim/jobs.ts';
-import { parsePlan, workloadNames } from '../../sim/plan.ts';
-import type { Plan, WorkloadName } from '../../sim/plan.ts';
+import { drawPlan, parsePlan, workloadNames } from '../../sim/plan.ts';
+import type { Choice, Plan } from '../../sim/plan.ts';
 import type { Cli } from '../cli.ts';
 import { parseCount, textOption } from '../command.ts';
 import type { Options } from '../command.ts';
@@ -18,14 +18,8 @@ const WORKERS_MAX = 256;
 const PLAN_BYTES_MAX: number = 8 * MIB;
 const REF_BYTES_MAX: number = 4 * KIB;
 
-/** Which worlds. */
-export interface Worlds {
-  readonly faults: readonly string[] | null;
-  readonly workload: WorkloadName;
-}
-
-/** @throws KelpieError `usage`. */
-export function worldsOf(options: Options): Worlds {
+/** Which worlds. @throws KelpieError `usage`. */
+export function worldsOf(options: Options): Choice {
   const list = textOption(options, 'faults');
   const faults = list === null ? null : list === 'none' ? [] : list.split(',');
   for (const name of faults ?? []) {
@@ -36,15 +30,18 @@ export function worldsOf(options: Options): Worlds {
   const workload = workloadNames.find((name) => name === wanted);
   if (workload === undefined)
     throw new KelpieError('usage', `--workload must be one of ${workloadNames.join(', ')}, not "${wanted}".`);
-  return { faults, workload };
+  return { faults: faults === null ? null : new Set(faults), workload };
 }
 
-/** The options that a replay needs too. */
-export function worldsText(options: Options): string {
-  return ['faults', 'workload']
-    .map((name) => ({ name, value: textOption(options, name) }))
-    .map(({ name, value }) => (value === null ? '' : ` --${name} ${value}`))
-    .join('');
+/** The command that shows a run again. */
+export function replayText(options: Options, seed: number): string {
+  const path = textOption(options, 'plan');
+  if (path !== null) return `kelpie sim --plan ${path} --log`;
+  const worlds = ['faults', 'workload'].map((name) => {
+    const value = textOption(options, name);
+    return value === null ? '' : ` --${name} ${value}`;
+  });
+  return `kelpie sim --seed ${seed}${worlds.join('')} --log`;
 }
 
 /** @throws KelpieError `usage`. */
@@ -67,8 +64,13 @@ export async function withCrew<T>(cli: Cli, options: Options, work: (crew: Crew)
   }
 }
 
-/** The plan in the file of `--plan`; null without. @throws KelpieError `usage`, `file_not_found`. */
-export async function planOption(cli: Cli, options: Options): Promise<Plan | null> {
+/** The plan in the file of `--plan`, without one that of the seed. @throws KelpieError `usage`, `file_not_found`. */
+export async function planOf(cli: Cli, options: Options, seedText: string | undefined): Promise<Plan> {
+  const worlds = worldsOf(options);
+  return (await planOption(cli, options)) ?? drawPlan(parseSeed(seedText), worlds);
+}
+
+async function planOption(cli: Cli, options: Options): Promise<Plan | null> {
   const path = textOption(options, 'plan');
   if (path === null) return null;
   try {

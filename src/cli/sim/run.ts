@@ -8,15 +8,7 @@ import type { Summary } from '../../sim/report.ts';
 import type { Cli } from '../cli.ts';
 import { isSet, parseCount, textOption } from '../command.ts';
 import type { Options } from '../command.ts';
-import {
-  failureText,
-  parseSeed,
-  planOption,
-  withCrew,
-  worldsOf,
-  worldsText,
-  writeDocument,
-} from './options.ts';
+import { failureText, parseSeed, planOf, replayText, withCrew, worldsOf, writeDocument } from './options.ts';
 
 const SEEDS_DEFAULT = 100;
 const MINUTE_MS: number = 60 * SECOND_MS;
@@ -35,19 +27,15 @@ export async function run(cli: Cli, options: Options): Promise<number> {
 
 /** One run, with all that it can tell. */
 async function runOne(cli: Cli, options: Options): Promise<number> {
-  const plan = await planOption(cli, options);
-  const seed = plan?.seed ?? parseSeed(textOption(options, 'seed') ?? undefined);
-  const request = { seed, ...worldsOf(options), plan };
+  const plan = await planOf(cli, options, textOption(options, 'seed') ?? undefined);
+  const { seed } = plan;
   const answer = await withCrew(cli, { ...options, workers: '1' }, (crew) =>
-    crew.run({ ...request, wants: ['logs'] }),
+    crew.run({ plan, wants: ['logs'] }),
   );
-  const path = textOption(options, 'plan');
-  const again =
-    path === null ? `kelpie sim --seed ${seed}${worldsText(options)}` : `kelpie sim --plan ${path}`;
   const lines: string[] = [];
   if (isSet(options, 'log'))
     for (const [site, log] of Object.entries(answer.logs)) lines.push(`--- kelpied.log of ${site}`, log);
-  if (answer.violation !== null) lines.push(await failureText(cli.env, answer, `${again} --log`));
+  if (answer.violation !== null) lines.push(await failureText(cli.env, answer, replayText(options, seed)));
   lines.push(
     `seed ${seed}: ${answer.steps} steps, ${formatDurationMs(answer.simulatedMs)} of simulated time, hash ${answer.hash}`,
   );
@@ -124,7 +112,7 @@ class CampaignView {
     this.#shown += 1;
     if (this.#shown > FAILURES_SHOWN_MAX) return;
     if (this.#isLineOpen) await this.#cli.terminal.writeError('\r\u001B[2K');
-    const replay = `kelpie sim --seed ${answer.seed}${worldsText(this.#options)} --log`;
+    const replay = replayText(this.#options, answer.seed);
     await this.#cli.output.notice(await failureText(this.#cli.env, answer, replay));
   }
 }

@@ -6,22 +6,14 @@ import { Shrinker } from '../../sim/shrink.ts';
 import type { Cli } from '../cli.ts';
 import { textOption } from '../command.ts';
 import type { Options } from '../command.ts';
-import {
-  failureText,
-  parseSeed,
-  planOption,
-  withCrew,
-  worldsOf,
-  writeDocument,
-  writeText,
-} from './options.ts';
+import { failureText, planOf, withCrew, writeDocument, writeText } from './options.ts';
 
 export async function shrink(cli: Cli, seedText: string | undefined, options: Options): Promise<number> {
-  const given = await planOption(cli, options);
-  const seed = given?.seed ?? parseSeed(seedText);
+  const given = await planOf(cli, options, seedText);
+  const { seed } = given;
   const path = textOption(options, 'output') ?? `kelpie-sim-${seed}.json`;
   const { shrunk, before } = await withCrew(cli, options, async (crew) => {
-    const failure = await crew.run({ seed, ...worldsOf(options), plan: given, wants: ['plan'] });
+    const failure = await crew.run({ plan: given, wants: ['plan'] });
     const { plan, violation } = failure;
     if (plan === null || violation === null)
       throw new KelpieError('invalid_argument', `seed ${seed} does not fail: there is nothing to shrink.`);

@@ -4,33 +4,20 @@ import { renderTracePage } from '../../sim/trace-page.ts';
 import type { Cli } from '../cli.ts';
 import { textOption } from '../command.ts';
 import type { Options } from '../command.ts';
-import {
-  parseSeed,
-  planOption,
-  sourcesOf,
-  withCrew,
-  worldsOf,
-  worldsText,
-  writeDocument,
-  writeText,
-} from './options.ts';
+import { planOf, replayText, sourcesOf, withCrew, writeDocument, writeText } from './options.ts';
 
 export async function trace(cli: Cli, seedText: string | undefined, options: Options): Promise<number> {
   const path = textOption(options, 'html');
   if (path === null) throw new KelpieError('usage', 'say where the page goes: --html FILE.');
-  const plan = await planOption(cli, options);
-  const seed = plan?.seed ?? parseSeed(seedText);
+  const plan = await planOf(cli, options, seedText);
+  const { seed } = plan;
   const answer = await withCrew(cli, { ...options, workers: '1' }, (crew) =>
-    crew.run({ seed, ...worldsOf(options), plan, wants: ['trace'] }),
+    crew.run({ plan, wants: ['trace'] }),
   );
-  const planPath = textOption(options, 'plan');
   const facts = {
     seed,
     sources: await sourcesOf(cli.env),
-    replay:
-      planPath === null
-        ? `kelpie sim --seed ${seed}${worldsText(options)} --log`
-        : `kelpie sim --plan ${planPath} --log`,
+    replay: replayText(options, seed),
     oracle: answer.violation?.oracle ?? null,
     what: answer.violation?.what ?? null,
     steps: answer.steps,
