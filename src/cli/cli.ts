@@ -54,7 +54,7 @@ export class Cli {
     options: CallOptions<Body>,
   ): Promise<Result> {
     const daemon = await this.daemon();
-    const progress = new Progress(this.terminal, this.env.clock, { isJson: this.#options.json });
+    const progress = this.progress();
     try {
       return await this.interruptible('interrupted; `kelpie ps` tells what became of the VM.', (signal) =>
         daemon.operate(
@@ -66,6 +66,11 @@ export class Cli {
     } finally {
       await progress.finish();
     }
+  }
+
+  /** What shows one operation's progress. */
+  progress(): Progress {
+    return new Progress(this.terminal, this.env.clock, { isJson: this.#options.json });
   }
 
   /** Runs `act` with a signal that the first Ctrl-C aborts. @param sentence what the person is told then. */

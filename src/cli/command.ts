@@ -15,9 +15,15 @@ export interface LeafCommand {
   readonly run: Handler;
 }
 
+/** A command of a group. */
+export interface MemberCommand extends LeafCommand {
+  /** One line for the help of the group. */
+  readonly summary: string;
+}
+
 /** A group such as `kelpie image`: its members are commands of their own. */
 export interface CommandGroup {
-  readonly members: Readonly<Record<string, LeafCommand & { readonly summary: string }>>;
+  readonly members: Readonly<Record<string, MemberCommand>>;
 }
 
 export type CommandDefinition = LeafCommand | CommandGroup;

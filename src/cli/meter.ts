@@ -1,6 +1,6 @@
-import { Progress } from './progress.ts';
 import type { Bytes } from '../base/bytes.ts';
 import type { Cli } from './cli.ts';
+import type { Progress } from './progress.ts';
 
 /** Counts bytes on their way and shows them. */
 export class Meter {
@@ -11,7 +11,7 @@ export class Meter {
 
   /** @param path of what is copied; its last part is shown. */
   constructor(cli: Cli, path: string, totalBytes: number | null) {
-    this.#progress = new Progress(cli.terminal, cli.env.clock, { isJson: cli.output.isJson });
+    this.#progress = cli.progress();
     this.#item = path.split('/').at(-1) ?? path;
     this.#totalBytes = totalBytes;
   }

@@ -3,9 +3,11 @@ import { asError } from '../base/errors.ts';
 import { formatDurationMs } from '../base/units.ts';
 import { findRecord } from '../teleport/find-record.ts';
 import { leaseTimes } from '../teleport/lease-times.ts';
+import { isHeld } from '../teleport/ownership.ts';
 import { ownRecord } from '../teleport/right-to-run.ts';
 import type { OwnershipRecord } from '../store/ownership-records.ts';
 import type { ManagedVm } from '../teleport/managed-vm.ts';
+import type { HeldRecord } from '../teleport/ownership.ts';
 import type { LocalRightView, OperationView, RecordView, WhoView } from './api/ownership.ts';
 import type { Supervisor } from './supervisor.ts';
 
@@ -73,7 +75,7 @@ function mayRun(
 ): string | null {
   if (storeUrl === null) return vm === undefined ? null : host.identity.name;
   if (record === null) return vm !== undefined && vm.record.ownership === null ? host.identity.name : null;
-  return record.state === 'running' || record.state === 'departing' ? record.hostName : null;
+  return isHeld(record) ? record.hostName : null;
 }
 
 function recordSentences(
@@ -111,12 +113,7 @@ function recordSentences(
 
 /** Wall clocks of two hosts are compared here, for people only: nothing acts on it. */
 function leaseSentence(
-  {
-    lease,
-    changedAtUnixMs,
-    hostName,
-    packageId,
-  }: Extract<OwnershipRecord, { readonly state: 'running' | 'departing' }>,
+  { lease, changedAtUnixMs, hostName, packageId }: HeldRecord,
   nowUnixMs: number,
 ): string {
   if (lease === null)

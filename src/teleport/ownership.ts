@@ -41,18 +41,25 @@ export function nextRecord(
   };
 }
 
+/** A record that gives the VM to somebody. */
+export type HeldRecord = Extract<OwnershipRecord, { readonly state: 'running' | 'departing' }>;
+
+export function isHeld(record: OwnershipRecord): record is HeldRecord {
+  return record.state === 'running' || record.state === 'departing';
+}
+
 /** What the next record of a VM that stays with its owner keeps of this one. */
 export function heritageOf(record: OwnershipRecord | null): {
   readonly packageId: string | null;
   readonly lease: Lease | null;
 } {
-  if (record?.state !== 'running' && record?.state !== 'departing') return { packageId: null, lease: null };
+  if (record === null || !isHeld(record)) return { packageId: null, lease: null };
   return { packageId: record.packageId, lease: record.lease };
 }
 
 /** True when the record names this host as the one that runs it or is about to hand it over. */
 export function isOwnedBy(record: OwnershipRecord, hostId: string): boolean {
-  return (record.state === 'running' || record.state === 'departing') && record.owner === hostId;
+  return isHeld(record) && record.owner === hostId;
 }
 
 /**

@@ -12,11 +12,10 @@ import { KelpieError } from '../base/errors.ts';
 import { formatDurationMs } from '../base/units.ts';
 import { findRecord } from './find-record.ts';
 import { leaseTimes } from './lease-times.ts';
-import { nextRecord, ownedElsewhere, swap } from './ownership.ts';
-import type { Timed } from './ownership.ts';
+import { isHeld, nextRecord, ownedElsewhere, swap } from './ownership.ts';
+import type { HeldRecord, Timed } from './ownership.ts';
 import type { OwnershipRecord } from '../store/ownership-records.ts';
 import type { SearchedStore } from './find-record.ts';
-import type { OwnRecord } from './right-to-run.ts';
 import type { OperationOptions } from './source.ts';
 import type { TeleportHost } from './teleport-host.ts';
 import type { VmRegistry } from './vm-registry.ts';
@@ -84,8 +83,8 @@ export async function reclaim(
   return { vmId, vmName, storeUrl, packageId, epoch: next.epoch, reclaimedFrom: hostName };
 }
 
-function heldRecord(record: OwnershipRecord, storeUrl: string): OwnRecord {
-  if (record.state === 'running' || record.state === 'departing') return record;
+function heldRecord(record: OwnershipRecord, storeUrl: string): HeldRecord {
+  if (isHeld(record)) return record;
   if (record.state !== 'at-rest') throw ownedElsewhere(record, record.vmName);
   throw new KelpieError(
     'invalid_state',
@@ -94,7 +93,7 @@ function heldRecord(record: OwnershipRecord, storeUrl: string): OwnRecord {
 }
 
 function checkNotHere(
-  { vmId, vmName, owner }: OwnRecord,
+  { vmId, vmName, owner }: HeldRecord,
   hostId: string,
   registry: Pick<VmRegistry, 'byId'>,
 ): void {
@@ -107,7 +106,7 @@ function checkNotHere(
 }
 
 /** @throws KelpieError when there is nothing that the VM could be restored from. */
-async function lastPackage(store: ReclaimStore, { packageId, vmId, vmName }: OwnRecord): Promise<string> {
+async function lastPackage(store: ReclaimStore, { packageId, vmId, vmName }: HeldRecord): Promise<string> {
   if (packageId === null) {
     throw new KelpieError(
       'package_not_found',
@@ -124,7 +123,7 @@ async function lastPackage(store: ReclaimStore, { packageId, vmId, vmName }: Own
 async function observe(
   host: ReclaimHost,
   store: ReclaimStore,
-  record: OwnRecord,
+  record: HeldRecord,
   seenMs: number,
   { listener, signal }: OperationOptions,
 ): Promise<void> {
@@ -149,7 +148,7 @@ async function observe(
   }
 }
 
-function lives(record: OwnRecord, current: OwnershipRecord | null): KelpieError {
+function lives(record: HeldRecord, current: OwnershipRecord | null): KelpieError {
   const isSame = current !== null && 'owner' in current && current.owner === record.owner;
   if (current !== null && !isSame) return ownedElsewhere(current, record.vmName);
   return new KelpieError(

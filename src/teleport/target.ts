@@ -221,7 +221,7 @@ export class TeleportIn {
           record?.state === 'running' &&
           record.owner === this.#host.identity.id &&
           record.epoch === operation.claimEpoch;
-        if (record === null || !isOurs)
+        if (!isOurs)
           throw new KelpieError('vm_owned_elsewhere', `"${vm.name}" was taken by another host meanwhile.`);
         // Again, since loading may take longer than a lease.
         if (right.leaseMs !== null) await this.#host.leases.secure(vm, right);

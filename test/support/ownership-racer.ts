@@ -3,16 +3,11 @@ import { argv, stdout } from 'node:process';
 import { isKelpieError } from '../../src/base/errors.ts';
 import { createNodeEnv } from '../../src/env/node/env.ts';
 import { openObjects } from '../../src/store/objects/open-objects.ts';
-import { openStore } from '../../src/store/open-store.ts';
 import { ObjectOwnership } from '../../src/store/records/object-ownership.ts';
 import { sampleRecord } from './ownership-suite.ts';
 
-const [, , root = '', revisions = '0', layout = 'files'] = argv;
-const env = createNodeEnv();
-const ownership =
-  layout === 'objects'
-    ? new ObjectOwnership(await openObjects(env, root))
-    : (await openStore(env, root, { home: root, hostArchitecture: 'x86_64', hostName: 'host' })).ownership;
+const [, , root = '', revisions = '0'] = argv;
+const ownership = new ObjectOwnership(await openObjects(createNodeEnv(), root));
 const { vmId } = sampleRecord(1);
 
 for (;;) {

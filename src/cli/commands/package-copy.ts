@@ -2,9 +2,9 @@ import { routes } from '../../daemon/api/routes.ts';
 import { formatBytes } from '../../base/units.ts';
 import { STORE_HELP, storeOption } from '../store-option.ts';
 import { shortId } from '../views.ts';
-import type { LeafCommand } from '../command.ts';
+import type { MemberCommand } from '../command.ts';
 
-export const packageCopy: LeafCommand & { readonly summary: string } = {
+export const packageCopy: MemberCommand = {
   summary: 'copy a package to another store',
   declare: (command) => {
     command

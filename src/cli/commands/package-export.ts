@@ -4,19 +4,18 @@ import { isSystemError } from '../../env/system-error.ts';
 import { formatBytes } from '../../base/units.ts';
 import { isSet, textOption } from '../command.ts';
 import { replaceFile, withHostFiles } from '../host-files.ts';
-import { Progress } from '../progress.ts';
 import { STORE_HELP, storeOption } from '../store-option.ts';
 import { localPath, shortId } from '../views.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import type { BlobDownload } from '../../daemon/api/blob-frames.ts';
 import type { BlobForm, BlobOpened } from '../../daemon/api/blobs.ts';
 import type { Cli } from '../cli.ts';
-import type { LeafCommand, Options } from '../command.ts';
+import type { MemberCommand, Options } from '../command.ts';
 
 /** What a VM has in memory is its owner's alone. */
 const FILE_MODE = 0o600;
 
-export const packageExport: LeafCommand & { readonly summary: string } = {
+export const packageExport: MemberCommand = {
   summary: 'write a snapshot or a package to a file or a pipe',
   declare: (command) => {
     command
@@ -171,7 +170,7 @@ async function toOutput(cli: Cli, download: BlobDownload): Promise<number> {
 
 /** The bytes, with their progress shown. */
 async function* shown(cli: Cli, { opened, parts }: BlobDownload, path: string): AsyncGenerator<Bytes, void> {
-  const progress = new Progress(cli.terminal, cli.env.clock, { isJson: cli.output.isJson });
+  const progress = cli.progress();
   const item = path.split('/').at(-1) ?? path;
   try {
     for await (const part of parts) {

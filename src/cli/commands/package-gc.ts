@@ -2,12 +2,12 @@ import { routes } from '../../daemon/api/routes.ts';
 import { formatBytes } from '../../base/units.ts';
 import { isSet, parseDurationMs, textOption } from '../command.ts';
 import { STORE_HELP, storeOption } from '../store-option.ts';
-import type { LeafCommand } from '../command.ts';
+import type { MemberCommand } from '../command.ts';
 import type { PackageCollected } from '../../daemon/api/package-care.ts';
 
 const GRACE_DEFAULT = '24h';
 
-export const packageGc: LeafCommand & { readonly summary: string } = {
+export const packageGc: MemberCommand = {
   summary: 'remove what no package of a store needs any more',
   declare: (command) => {
     command

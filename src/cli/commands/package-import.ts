@@ -9,9 +9,9 @@ import { localPath, shortId } from '../views.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import type { FileHandle } from '../../env/files.ts';
 import type { Cli } from '../cli.ts';
-import type { LeafCommand } from '../command.ts';
+import type { MemberCommand } from '../command.ts';
 
-export const packageImport: LeafCommand & { readonly summary: string } = {
+export const packageImport: MemberCommand = {
   summary: 'make a new VM of a file or a pipe',
   declare: (command) => {
     command

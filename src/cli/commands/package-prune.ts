@@ -3,10 +3,10 @@ import { formatBytes } from '../../base/units.ts';
 import { isSet, parseCount, parseDurationMs, textOption } from '../command.ts';
 import { STORE_HELP, storeOption } from '../store-option.ts';
 import { ageText, shortId } from '../views.ts';
-import type { LeafCommand, Options } from '../command.ts';
+import type { MemberCommand, Options } from '../command.ts';
 import type { PackagePrune, PackagePruned } from '../../daemon/api/package-care.ts';
 
-export const packagePrune: LeafCommand & { readonly summary: string } = {
+export const packagePrune: MemberCommand = {
   summary: 'remove packages by their age',
   declare: (command) => {
     command

@@ -3,10 +3,10 @@ import { PAGE_BYTES, formatBytes } from '../../base/units.ts';
 import { sealText, signatureText } from '../seal-text.ts';
 import { STORE_HELP, storeOption } from '../store-option.ts';
 import { ageText, mibText, shortId } from '../views.ts';
-import type { LeafCommand } from '../command.ts';
+import type { MemberCommand } from '../command.ts';
 import type { PackageDetail, PagedLayoutView } from '../../daemon/api/packages.ts';
 
-export const packageShow: LeafCommand & { readonly summary: string } = {
+export const packageShow: MemberCommand = {
   summary:
     'one package: what it is made of, whether it is encrypted and signed, who may run its VM, and whether this host can',
   declare: (command) => {

@@ -4,10 +4,10 @@ import { formatBytes } from '../../base/units.ts';
 import { isSet } from '../command.ts';
 import { STORE_HELP, storeOption } from '../store-option.ts';
 import { shortId } from '../views.ts';
-import type { LeafCommand } from '../command.ts';
+import type { MemberCommand } from '../command.ts';
 import type { PackageVerified } from '../../daemon/api/package-care.ts';
 
-export const packageVerify: LeafCommand & { readonly summary: string } = {
+export const packageVerify: MemberCommand = {
   summary: 'read and check the packages of a store',
   declare: (command) => {
     command

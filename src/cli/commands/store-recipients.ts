@@ -4,9 +4,9 @@ import { collect, listOption } from '../command.ts';
 import { STORE_HELP } from '../store-option.ts';
 import { absolutePath } from '../views.ts';
 import { outsideLines, recipientLines } from './store-lines.ts';
-import type { LeafCommand } from '../command.ts';
+import type { MemberCommand } from '../command.ts';
 
-export const storeRecipients: LeafCommand & { readonly summary: string } = {
+export const storeRecipients: MemberCommand = {
   summary: 'add and remove who can read an encrypted store',
   declare: (command) => {
     command

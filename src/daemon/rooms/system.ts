@@ -6,6 +6,7 @@ import { examineHost, examineStore } from '../doctor.ts';
 import { repairLeftovers } from '../leftovers.ts';
 import { doctorQuery } from '../api/system.ts';
 import { readQuery } from '../requests.ts';
+import type { DoctorReport, Finding } from '../api/system.ts';
 import type { Room } from '../room.ts';
 
 /** @param shutdown asks the daemon to end; it answers first. */
@@ -38,19 +39,10 @@ export function systemRoom(
           ...(await examineHost(supervisor)),
           ...(storeUrl === undefined ? [] : await examineStore(env, storeUrl)),
         ];
-        return answerJson(routes.doctor, {
-          findings,
-          ok: findings.every(({ level }) => level !== 'problem'),
-        });
+        return answerJson(routes.doctor, reportOf(findings));
       },
 
-      repair: async () => {
-        const findings = await repairLeftovers(supervisor);
-        return answerJson(routes.repair, {
-          findings,
-          ok: findings.every(({ level }) => level !== 'problem'),
-        });
-      },
+      repair: async () => answerJson(routes.repair, reportOf(await repairLeftovers(supervisor))),
 
       shutdown: async () => {
         shutdown();
@@ -58,4 +50,8 @@ export function systemRoom(
       },
     };
   };
+}
+
+function reportOf(findings: readonly Finding[]): DoctorReport {
+  return { findings, ok: findings.every(({ level }) => level !== 'problem') };
 }

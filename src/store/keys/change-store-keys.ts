@@ -1,5 +1,4 @@
 /** Makes a store an encrypted one, and changes who can read it. */
-import { defined } from '../../base/assert.ts';
 import { KelpieError } from '../../base/errors.ts';
 import type { ObjectStore } from '../objects/object-store.ts';
 import {
@@ -72,7 +71,7 @@ export async function changeStoreKeys(
     const object = await objects.get(STORE_ROOT_KEY);
     const root = object === null ? null : parseStoreRoot(object.bytes, url);
     const before = await openKnownKeys(env, place, root?.keys ?? null, trusted);
-    if (root === null || before === null) {
+    if (object === null || root === null || before === null) {
       const message =
         root === null
           ? `there is no store at ${url} yet: \`kelpie store init\` makes an encrypted one.`
@@ -88,7 +87,7 @@ export async function changeStoreKeys(
     requireStillSigned(readKeysDocument(root.keys, url).signature?.publicKey, signer);
     const keys = { ...(await sealStoreKeys(env, after, signer)) };
     const bytes = encodeStoreRoot({ storeId: root.storeId, keys });
-    const { result } = await objects.putIfMatch(STORE_ROOT_KEY, defined(object, 'the root').etag, bytes);
+    const { result } = await objects.putIfMatch(STORE_ROOT_KEY, object.etag, bytes);
     if (result === 'written') {
       await checkKnownStore(env, home, url, after);
       return after;

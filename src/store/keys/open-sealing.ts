@@ -41,8 +41,10 @@ export async function openKnownKeys(
   document: unknown,
   trusted: ReadonlySet<string> | null,
 ): Promise<StoreKeys | null> {
-  const identities = document === null ? [] : await readIdentities(env, home);
-  const keys = document === null ? null : await openStoreKeys(env, document, { url, identities, trusted });
+  const keys =
+    document === null
+      ? null
+      : await openStoreKeys(env, document, { url, identities: await readIdentities(env, home), trusted });
   await checkKnownStore(env, home, url, keys);
   return keys;
 }

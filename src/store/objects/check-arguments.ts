@@ -12,7 +12,7 @@ import {
 import { requireKey, requirePrefix } from './object-key.ts';
 import type { GetOptions, ListOptions, Upload, UploadedPart } from './object-store.ts';
 
-/** @throws KelpieError `invalid_argument`, `limit_exceeded`; the signal's reason. */
+/** @throws KelpieError `invalid_argument`, `limit_exceeded`. */
 export function checkPut(key: string, sizeBytes: number, sizeBytesMax: number = OBJECT_BODY_BYTES_MAX): void {
   requireKey(key);
   if (sizeBytes > sizeBytesMax) throw tooLarge(key, sizeBytes, sizeBytesMax);

@@ -39,7 +39,7 @@ async function pagedLayout(opened: StoredPackage, paged: Paged, options: ActOpti
   const map = await opened.map(paged, options);
   const ranges = planRanges(map.frames);
   return {
-    pages: map.nonZeroRuns().pages,
+    pages: map.pages,
     runs: map.runCount,
     frames: map.frames.length,
     requests: ranges.length,

@@ -1,4 +1,5 @@
-import { assert, defined } from '../../base/assert.ts';
+import { assert } from '../../base/assert.ts';
+import { at } from '../../snapshot/mapped-runs.ts';
 import type { StoreMap, StoreRun } from './store-map.ts';
 
 /** The runs of a map by frame, where the map has them by page. Two arrays of numbers, since a large map has millions of runs. */
@@ -12,7 +13,7 @@ export class RunsByFrame {
   readonly #starts: Uint32Array;
 
   constructor(map: StoreMap) {
-    const { frame, count } = map.columns;
+    const { frame } = map.columns;
     const starts = new Uint32Array(map.frames.length + 1);
     for (const index of frame) starts[index + 1] = (starts[index + 1] ?? 0) + 1;
     for (let index = 1; index < starts.length; index += 1)
@@ -26,7 +27,7 @@ export class RunsByFrame {
     this.#map = map;
     this.#order = order;
     this.#starts = starts;
-    this.pages = count.reduce((sum, pages) => sum + pages, 0);
+    this.pages = map.pages;
   }
 
   /** In the order of the frame's pages. */
@@ -46,8 +47,4 @@ export class RunsByFrame {
     for (let index = at(this.#starts, frame); index < at(this.#starts, frame + 1); index += 1)
       yield this.#map.run(at(this.#order, index));
   }
-}
-
-function at(column: Uint32Array, index: number): number {
-  return defined(column[index], 'an entry');
 }

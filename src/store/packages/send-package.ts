@@ -175,8 +175,8 @@ class PackageSend {
     );
     const others = distinct([...packsOf(shared), ...(plan.image?.packs ?? [])]);
     const sizes = {
-      memoryBytes: pagesOf(maps.memory) * PAGE_BYTES,
-      diskBytes: pagesOf(maps.disk) * PAGE_BYTES,
+      memoryBytes: maps.memory.pages * PAGE_BYTES,
+      diskBytes: maps.disk.pages * PAGE_BYTES,
       ownBytes: writer.storedBytes,
       sharedBytes: shared.reduce((sum, { storedBytes }) => sum + storedBytes, plan.imageBytes),
     };
@@ -188,12 +188,6 @@ class PackageSend {
 
 function at(frames: readonly FrameInfo[], index: number): FrameInfo {
   return defined(frames[index], 'a candidate');
-}
-
-function pagesOf(map: StoreMap): number {
-  let pages = 0;
-  for (const count of map.columns.count) pages += count;
-  return pages;
 }
 
 function distinct(packs: readonly PackName[]): readonly PackName[] {

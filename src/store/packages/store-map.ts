@@ -61,6 +61,11 @@ export class StoreMap {
     return { first: this.#first, count: this.#count, frame: this.#frame, framePage: this.#framePage };
   }
 
+  /** Pages that are not zero. */
+  get pages(): number {
+    return this.#count.reduce((sum, pages) => sum + pages, 0);
+  }
+
   /** Where a page is; null when it is zero. */
   find(page: number): { readonly frame: number; readonly framePage: number } | null {
     assert(page >= 0 && page < this.pageCount, 'the page lies inside the map');
@@ -97,7 +102,7 @@ export class StoreMap {
     for (let index = 0; index < this.runCount; index += 1) yield this.run(index);
   }
 
-  /** Pages that are not zero. */
+  /** Those of the pages that are not zero. */
   nonZeroRuns(): PageRuns {
     return PageRuns.of(this.runs());
   }

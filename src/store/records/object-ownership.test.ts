@@ -61,7 +61,7 @@ test('processes that race for a record in a directory win each revision exactly 
   try {
     const racer = join(import.meta.dirname, '../../../test/support/ownership-racer.ts');
     const run = async (): Promise<readonly number[]> => {
-      const { stdout } = await promisify(execFile)(execPath, [racer, root, '60', 'objects'], {
+      const { stdout } = await promisify(execFile)(execPath, [racer, root, '60'], {
         timeout: 60_000,
       });
       return stdout.split('\n').filter(Boolean).map(Number);

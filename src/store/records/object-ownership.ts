@@ -1,6 +1,7 @@
 import { assert } from '../../base/assert.ts';
 import { isUuid } from '../../base/uuid.ts';
 import { OWNERSHIP_RECORDS_LISTED_MAX, OWNERSHIP_RECORD_BYTES_MAX } from '../limits.ts';
+import { listPages } from '../objects/list-all.ts';
 import type { ETag, ObjectStore, PutOutcome } from '../objects/object-store.ts';
 import { isStoreTrouble } from '../objects/store-trouble.ts';
 import { encodeOwnershipRecord, parseOwnershipRecord } from '../ownership-codec.ts';
@@ -50,7 +51,8 @@ export class ObjectOwnership implements OwnershipRecords {
 
   async list(): Promise<readonly OwnershipRecord[]> {
     const records: OwnershipRecord[] = [];
-    for await (const vmIds of this.#pages()) {
+    for await (const page of listPages(this.#objects, { prefix: PREFIX, limit: PAGE_RECORDS })) {
+      const vmIds = page.map(({ key }) => key.slice(PREFIX.length)).filter(isUuid);
       if (records.length + vmIds.length > OWNERSHIP_RECORDS_LISTED_MAX)
         throw tooManyRecords(this.#objects.url);
       for (const found of await Promise.all(vmIds.map(async (vmId) => await this.#find(vmId)))) {
@@ -58,16 +60,6 @@ export class ObjectOwnership implements OwnershipRecords {
       }
     }
     return records;
-  }
-
-  /** The ids of all VMs that have a record, in order. */
-  async *#pages(): AsyncGenerator<readonly string[], void> {
-    const first = { prefix: PREFIX, limit: PAGE_RECORDS };
-    for (let page = await this.#objects.list(first); ;) {
-      yield page.objects.map(({ key }) => key.slice(PREFIX.length)).filter(isUuid);
-      if (page.next === null) return;
-      page = await this.#objects.list({ ...first, after: page.next });
-    }
   }
 
   async #find(vmId: string): Promise<Found | null> {

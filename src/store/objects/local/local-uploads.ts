@@ -13,6 +13,7 @@ import type { Bytes } from '../../../base/bytes.ts';
 import { canonicalJson } from '../../../base/canonical-json.ts';
 import { isUuid } from '../../../base/uuid.ts';
 import { createSynced } from '../../../env/durable-files.ts';
+import type { FileHandle } from '../../../env/files.ts';
 import { isSystemError } from '../../../env/system-error.ts';
 import { checkPart, checkParts, checkUpload } from '../check-arguments.ts';
 import { KEY_BYTES_MAX, LIST_PAGE_MAX } from '../limits.ts';
@@ -63,7 +64,8 @@ export class LocalUploads {
       // An earlier mark must not vouch for bytes that are being replaced.
       await files.removeTree(mark);
       await files.syncDirectory(directory);
-      await writeAt(this.#tree, `${directory}/data`, bytes, (number - 1) * upload.partBytes);
+      const offset = (number - 1) * upload.partBytes;
+      await this.#change(`${directory}/data`, async (file) => await file.write(bytes, offset));
       const etag = random.uuid();
       await createSynced(files, mark, utf8(etag));
       await files.syncDirectory(directory);
@@ -80,7 +82,7 @@ export class LocalUploads {
         const mark = await files.readFile(`${directory}/${number}`, TAG_FILE_BYTES_MAX);
         if (fromUtf8(mark) !== etag) throw missingUpload(upload.key);
       }
-      await this.#cut(`${directory}/data`, sizeBytes);
+      await this.#change(`${directory}/data`, async (file) => await file.truncate(sizeBytes));
       await this.#locks.hold(
         upload.key,
         async () => await this.#tree.rename(`${directory}/data`, upload.key),
@@ -152,10 +154,11 @@ export class LocalUploads {
     await files.removeTree(part);
   }
 
-  async #cut(path: string, sizeBytes: number): Promise<void> {
+  /** Changes the contents of a file, durably. */
+  async #change(path: string, change: (file: FileHandle) => Promise<void>): Promise<void> {
     const file = await this.#tree.env.files.open(path, 'r+');
     try {
-      await file.truncate(sizeBytes);
+      await change(file);
       await file.sync();
     } finally {
       await file.close();
@@ -164,15 +167,5 @@ export class LocalUploads {
 
   #directory(id: string): string {
     return `${this.#tree.ownDirectory('uploads')}/${id}`;
-  }
-}
-
-async function writeAt(tree: ObjectTree, path: string, bytes: Bytes, offset: number): Promise<void> {
-  const file = await tree.env.files.open(path, 'r+');
-  try {
-    await file.write(bytes, offset);
-    await file.sync();
-  } finally {
-    await file.close();
   }
 }

@@ -1,5 +1,5 @@
 /** What a service's answers say, checked: they are untrusted input. */
-import { fromUtf8 } from '../../../base/bytes.ts';
+import { fromUtf8, hex } from '../../../base/bytes.ts';
 import type { Bytes } from '../../../base/bytes.ts';
 import { LIST_PAGE_MAX, TAG_LENGTH_MAX } from '../limits.ts';
 import type { ObjectInfo } from '../object-store.ts';
@@ -55,9 +55,7 @@ export function contentRange(
 export function keptSha256(headers: Headers): string | null {
   const text = headers['x-amz-checksum-sha256'] ?? '';
   if (!/^[A-Za-z0-9+/]{43}=$/.test(text)) return null;
-  return Array.from(atob(text), (character) => character.charCodeAt(0).toString(16).padStart(2, '0')).join(
-    '',
-  );
+  return hex(Uint8Array.from(atob(text), (character) => character.charCodeAt(0)));
 }
 
 /** @throws StoreTrouble `wrong_answer` when it is not a document of that name. */

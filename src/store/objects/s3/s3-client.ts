@@ -44,7 +44,7 @@ export interface S3Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Bytes;
-  /** Of an accepted status that is no success. */
+  /** Of an answer that is no success; who asked sees those that it accepts. */
   readonly refusal: Refusal | null;
 }
 
@@ -71,7 +71,8 @@ export class S3Client {
   async send(request: S3Request): Promise<S3Answer> {
     let credentials = await this.#credentials.current();
     for (let isRegionKnown = false, isRenewed = false; ;) {
-      const { answer, refusal } = await this.#exchange(request, credentials);
+      const answer = await this.#exchange(request, credentials);
+      const { refusal } = answer;
       if (refusal === null || request.accepts?.includes(refusal.status) === true) return answer;
       const trouble = explainRefusal(refusal, { settings: this.#settings, isWrite: request.isWrite });
       if (!isRegionKnown && this.#adoptsRegion(trouble, refusal)) {
@@ -96,10 +97,7 @@ export class S3Client {
     return true;
   }
 
-  async #exchange(
-    request: S3Request,
-    credentials: Credentials,
-  ): Promise<{ readonly answer: S3Answer; readonly refusal: Refusal | null }> {
+  async #exchange(request: S3Request, credentials: Credentials): Promise<S3Answer> {
     const bytes = (request.body?.byteLength ?? 0) + request.answerBytesMax;
     const durationMs = REQUEST_MS_MAX + (bytes / REQUEST_BYTES_PER_S_MIN) * 1000;
     try {
@@ -116,7 +114,7 @@ export class S3Client {
           isSuccess && !isErrorDocument(request, body)
             ? null
             : parseRefusal(status, headers, fromUtf8Lossy(body));
-        return { answer: { status, headers, body, refusal }, refusal };
+        return { status, headers, body, refusal };
       });
     } catch (error) {
       throw this.#told(error, request.isWrite);
