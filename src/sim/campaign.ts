@@ -1,4 +1,5 @@
 /** Many seeds, on all workers, reported in their order. */
+import { ahead } from '../base/ahead.ts';
 import type { Clock } from '../env/clock.ts';
 import type { Crew } from './crew.ts';
 import type { Answer } from './jobs.ts';
@@ -28,30 +29,19 @@ export async function runCampaign(
   const report = new Report();
   const startMs = clock.monotonicMs();
   const soFar = (): Summary => report.summary(clock.monotonicMs() - startMs);
-  /** In order of their seeds. */
-  const underWay: Promise<Answer>[] = [];
-  let next = firstSeed;
-  const begin = (): void => {
-    const isLate = timeMs !== null && clock.monotonicMs() - startMs >= timeMs;
-    if (isLate || (seeds !== null && next >= firstSeed + seeds)) return;
-    const running = crew.run({ plan: drawPlan(next, options), wants: [] });
-    // Its failure is met when its turn comes.
-    running.catch(() => undefined);
-    underWay.push(running);
-    next += 1;
-  };
-  // More than the workers hold at a time: one slow seed keeps none of them waiting.
-  while (underWay.length < crew.size * 4) {
-    const before = underWay.length;
-    begin();
-    if (underWay.length === before) break;
+  const endSeed = seeds === null ? Infinity : firstSeed + seeds;
+  function* wanted(): Generator<number, void> {
+    for (let seed = firstSeed; seed < endSeed; seed += 1) {
+      if (timeMs !== null && clock.monotonicMs() - startMs >= timeMs) return;
+      yield seed;
+    }
   }
-  for (let first = underWay.shift(); first !== undefined; first = underWay.shift()) {
-    const answer = await first;
+  const run = (seed: number, signal: AbortSignal): Promise<Answer> =>
+    crew.run({ plan: drawPlan(seed, options), wants: [] }, signal);
+  for await (const answer of ahead(wanted(), crew.ahead, run)) {
     report.add(answer);
     await onSeed(answer, soFar);
     if (stopsAtFailure && answer.violation !== null) break;
-    begin();
   }
   return soFar();
 }

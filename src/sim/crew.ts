@@ -10,6 +10,8 @@ import type { Answer, Job } from './jobs.ts';
 
 /** Jobs that a worker holds: one that runs, one that waits, so that it never waits for us. */
 const JOBS_PER_WORKER = 2;
+/** Jobs for each that are begun before the first is over: one slow job keeps nobody waiting. */
+const AHEAD_PER_JOB = 4;
 /** Of a worker's last words. */
 const LAST_WORDS_MAX = 2000;
 const NEWLINE = 0x0a;
@@ -19,6 +21,7 @@ export type Request = Omit<Job, 'id'>;
 interface Asked {
   readonly job: Job;
   readonly answer: PromiseWithResolvers<Answer>;
+  readonly signal: AbortSignal | undefined;
 }
 
 interface Worker {
@@ -33,6 +36,8 @@ export class Crew {
   readonly #workers: readonly Worker[];
   readonly #queue: Asked[] = [];
   #ids = 0;
+  /** Why nothing is begun any more. */
+  #failure: KelpieError | null = null;
 
   private constructor(workers: readonly Worker[]) {
     this.#workers = workers;
@@ -60,11 +65,19 @@ export class Crew {
     return this.#workers.length * JOBS_PER_WORKER;
   }
 
-  /** @throws KelpieError `internal` when the worker dies of it. */
-  run(request: Request): Promise<Answer> {
+  /** How many jobs whoever takes answers in their order has begun beside the first. */
+  get ahead(): number {
+    return this.size * AHEAD_PER_JOB - 1;
+  }
+
+  /**
+   * @param signal ends the wait for a worker; a run that a worker has begun goes on to its end.
+   * @throws KelpieError `internal` when a worker has died; the signal's reason.
+   */
+  run(request: Request, signal?: AbortSignal): Promise<Answer> {
     this.#ids += 1;
     const answer = Promise.withResolvers<Answer>();
-    this.#queue.push({ job: { ...request, id: this.#ids }, answer });
+    this.#queue.push({ job: { ...request, id: this.#ids }, answer, signal });
     this.#dispatch();
     return answer.promise;
   }
@@ -78,7 +91,7 @@ export class Crew {
   #dispatch(): void {
     for (const worker of this.#workers.toSorted((a, b) => a.asked.size - b.asked.size)) {
       if (worker.asked.size >= JOBS_PER_WORKER) continue;
-      const next = this.#queue.shift();
+      const next = this.#nextWanted();
       if (next === undefined) return;
       worker.asked.set(next.job.id, next);
       const line = utf8(`${JSON.stringify(next.job)}\n`);
@@ -89,6 +102,16 @@ export class Crew {
     }
   }
 
+  #nextWanted(): Asked | undefined {
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+      const { answer, signal } = next;
+      if (this.#failure !== null) answer.reject(this.#failure);
+      else if (signal?.aborted === true) answer.reject(signal.reason);
+      else return next;
+    }
+    return undefined;
+  }
+
   async #listen(worker: Worker): Promise<void> {
     const words = lastWords(worker.child);
     let failure: unknown = null;
@@ -97,10 +120,14 @@ export class Crew {
     } catch (error) {
       failure = error;
     }
+    // One that talks nonsense is alive.
+    worker.child.kill('SIGKILL');
     const why = (await words).trim() || asError(failure ?? 'it said nothing').message;
     const error = new KelpieError('internal', `a worker of the simulation ended: ${why}`, { cause: failure });
     for (const { answer } of worker.asked.values()) answer.reject(error);
     worker.asked.clear();
+    this.#failure ??= error;
+    this.#dispatch();
   }
 
   #take(worker: Worker, answer: Answer): void {

@@ -3,6 +3,7 @@
  * answer lost. One run for each; nothing else goes wrong in it, and ready acts are done first in, first out, so that the run is
  * the same up to the call.
  */
+import { ahead } from '../base/ahead.ts';
 import { assert } from '../base/assert.ts';
 import { feasibleAims } from './call-watch.ts';
 import type { CallMade } from './call-watch.ts';
@@ -59,35 +60,26 @@ export async function runExhaustive(
   { callsPerPlaceMax }: ExhaustiveOptions,
   onRun: (answer: Answer, aim: Aim, done: number, total: number) => Promise<void>,
 ): Promise<ExhaustiveReport> {
-  const run = (plan: Plan, wants: readonly 'calls'[]): Promise<Answer> => crew.run({ plan, wants });
-  const base = await run(errandPlan(null), ['calls']);
+  const base = await crew.run({ plan: errandPlan(null), wants: ['calls'] });
   assert(base.violation === null, 'the workload alone breaks no rule');
   const calls = base.calls.filter(({ actor, site }) => ACTOR.test(actor) && !IDLE.has(site));
   const targets = targetsOf(calls, callsPerPlaceMax);
   const pairs = new Map<string, Pair>();
   const failed: { aim: Aim; oracle: string; what: string }[] = [];
-  const underWay = new Map<number, Promise<Answer>>();
-  for (let begun = 0, ended = 0; ended < targets.length; ended += 1) {
-    for (; begun < targets.length && underWay.size < crew.size * 4; begun += 1) {
-      const target = targets[begun];
-      assert(target !== undefined, 'there is another target');
-      const answer = run(errandPlan(target.aim), []);
-      // Its failure is met when its turn comes.
-      answer.catch(() => undefined);
-      underWay.set(begun, answer);
-    }
-    const target = targets[ended];
-    const running = underWay.get(ended);
-    assert(target !== undefined && running !== undefined, 'runs end in their order');
-    underWay.delete(ended);
-    const answer = await running;
+  const run = async (target: Target, signal: AbortSignal): Promise<{ target: Target; answer: Answer }> => {
+    const answer = await crew.run({ plan: errandPlan(target.aim), wants: [] }, signal);
+    return { target, answer };
+  };
+  let ended = 0;
+  for await (const { target, answer } of ahead(targets, crew.ahead, run)) {
+    ended += 1;
     const key = `${target.place} ${target.aim.kind}`;
     const pair = pairs.get(key) ?? { place: target.place, kind: target.aim.kind, runs: 0, hits: 0 };
     pairs.set(key, pair);
     pair.runs += 1;
     if (answer.isAimHit) pair.hits += 1;
     if (answer.violation !== null) failed.push({ aim: target.aim, ...answer.violation });
-    await onRun(answer, target.aim, ended + 1, targets.length);
+    await onRun(answer, target.aim, ended, targets.length);
   }
   const all = [...pairs.values()];
   return {
