@@ -52,7 +52,7 @@ export async function planUpload(
     candidates,
     memory,
     disk,
-    image: await readImageHint(store, imageOf(source), options),
+    image: await readImageHint(env.compute, store, imageOf(source), options),
     imageBytes: 0,
   };
 }

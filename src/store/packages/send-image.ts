@@ -1,5 +1,6 @@
 /** The files of an image, into packs of their own, so that the hint to them can be given before all else is sent. */
 import { KelpieError } from '../../base/errors.ts';
+import type { PureCompute } from '../../env/compute.ts';
 import type { ObjectStore } from '../objects/object-store.ts';
 import type { ImageSource } from '../teleport-storage.ts';
 import { encodeImageHint, imageHintKey } from './image-hint.ts';
@@ -10,6 +11,7 @@ import type { SentStream, StreamSender } from './send-stream.ts';
 import type { UploadProgress } from './upload-progress.ts';
 
 export interface ImageSender extends StreamSender {
+  readonly compute: Pick<PureCompute, 'sha256' | 'sha256Hasher'>;
   readonly objects: Pick<ObjectStore, 'put'>;
   readonly sealing: DocumentSealer;
   readonly progress: UploadProgress;
@@ -17,7 +19,7 @@ export interface ImageSender extends StreamSender {
 
 /** @throws KelpieError `image_corrupt` when a file is not what its digest says. */
 export async function sendImage(sender: ImageSender, image: ImageSource): Promise<readonly PackagedFile[]> {
-  const { writer, signal, objects, sealing, progress } = sender;
+  const { compute, writer, signal, objects, sealing, progress } = sender;
   if (image.files.length === 0) return [];
   const sent: { readonly name: string; readonly stream: SentStream }[] = [];
   for (const { name, sizeBytes, sha256, bytes } of image.files) {
@@ -31,7 +33,7 @@ export async function sendImage(sender: ImageSender, image: ImageSource): Promis
   const files: PackagedFile[] = [];
   for (const { name, stream } of sent) files.push({ name, stream: await placedStream(sender, stream) });
   await writer.flush();
-  const hint = encodeImageHint(sealing, image.digest, { files, packs: writer.packs });
+  const hint = encodeImageHint(compute, sealing, image.digest, { files, packs: writer.packs });
   await objects.put(imageHintKey(image.digest), hint, { signal });
   return files;
 }

@@ -100,7 +100,10 @@ class PackageSend {
     const { plan, source } = this.#request;
     const { objects, sealing } = this.#store;
     const { writer } = this.#sender;
-    const imageSender = { ...this.#sender, objects, sealing, progress: this.#progress };
+    const imageSender = {
+      ...this.#sender,
+      ...{ compute: this.#env.compute, objects, sealing, progress: this.#progress },
+    };
     const imageFiles = plan.image?.files ?? (await sendImage(imageSender, imageOf(source)));
     const memory = await this.#sendPages(plan.memory);
     const disk = await this.#sendPages(plan.disk);

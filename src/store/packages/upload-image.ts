@@ -34,7 +34,7 @@ async function sendUnlessThere(
   image: ImageSource,
   options: TransferOptions,
 ): Promise<number> {
-  if ((await readImageHint(store, image, options)) !== null) return 0;
+  if ((await readImageHint(env.compute, store, image, options)) !== null) return 0;
   const session = store.sealing.newSession(env.random);
   const request = { session, hostName: store.hostName, packs: [] };
   const pin = await PublishPin.put(env, store.objects, request, options);
