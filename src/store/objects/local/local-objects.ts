@@ -10,6 +10,7 @@ import type { FileHandle, FileStat } from '../../../env/files.ts';
 import { checkGet, checkList, checkPut, checkRecord, tooLarge } from '../check-arguments.ts';
 import { OBJECT_BODY_BYTES_MAX, RECORD_BYTES_MAX } from '../limits.ts';
 import { requireKey } from '../object-key.ts';
+import { WithUploads } from '../with-uploads.ts';
 import { changedObject } from '../told-troubles.ts';
 import type {
   ActOptions,
@@ -22,9 +23,6 @@ import type {
   ObjectStore,
   PutOutcome,
   StoredObject,
-  UnfinishedPage,
-  Upload,
-  UploadedPart,
 } from '../object-store.ts';
 import { KeyLocks } from './key-locks.ts';
 import { listKeys } from './list-keys.ts';
@@ -32,18 +30,19 @@ import { LocalUploads } from './local-uploads.ts';
 import { ObjectTree } from './object-tree.ts';
 import type { LocalObjectsEnv } from './object-tree.ts';
 
-export class LocalObjects implements ObjectStore {
+export class LocalObjects extends WithUploads implements ObjectStore {
   readonly url: string;
   readonly #tree: ObjectTree;
   readonly #locks: KeyLocks;
-  readonly #uploads: LocalUploads;
 
   /** @param root an absolute path; the directory must exist and is never made. */
   constructor(env: LocalObjectsEnv, url: string, root: string) {
+    const tree = new ObjectTree(env, url, root);
+    const locks = new KeyLocks(env, tree.ownDirectory('locks'));
+    super(new LocalUploads(tree, locks));
     this.url = url;
-    this.#tree = new ObjectTree(env, url, root);
-    this.#locks = new KeyLocks(env, this.#tree.ownDirectory('locks'));
-    this.#uploads = new LocalUploads(this.#tree, this.#locks);
+    this.#tree = tree;
+    this.#locks = locks;
   }
 
   async get(key: string, options: GetOptions = {}): Promise<StoredObject | null> {
@@ -148,38 +147,6 @@ export class LocalObjects implements ObjectStore {
       }
       return { objects, next: null };
     });
-  }
-
-  async startUpload(key: string, partBytes: number, options: ActOptions = {}): Promise<Upload> {
-    return await this.#uploads.start(key, partBytes, options);
-  }
-
-  async putPart(
-    upload: Upload,
-    number: number,
-    bytes: Bytes,
-    options: ActOptions = {},
-  ): Promise<UploadedPart> {
-    return await this.#uploads.putPart(upload, number, bytes, options);
-  }
-
-  async completeUpload(
-    upload: Upload,
-    parts: readonly UploadedPart[],
-    options: ActOptions = {},
-  ): Promise<void> {
-    await this.#uploads.complete(upload, parts, options);
-  }
-
-  async abortUpload(
-    upload: { readonly key: string; readonly id: string },
-    options: ActOptions = {},
-  ): Promise<void> {
-    await this.#uploads.abort(upload, options);
-  }
-
-  async listUploads(options: { readonly prefix: string } & ActOptions): Promise<UnfinishedPage> {
-    return await this.#uploads.list(options);
   }
 
   /** Null when there is no such object; a directory is none. */

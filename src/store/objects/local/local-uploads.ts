@@ -15,11 +15,11 @@ import { isUuid } from '../../../base/uuid.ts';
 import { createSynced } from '../../../env/durable-files.ts';
 import type { FileHandle } from '../../../env/files.ts';
 import { isSystemError } from '../../../env/system-error.ts';
-import { checkPart, checkParts, checkUpload } from '../check-arguments.ts';
 import { KEY_BYTES_MAX, LIST_PAGE_MAX } from '../limits.ts';
-import { isObjectKey, requirePrefix } from '../object-key.ts';
-import type { ActOptions, UnfinishedPage, UnfinishedUpload, Upload, UploadedPart } from '../object-store.ts';
+import { isObjectKey } from '../object-key.ts';
+import type { UnfinishedPage, UnfinishedUpload, Upload, UploadedPart } from '../object-store.ts';
 import { missingUpload } from '../told-troubles.ts';
+import type { ObjectUploads } from '../with-uploads.ts';
 import type { KeyLocks } from './key-locks.ts';
 import type { ObjectTree } from './object-tree.ts';
 
@@ -28,7 +28,7 @@ const uploadSchema = z.strictObject({ key: z.string().max(KEY_BYTES_MAX).refine(
 const UPLOAD_FILE_BYTES_MAX: number = KEY_BYTES_MAX + 64;
 const TAG_FILE_BYTES_MAX = 64;
 
-export class LocalUploads {
+export class LocalUploads implements ObjectUploads {
   readonly #tree: ObjectTree;
   readonly #locks: KeyLocks;
 
@@ -37,9 +37,7 @@ export class LocalUploads {
     this.#locks = locks;
   }
 
-  async start(key: string, partBytes: number, { signal }: ActOptions): Promise<Upload> {
-    checkUpload(key, partBytes);
-    signal?.throwIfAborted();
+  async start(key: string, partBytes: number): Promise<Upload> {
     return await this.#tree.attempt('write', async () => {
       const { files, random } = this.#tree.env;
       const id = random.uuid();
@@ -55,9 +53,7 @@ export class LocalUploads {
     });
   }
 
-  async putPart(upload: Upload, number: number, bytes: Bytes, { signal }: ActOptions): Promise<UploadedPart> {
-    checkPart(upload, number, bytes.byteLength);
-    signal?.throwIfAborted();
+  async putPart(upload: Upload, number: number, bytes: Bytes): Promise<UploadedPart> {
     return await this.#inUpload(upload, async (directory) => {
       const { files, random } = this.#tree.env;
       const mark = `${directory}/${number}`;
@@ -73,9 +69,8 @@ export class LocalUploads {
     });
   }
 
-  async complete(upload: Upload, parts: readonly UploadedPart[], { signal }: ActOptions): Promise<void> {
-    const sizeBytes = checkParts(upload, parts);
-    signal?.throwIfAborted();
+  async complete(upload: Upload, parts: readonly UploadedPart[]): Promise<void> {
+    const sizeBytes = parts.reduce((sum, part) => sum + part.sizeBytes, 0);
     await this.#inUpload(upload, async (directory) => {
       const { files } = this.#tree.env;
       for (const { number, etag } of parts) {
@@ -91,15 +86,12 @@ export class LocalUploads {
     });
   }
 
-  async abort({ id }: { readonly id: string }, { signal }: ActOptions): Promise<void> {
-    signal?.throwIfAborted();
+  async abort({ id }: Pick<Upload, 'id'>): Promise<void> {
     if (!isUuid(id)) return;
     await this.#tree.attempt('write', async () => await this.#drop(id));
   }
 
-  async list({ prefix, signal }: { readonly prefix: string } & ActOptions): Promise<UnfinishedPage> {
-    requirePrefix(prefix);
-    signal?.throwIfAborted();
+  async list({ prefix }: { readonly prefix: string }): Promise<UnfinishedPage> {
     return await this.#tree.attempt('read', async () => {
       const { files } = this.#tree.env;
       const names = await this.#tree.ifThere(

@@ -8,6 +8,7 @@ import { checkGet, checkList, checkPut, checkRecord, tooLarge } from '../check-a
 import { DOCUMENT_BYTES_MAX, ERROR_BYTES_MAX, OBJECT_BODY_BYTES_MAX } from '../limits.ts';
 import { isObjectKey, requireKey } from '../object-key.ts';
 import { changedObject } from '../told-troubles.ts';
+import { WithUploads } from '../with-uploads.ts';
 import type {
   ActOptions,
   ETag,
@@ -20,9 +21,6 @@ import type {
   PutOptions,
   PutOutcome,
   StoredObject,
-  UnfinishedPage,
-  Upload,
-  UploadedPart,
 } from '../object-store.ts';
 import {
   WRITE_ID_HEADER,
@@ -44,21 +42,21 @@ import { S3Uploads } from './s3-uploads.ts';
 /** Pages with nothing but other people's objects, after which a listing gives up. */
 const FOREIGN_PAGES_MAX = 1000;
 
-export class S3Objects implements ObjectStore {
+export class S3Objects extends WithUploads implements ObjectStore {
   readonly url: string;
   readonly #env: S3Env;
   readonly #settings: S3Settings;
   readonly #client: S3Client;
-  readonly #uploads: S3Uploads;
   /** A bare 404 may mean the bucket; once the bucket has answered, it means the object. */
   #isBucketSeen = false;
 
   constructor(env: S3Env, settings: S3Settings, credentials: CredentialSource) {
+    const client = new S3Client(env, settings, credentials);
+    super(new S3Uploads(client, settings));
     this.url = settings.url;
     this.#env = env;
     this.#settings = settings;
-    this.#client = new S3Client(env, settings, credentials);
-    this.#uploads = new S3Uploads(this.#client, settings);
+    this.#client = client;
   }
 
   async get(key: string, options: GetOptions = {}): Promise<StoredObject | null> {
@@ -245,38 +243,6 @@ export class S3Objects implements ObjectStore {
       after = lastName;
     }
     throw wrongAnswer(this.url, 'nothing but objects that are not ours');
-  }
-
-  async startUpload(key: string, partBytes: number, options: ActOptions = {}): Promise<Upload> {
-    return await this.#uploads.start(key, partBytes, options);
-  }
-
-  async putPart(
-    upload: Upload,
-    number: number,
-    bytes: Bytes,
-    options: ActOptions = {},
-  ): Promise<UploadedPart> {
-    return await this.#uploads.putPart(upload, number, bytes, options);
-  }
-
-  async completeUpload(
-    upload: Upload,
-    parts: readonly UploadedPart[],
-    options: ActOptions = {},
-  ): Promise<void> {
-    await this.#uploads.complete(upload, parts, options);
-  }
-
-  async abortUpload(
-    upload: { readonly key: string; readonly id: string },
-    options: ActOptions = {},
-  ): Promise<void> {
-    await this.#uploads.abort(upload, options);
-  }
-
-  async listUploads(options: { readonly prefix: string } & ActOptions): Promise<UnfinishedPage> {
-    return await this.#uploads.list(options);
   }
 
   /** True for a 404 that is about the object. @throws StoreTrouble for one about the bucket, or about nothing known. */

@@ -1,10 +1,10 @@
 /** Multipart uploads. The digest of each part's bytes is signed with its request, so the service checks it. */
 import type { Bytes } from '../../../base/bytes.ts';
-import { checkPart, checkParts, checkUpload } from '../check-arguments.ts';
 import { DOCUMENT_BYTES_MAX, ERROR_BYTES_MAX, LIST_PAGE_MAX } from '../limits.ts';
-import { isObjectKey, requireKey, requirePrefix } from '../object-key.ts';
+import { isObjectKey } from '../object-key.ts';
 import type { ActOptions, UnfinishedPage, Upload, UploadedPart } from '../object-store.ts';
 import { missingUpload } from '../told-troubles.ts';
+import type { ObjectUploads } from '../with-uploads.ts';
 import { isStoreTrouble } from '../store-trouble.ts';
 import { etagOf, parseDocument, parseUploads, uploadIdOf } from './answers.ts';
 import { encryptionHeaders, objectType } from './object-headers.ts';
@@ -13,7 +13,7 @@ import type { S3Client } from './s3-client.ts';
 import type { S3Settings } from './s3-settings.ts';
 import { escapeXml } from './xml.ts';
 
-export class S3Uploads {
+export class S3Uploads implements ObjectUploads {
   readonly #client: S3Client;
   readonly #settings: S3Settings;
 
@@ -23,7 +23,6 @@ export class S3Uploads {
   }
 
   async start(key: string, partBytes: number, { signal }: ActOptions): Promise<Upload> {
-    checkUpload(key, partBytes);
     const { body } = await this.#client.send({
       method: 'POST',
       key: this.#name(key),
@@ -38,7 +37,6 @@ export class S3Uploads {
   }
 
   async putPart(upload: Upload, number: number, bytes: Bytes, { signal }: ActOptions): Promise<UploadedPart> {
-    checkPart(upload, number, bytes.byteLength);
     const { headers } = await this.#inUpload(
       upload.key,
       async () =>
@@ -56,7 +54,6 @@ export class S3Uploads {
   }
 
   async complete(upload: Upload, parts: readonly UploadedPart[], { signal }: ActOptions): Promise<void> {
-    checkParts(upload, parts);
     const list = parts.map(
       ({ number, etag }) =>
         `<Part><PartNumber>${number}</PartNumber><ETag>"${escapeXml(etag)}"</ETag></Part>`,
@@ -79,11 +76,7 @@ export class S3Uploads {
     parseDocument(body, 'CompleteMultipartUploadResult', this.#settings.url);
   }
 
-  async abort(
-    { key, id }: { readonly key: string; readonly id: string },
-    { signal }: ActOptions,
-  ): Promise<void> {
-    requireKey(key);
+  async abort({ key, id }: Pick<Upload, 'key' | 'id'>, { signal }: ActOptions): Promise<void> {
     try {
       await this.#client.send({
         method: 'DELETE',
@@ -99,7 +92,6 @@ export class S3Uploads {
   }
 
   async list({ prefix, signal }: { readonly prefix: string } & ActOptions): Promise<UnfinishedPage> {
-    requirePrefix(prefix);
     const { body } = await this.#client.send({
       method: 'GET',
       key: '',
