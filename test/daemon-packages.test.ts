@@ -9,6 +9,7 @@ import { openObjects } from '../src/store/objects/open-objects.ts';
 import { ObjectOwnership } from '../src/store/records/object-ownership.ts';
 import { plainSealing } from '../src/store/packages/sealing.ts';
 import type { ErrorCode } from '../src/base/error-codes.ts';
+import type { OwnershipState } from '../src/store/ownership-records.ts';
 import { withFakeHosts } from './support/fake-daemon.ts';
 import type { FakeDaemon } from './support/fake-daemon.ts';
 import { sampleRecord } from './support/ownership-suite.ts';
@@ -115,6 +116,37 @@ test('a pruned package goes, its packs are swept, and what a VM is at rest in st
       host.operate(routes.packagePrune, { body: { storeUrl, rule: {}, isDryRun: false } }),
     );
   });
+});
+
+test('a package that a VM is at rest in, goes back to, or may come to rest in, is removed by force only', async () => {
+  const held: readonly (readonly [(id: string) => OwnershipState, RegExp])[] = [
+    [(packageId) => ({ state: 'at-rest', packageId, reclaimedFrom: null }), /at rest in this package/],
+    [(packageId) => ({ state: 'running', owner: 'b', packageId, lease: null }), /goes back to this package/],
+    [(packageId) => ({ state: 'departing', owner: 'b', packageId, lease: null }), /at rest in this package/],
+    [
+      () => ({ state: 'departing', owner: 'b', packageId: 'ee'.repeat(32), lease: null }),
+      /is just leaving laptop/,
+    ],
+  ];
+  for (const [stateOf, told] of held) {
+    await withStores(async ({ host, storeUrl, publish }) => {
+      const id = await publish(1);
+      const objects = await openObjects(packagesEnv, storeUrl);
+      await new ObjectOwnership(objects).compareAndSwap(0, sampleRecord(1, stateOf(id)));
+      const parameters = { package: id.slice(0, 12) };
+      const remove = async (force: string): Promise<unknown> =>
+        await host.client.call(routes.packageRemove, { parameters, query: { storeUrl, force } });
+      await assert.rejects(
+        remove('false'),
+        (error) => isKelpieError(error, 'package_in_use') && told.test(error.message),
+      );
+      const there = async (): Promise<number> =>
+        (await host.client.call(routes.packageList, { query: { storeUrl } })).packages.length;
+      assert.equal(await there(), 1);
+      await remove('true');
+      assert.equal(await there(), 0);
+    });
+  }
 });
 
 test('a package is copied with what the other store lacks', async () => {

@@ -3,9 +3,10 @@ import { toMetadataView } from '../api/metadata-view.ts';
 import { packageRemoveQuery, storeQuery } from '../api/packages.ts';
 import { routes } from '../api/routes.ts';
 import { answerJson } from '../answers.ts';
-import { findPackageId } from '../find-package.ts';
+import { findPackage, findPackageId, idOf } from '../find-package.ts';
 import { readQuery } from '../requests.ts';
 import { parameter } from '../room.ts';
+import { holdsPackage, isAtRestIn } from '../../store/package-holders.ts';
 import { checkHere } from '../../teleport/host-facts.ts';
 import type { OwnershipRecord } from '../../store/ownership-records.ts';
 import type { PackageListing } from '../../store/teleport-storage.ts';
@@ -50,22 +51,35 @@ export const packagesRoom: Room<'packageList' | 'packageInspect' | 'packageRemov
     packageRemove: async (request, parameters) => {
       const { storeUrl, force } = readQuery(request, packageRemoveQuery);
       const { storage, ownership } = await host.openStore(storeUrl);
-      const packageId = await findPackageId(storage, parameter(parameters, 'package'));
-      const holder = (await ownership.list()).find((record) => isAtRestIn(record, packageId));
-      if (holder !== undefined && !force) {
-        throw new KelpieError(
-          'package_in_use',
-          `"${holder.vmName}" is at rest in this package and nowhere else: restore it first, or remove it with --force and lose it.`,
-        );
-      }
+      const listing = await findPackage(storage, parameter(parameters, 'package'));
+      const packageId = idOf(listing);
+      const vmId = listing.damaged ? null : listing.package.metadata.vmId;
+      const holder = (await ownership.list()).find((record) => holdsPackage(record, packageId, vmId));
+      if (holder !== undefined && !force) throw inUse(holder, packageId);
       await storage.delete(packageId);
       return answerJson(routes.packageRemove, {});
     },
   };
 };
 
-function isAtRestIn(record: OwnershipRecord, packageId: string): boolean {
-  return (record.state === 'at-rest' || record.state === 'departing') && record.packageId === packageId;
+function inUse(record: OwnershipRecord, packageId: string): KelpieError {
+  const { vmName, hostName } = record;
+  if (record.state === 'running') {
+    return new KelpieError(
+      'package_in_use',
+      `"${vmName}" runs on ${hostName}, and goes back to this package when that host is lost: remove it with --force if it need not.`,
+    );
+  }
+  if (isAtRestIn(record, packageId)) {
+    return new KelpieError(
+      'package_in_use',
+      `"${vmName}" is at rest in this package and nowhere else: restore it first, or remove it with --force and lose it.`,
+    );
+  }
+  return new KelpieError(
+    'package_in_use',
+    `"${vmName}" is just leaving ${hostName}: try again when it has, or remove the package with --force.`,
+  );
 }
 
 function viewPackage(listing: PackageListing, records: readonly OwnershipRecord[]): PackageView {

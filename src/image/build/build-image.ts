@@ -132,7 +132,8 @@ async function buildStaged(env: Env, build: Build): Promise<ImageInfo> {
   await writeWhole(env.files, staged.description, encodeImageInfo(info), { sync: true });
   signal.throwIfAborted();
   await publishStaged(env.files, options.home, staged, info.digest);
-  progress.tell('seal', 1, 1);
+  const sealedBytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  progress.tell('seal', sealedBytes, sealedBytes);
   return info;
 }
 

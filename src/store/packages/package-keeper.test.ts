@@ -10,7 +10,8 @@ import { writePackage } from '../../../test/support/written-package.ts';
 import type { WriterStore } from '../../../test/support/written-package.ts';
 import type { OwnershipState } from '../ownership-records.ts';
 import { ObjectOwnership } from '../records/object-ownership.ts';
-import { PackageKeeper, holdsPackage } from './package-keeper.ts';
+import { holdsPackage } from '../package-holders.ts';
+import { PackageKeeper } from './package-keeper.ts';
 import { packageKey } from './package-key.ts';
 
 const { vmId } = sampleMetadata;

@@ -1,6 +1,7 @@
 /** What is done with the packages of a store after they were published. */
 import { KelpieError, isKelpieError } from '../../base/errors.ts';
-import type { OwnershipRecord, OwnershipRecords } from '../ownership-records.ts';
+import type { OwnershipRecords } from '../ownership-records.ts';
+import { holdsPackage } from '../package-holders.ts';
 import type { ActOptions, ObjectStore } from '../objects/object-store.ts';
 import { collectGarbage } from './collect.ts';
 import type { CollectEnv, CollectOptions, CollectReport } from './collect.ts';
@@ -141,13 +142,4 @@ export class PackageKeeper {
     const manifests = await listManifests(this.#store.objects, act);
     return manifests.toSorted((a, b) => b.modifiedMs - a.modifiedMs).map(({ id }) => id);
   }
-}
-
-/**
- * True when a VM is at rest in a package, or would go back to it when its host is gone, or may be at rest in it in a moment.
- * @param vmId of the package's VM; null when it is not known.
- */
-export function holdsPackage(record: OwnershipRecord, packageId: string, vmId: string | null): boolean {
-  if ('packageId' in record && record.packageId === packageId) return true;
-  return record.state === 'departing' && record.vmId === vmId;
 }

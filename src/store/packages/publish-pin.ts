@@ -15,11 +15,12 @@
 import type { Bytes } from '../../base/bytes.ts';
 import { canceledError } from '../../base/cancel.ts';
 import { KelpieError } from '../../base/errors.ts';
+import { inParallel } from '../../base/in-parallel.ts';
 import { formatDurationMs } from '../../base/units.ts';
 import type { Env } from '../../env/env.ts';
 import { listAll } from '../objects/list-all.ts';
 import type { ActOptions, ObjectStore } from '../objects/object-store.ts';
-import { PIN_REMOVE_MS_MAX, PUBLISH_MS_MAX } from './limits.ts';
+import { PIN_REMOVE_MS_MAX, PUBLISH_MS_MAX, REQUESTS_AT_ONCE } from './limits.ts';
 import { condemnedPacks } from './condemned-packs.ts';
 import { packText } from './pack-name.ts';
 import type { PackName } from './pack-name.ts';
@@ -146,11 +147,16 @@ export async function findPacks(
 ): Promise<ReadonlyMap<string, number>> {
   const wanted = new Set(packs.map(packText));
   const found = new Map<string, number>();
-  for (const session of new Set(packs.map((pack) => pack.session))) {
-    for await (const { key, sizeBytes } of listAll(objects, `packs/${session}/`, options)) {
-      const name = key.slice('packs/'.length);
-      if (wanted.has(name)) found.set(name, sizeBytes);
-    }
-  }
+  await inParallel(
+    new Set(packs.map((pack) => pack.session)),
+    REQUESTS_AT_ONCE,
+    async (session, signal) => {
+      for await (const { key, sizeBytes } of listAll(objects, `packs/${session}/`, { signal })) {
+        const name = key.slice('packs/'.length);
+        if (wanted.has(name)) found.set(name, sizeBytes);
+      }
+    },
+    options.signal,
+  );
   return found;
 }
