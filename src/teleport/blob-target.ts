@@ -6,7 +6,7 @@ import { attemptLocally } from '../snapshot/local-failure.ts';
 import { diskLayerPath, pageFilePath } from '../snapshot/local-snapshot.ts';
 import { PageMap } from '../snapshot/page-map.ts';
 import { PageRunsBuilder } from '../snapshot/page-runs.ts';
-import { createFirstLayer } from '../vm/qemu/disk-chain.ts';
+import { createFirstLayer } from '../vm/disk-layers.ts';
 import { imageFilesFor } from './image-files.ts';
 import type { Bytes } from '../base/bytes.ts';
 import type { FileHandle } from '../env/files.ts';

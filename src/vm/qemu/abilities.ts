@@ -10,8 +10,8 @@ import type { Accelerator } from '../../snapshot/compatibility/facts.ts';
 import type { Architecture } from '../../snapshot/metadata.ts';
 import { askProgram } from './ask-program.ts';
 import { qemuProgram } from './command-line.ts';
-import { findProgram } from './find-program.ts';
-import type { FoundProgram } from './find-program.ts';
+import { findProgram } from '../find-program.ts';
+import type { FoundProgram } from '../find-program.ts';
 import type { QemuAbilities } from './machine.ts';
 import { tryAccelerator } from './try-accelerator.ts';
 

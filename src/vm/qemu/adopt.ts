@@ -3,31 +3,27 @@ import { isKelpieError, KelpieError } from '../../base/errors.ts';
 import type { DiskLayer } from '../../snapshot/local-snapshot.ts';
 import { pageFilePath } from '../../snapshot/local-snapshot.ts';
 import type { VmRuntime } from '../instance.ts';
-import type { VmState } from '../state.ts';
-import { AgentLink } from './agent-link.ts';
-import { isSettledWithin } from './bounded.ts';
+import type { AdoptedVm } from '../vm-driver.ts';
+import { openAgentLink } from './agent-port.ts';
+import { isSettledWithin } from '../bounded.ts';
 import { DATA_DEVICE } from './command-line.ts';
 import { ConsoleLog } from './console-log.ts';
 import type { LiveVm, VmContext } from './context.ts';
-import { layerNode, topLayer } from './disk-chain.ts';
+import { topLayer } from '../disk-layers.ts';
+import { layerNode } from './disk-chain.ts';
 import { adoptQemu } from './launch.ts';
 import type { QemuProcess } from './launch.ts';
-import { END_NOTICE_MS } from './limits.ts';
+import { END_NOTICE_MS } from '../limits.ts';
 import { queryDiskNode, queryRunState } from './qmp-commands.ts';
 import { runFiles } from './run-files.ts';
-import { emptyRunDirectory } from './vm-process.ts';
-
-export interface Adopted {
-  readonly vm: LiveVm;
-  readonly state: Extract<VmState, 'running' | 'paused'>;
-}
+import { emptyRunDirectory } from '../run-directory.ts';
 
 /**
  * Finds a VM again that another daemon left running. What QEMU says counts where it differs from what was written down: the other daemon may
  * have ended in the middle of a snapshot.
  * @throws KelpieError `vm_crashed` when it is gone or over: what it left is removed.
  */
-export async function adopt(context: VmContext, runtime: VmRuntime): Promise<Adopted> {
+export async function adopt(context: VmContext, runtime: VmRuntime): Promise<AdoptedVm<LiveVm>> {
   const { env, places } = context;
   const process = await adoptQemu(env, runtime.process, runFiles(places.runDirectory));
   if (process === null) return giveUp(context, null, 'its QEMU process is gone');
@@ -44,7 +40,11 @@ export async function adopt(context: VmContext, runtime: VmRuntime): Promise<Ado
   }
 }
 
-async function take(context: VmContext, process: QemuProcess, runtime: VmRuntime): Promise<Adopted> {
+async function take(
+  context: VmContext,
+  process: QemuProcess,
+  runtime: VmRuntime,
+): Promise<AdoptedVm<LiveVm>> {
   const { env, places } = context;
   const files = runFiles(places.runDirectory);
   const runState = await queryRunState(process.qmp);
@@ -56,7 +56,7 @@ async function take(context: VmContext, process: QemuProcess, runtime: VmRuntime
   const { bootId, generation } = runtime.details;
   const vm = {
     process,
-    link: new AgentLink(env, files.agent),
+    link: openAgentLink(env, files.agent),
     console: new ConsoleLog(env.files, files.console),
     machine: runtime.machine,
     memory,

@@ -6,12 +6,14 @@ import type { BackendProbe, VmBackend, VmInstance, VmPlaces, VmRuntime } from '.
 import { discoverAbilities } from './abilities.ts';
 import type { Discovered } from './abilities.ts';
 import { adopt } from './adopt.ts';
-import { isSettledWithin } from './bounded.ts';
-import type { VmContext } from './context.ts';
-import { QemuInstance } from './instance.ts';
-import { BOOT_TIMEOUT_MS_DEFAULT, KILL_TIMEOUT_MS } from './limits.ts';
+import { isSettledWithin } from '../bounded.ts';
+import type { LiveVm, VmContext } from './context.ts';
+import { QemuDriver } from './driver.ts';
+import { DrivenInstance } from '../driven-instance.ts';
+import type { AdoptedVm } from '../vm-driver.ts';
+import { BOOT_TIMEOUT_MS_DEFAULT, KILL_TIMEOUT_MS } from '../limits.ts';
 import { factsOf } from './machine.ts';
-import { emptyRunDirectory } from './vm-process.ts';
+import { emptyRunDirectory } from '../run-directory.ts';
 
 export interface QemuBackendOptions {
   /** An existing private folder, for what was found out about QEMU. */
@@ -56,12 +58,12 @@ class QemuBackend implements VmBackend {
   }
 
   async create(id: string, config: VmConfig, places: VmPlaces): Promise<VmInstance> {
-    return new QemuInstance(this.#contextOf(id, config, places), null);
+    return this.#instance(this.#contextOf(id, config, places), null);
   }
 
   async adopt(id: string, config: VmConfig, places: VmPlaces, runtime: VmRuntime): Promise<VmInstance> {
     const context = this.#contextOf(id, config, places);
-    return new QemuInstance(context, await adopt(context, runtime));
+    return this.#instance(context, await adopt(context, runtime));
   }
 
   async removeOrphan(runDirectory: string): Promise<void> {
@@ -73,6 +75,11 @@ class QemuBackend implements VmBackend {
       if (orphan !== null) await isSettledWithin(this.#env.clock, orphan.wait(), KILL_TIMEOUT_MS);
     }
     await emptyRunDirectory(this.#env, runDirectory);
+  }
+
+  #instance(context: VmContext, adopted: AdoptedVm<LiveVm> | null): VmInstance {
+    const { id, config, env } = context;
+    return new DrivenInstance({ id, config, clock: env.clock, driver: new QemuDriver(context) }, adopted);
   }
 
   #contextOf(id: string, config: VmConfig, places: VmPlaces): VmContext {

@@ -5,23 +5,25 @@
  *
  * Whatever fails, and an end of the process, undoes all of it: no process, no file in the run directory, no new layer.
  */
-import { KelpieError } from '../../base/errors.ts';
 import { MIB } from '../../base/units.ts';
 import { makeDurable } from '../../env/durable-files.ts';
 import { diskLayerPath } from '../../snapshot/local-snapshot.ts';
 import type { DiskLayer } from '../../snapshot/local-snapshot.ts';
 import type { StartOptions } from '../instance.ts';
-import { AgentLink } from './agent-link.ts';
-import { both } from './bounded.ts';
+import { openAgentLink } from './agent-port.ts';
+import { both } from '../bounded.ts';
 import { ConsoleLog } from './console-log.ts';
 import type { LiveVm, VmContext } from './context.ts';
-import { createFirstLayer, createOverlay } from './disk-chain.ts';
-import { connectFirst } from './first-contact.ts';
+import { createFirstLayer } from '../disk-layers.ts';
+import { createOverlay } from './disk-chain.ts';
+import { bootTimeout, connectFirst } from '../first-contact.ts';
+import { contactOf } from './contact.ts';
 import { chooseMachine } from './machine.ts';
 import { continueCpus } from './qmp-commands.ts';
 import { runFiles } from './run-files.ts';
-import { orUndo } from './undo.ts';
-import { emptyRunDirectory, startProcess } from './vm-process.ts';
+import { orUndo } from '../undo.ts';
+import { emptyRunDirectory } from '../run-directory.ts';
+import { startProcess } from './vm-process.ts';
 
 /** @throws KelpieError `vm_start_failed`, `vm_boot_timeout`, `port_taken`, `disk_full`, `canceled` … */
 export async function boot(context: VmContext, request: StartOptions): Promise<LiveVm> {
@@ -48,13 +50,16 @@ export async function boot(context: VmContext, request: StartOptions): Promise<L
       signal,
     });
     const [process] = await both(start, makeDurable(env.files, topPath));
-    const link = new AgentLink(env, files.agent);
+    const link = openAgentLink(env, files.agent);
     undo.onFailure(async () => link.close());
     const console = new ConsoleLog(env.files, files.console);
 
     request.onProgress?.({ phase: 'boot' });
     await continueCpus(process.qmp);
-    const contact = { link, process, console, timeoutMs: context.bootTimeoutMs, signal };
+    const contact = {
+      ...contactOf({ link, process, console }, signal),
+      timeoutMs: context.bootTimeoutMs,
+    };
     const agent = await connectFirst(contact, bootTimeout);
     await agent.setClock(() => env.clock.wallNs());
     const guest = { bootId: agent.bootId, generation: agent.generation };
@@ -78,9 +83,4 @@ async function createEmptyMemory({ env, config }: VmContext, path: string): Prom
   } finally {
     await file.close();
   }
-}
-
-function bootTimeout(consoleTail: string, cause: unknown): KelpieError {
-  const message = `the guest agent did not answer in time. The console ends with: ${consoleTail}`;
-  return new KelpieError('vm_boot_timeout', message, { cause });
 }

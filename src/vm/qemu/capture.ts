@@ -18,12 +18,14 @@ import { diskLayerPath, pageFilePath } from '../../snapshot/local-snapshot.ts';
 import type { DiskLayer, MemoryImage } from '../../snapshot/local-snapshot.ts';
 import { PAGE_MAP_BYTES_MAX } from '../../snapshot/page-map-codec.ts';
 import { PageMap } from '../../snapshot/page-map.ts';
-import type { CapturedSnapshot, SnapshotRequest, SnapshotTimings } from '../instance.ts';
-import { both } from './bounded.ts';
+import type { CapturedSnapshot, SnapshotTimings } from '../instance.ts';
+import type { CaptureRequest } from '../vm-driver.ts';
+import { both } from '../bounded.ts';
 import type { LiveVm, VmContext } from './context.ts';
 import { PageCopy } from './copy-pages.ts';
-import { createOverlay, layerNode, topLayer } from './disk-chain.ts';
-import { CLOCK_CORRECTION_TIMEOUT_MS, QUIESCE_TIMEOUT_MS } from './limits.ts';
+import { topLayer } from '../disk-layers.ts';
+import { createOverlay, layerNode } from './disk-chain.ts';
+import { CLOCK_CORRECTION_TIMEOUT_MS, QUIESCE_TIMEOUT_MS } from '../limits.ts';
 import { openMemoryView } from './memory-view.ts';
 import type { MemoryView } from './memory-view.ts';
 import {
@@ -35,15 +37,8 @@ import {
   stopCpus,
   switchToOverlay,
 } from './qmp-commands.ts';
-import { orUndo } from './undo.ts';
-import type { Undo } from './undo.ts';
-
-export interface CaptureRequest extends SnapshotRequest {
-  /** Whether the VM runs now: a paused one stays paused. */
-  readonly isRunning: boolean;
-  /** Called once the disk has switched: `vm.disk` must be written down. */
-  readonly onDiskSwitched: () => void;
-}
+import { orUndo } from '../undo.ts';
+import type { Undo } from '../undo.ts';
 
 /** @throws KelpieError `snapshot_failed`, `disk_full`, `canceled` … */
 export async function capture(

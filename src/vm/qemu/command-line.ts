@@ -7,7 +7,7 @@
 import { defined } from '../../base/assert.ts';
 import type { Architecture, MachineFacts, VmConfig } from '../../snapshot/metadata.ts';
 import type { VmPlaces } from '../instance.ts';
-import { CONSOLE_BYTES_MAX } from './limits.ts';
+import { CONSOLE_BYTES_MAX } from '../limits.ts';
 import { runFiles } from './run-files.ts';
 
 export const DEVICE_LAYOUT = 1;

@@ -7,7 +7,7 @@ import type { Bytes } from '../../base/bytes.ts';
 import type { Files } from '../../env/files.ts';
 import { isSystemError } from '../../env/system-error.ts';
 import { CONSOLE_CHARDEV } from './command-line.ts';
-import { CONSOLE_BYTES_MAX } from './limits.ts';
+import { CONSOLE_BYTES_MAX } from '../limits.ts';
 import type { QmpClient } from './qmp-client.ts';
 import { readRing } from './qmp-commands.ts';
 

@@ -2,7 +2,7 @@ import type { Env } from '../../env/env.ts';
 import type { MemoryImage, DiskLayer } from '../../snapshot/local-snapshot.ts';
 import type { MachineFacts, VmConfig } from '../../snapshot/metadata.ts';
 import type { VmPlaces, VmRuntime } from '../instance.ts';
-import type { AgentLink } from './agent-link.ts';
+import type { AgentLink } from '../agent-link.ts';
 import type { ConsoleLog } from './console-log.ts';
 import type { QemuProcess } from './launch.ts';
 import type { QemuAbilities } from './machine.ts';

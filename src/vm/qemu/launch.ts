@@ -1,30 +1,20 @@
 /** A QEMU process and its control connection: started or found again. */
-import { fromUtf8Lossy } from '../../base/bytes.ts';
 import { KelpieError } from '../../base/errors.ts';
 import { throwIfCanceled } from '../../base/cancel.ts';
 import type { Env } from '../../env/env.ts';
 import type { ProcessIdentity } from '../../env/processes.ts';
 import { isSystemError } from '../../env/system-error.ts';
-import { isSettledWithin } from './bounded.ts';
-import {
-  END_NOTICE_MS,
-  KILL_TIMEOUT_MS,
-  LAUNCH_RETRY_MS,
-  LAUNCH_TIMEOUT_MS,
-  LOG_TAIL_BYTES,
-} from './limits.ts';
+import { isSettledWithin } from '../bounded.ts';
+import { END_NOTICE_MS } from '../limits.ts';
+import { logTail } from '../log-file.ts';
+import { SupervisedProcess } from '../vmm-process.ts';
+import type { ProcessHandle, VmmProcess } from '../vmm-process.ts';
+import { LAUNCH_RETRY_MS, LAUNCH_TIMEOUT_MS } from './limits.ts';
 import { QmpClient } from './qmp-client.ts';
 import type { RunFiles } from './run-files.ts';
 
-export interface QemuProcess {
-  readonly identity: ProcessIdentity;
+export interface QemuProcess extends VmmProcess {
   readonly qmp: QmpClient;
-  /** Resolves when the process has ended, however it did. */
-  readonly ended: Promise<void>;
-  /** True once `ended` has resolved. */
-  readonly hasEnded: () => boolean;
-  /** SIGKILL; resolves when it has ended. @throws KelpieError `vm_backend_failed` when it does not. */
-  end(): Promise<void>;
 }
 
 export interface LaunchRequest {
@@ -32,13 +22,6 @@ export interface LaunchRequest {
   readonly args: readonly string[];
   readonly files: Pick<RunFiles, 'control' | 'log'>;
   readonly signal?: AbortSignal | undefined;
-}
-
-/** What both a child and an adopted process are. */
-interface Handle {
-  readonly identity: ProcessIdentity;
-  wait(): Promise<unknown>;
-  kill(signal: 'SIGKILL'): void;
 }
 
 /**
@@ -49,7 +32,7 @@ interface Handle {
 export async function launchQemu(env: Env, request: LaunchRequest): Promise<QemuProcess> {
   const { program, args, files, signal } = request;
   throwIfCanceled(signal, 'starting the VM');
-  let child: Handle;
+  let child: ProcessHandle;
   try {
     child = await env.processes.spawn({
       command: program,
@@ -66,10 +49,10 @@ export async function launchQemu(env: Env, request: LaunchRequest): Promise<Qemu
       },
     );
   }
-  const process = new Supervised(env, child);
+  const process = new SupervisedProcess(env.clock, child, 'QEMU');
   try {
     const qmp = await connectControl(env, process, files.control, signal);
-    return process.withControl(qmp);
+    return withControl(process, qmp);
   } catch (error) {
     await process.end();
     throwIfCanceled(signal, 'starting the VM');
@@ -90,81 +73,33 @@ export async function adoptQemu(
 ): Promise<QemuProcess | null> {
   const adopted = await env.processes.adopt(identity);
   if (adopted === null) return null;
-  const process = new Supervised(env, adopted);
+  const process = new SupervisedProcess(env.clock, adopted, 'QEMU');
   try {
-    return process.withControl(await connectControl(env, process, files.control, undefined));
+    return withControl(process, await connectControl(env, process, files.control, undefined));
   } catch (error) {
     if (await isSettledWithin(env.clock, process.ended, END_NOTICE_MS)) return null;
     throw error;
   }
 }
 
-/** The end of QEMU's own messages in one line, to be quoted within a sentence. */
-export async function logTail(env: Env, path: string): Promise<string> {
-  let text: string;
-  try {
-    const log = await env.files.open(path, 'r');
-    try {
-      const { sizeBytes } = await log.stat();
-      const tail = new Uint8Array(Math.min(sizeBytes, LOG_TAIL_BYTES));
-      const read = await log.read(tail, sizeBytes - tail.byteLength);
-      text = fromUtf8Lossy(tail.subarray(0, read)).trim();
-    } finally {
-      await log.close();
-    }
-  } catch (error) {
-    if (!isSystemError(error, 'ENOENT')) throw error;
-    text = '';
-  }
-  return text === '' ? 'it said nothing' : text.replaceAll(/\s*\n\s*/g, '; ').replace(/\.$/, '');
-}
-
-class Supervised {
-  readonly ended: Promise<void>;
-  readonly #clock: Env['clock'];
-  readonly #handle: Handle;
-  #hasEnded = false;
-
-  constructor(env: Env, handle: Handle) {
-    this.#clock = env.clock;
-    this.#handle = handle;
-    this.ended = handle.wait().then(() => {
-      this.#hasEnded = true;
-    });
-  }
-
-  hasEnded(): boolean {
-    return this.#hasEnded;
-  }
-
-  async end(): Promise<void> {
-    if (this.#hasEnded) return;
-    this.#handle.kill('SIGKILL');
-    if (await isSettledWithin(this.#clock, this.ended, KILL_TIMEOUT_MS)) return;
-    throw new KelpieError(
-      'vm_backend_failed',
-      `QEMU (process ${this.#handle.identity.pid}) does not end even when killed; the host's disk may hang.`,
-    );
-  }
-
-  withControl(qmp: QmpClient): QemuProcess {
-    return {
-      identity: this.#handle.identity,
-      qmp,
-      ended: this.ended,
-      hasEnded: () => this.#hasEnded,
-      end: async () => {
-        qmp.close();
-        await this.end();
-      },
-    };
-  }
+function withControl(process: SupervisedProcess, qmp: QmpClient): QemuProcess {
+  const { identity, ended, hasEnded } = process;
+  return {
+    identity,
+    ended,
+    hasEnded,
+    qmp,
+    end: async () => {
+      qmp.close();
+      await process.end();
+    },
+  };
 }
 
 /** QEMU makes its socket some milliseconds after it starts: asked again until it is there. */
 async function connectControl(
   env: Env,
-  process: Supervised,
+  process: SupervisedProcess,
   path: string,
   signal: AbortSignal | undefined,
 ): Promise<QmpClient> {

@@ -3,10 +3,11 @@ import { KIB } from '../../base/units.ts';
 import type { Env } from '../../env/env.ts';
 import type { Connection } from '../../env/sockets.ts';
 import { isSystemError } from '../../env/system-error.ts';
-import { isSettledWithin } from './bounded.ts';
-import { logTail } from './launch.ts';
+import { isSettledWithin } from '../bounded.ts';
+import { logTail } from '../log-file.ts';
 import type { QemuProcess } from './launch.ts';
-import { DEVICE_STATE_BYTES_MAX, END_NOTICE_MS, LOAD_TIMEOUT_MS } from './limits.ts';
+import { END_NOTICE_MS } from '../limits.ts';
+import { DEVICE_STATE_BYTES_MAX, LOAD_TIMEOUT_MS } from './limits.ts';
 import { enableMigrationEvents, listenForState, queryRunState } from './qmp-commands.ts';
 import type { RunFiles } from './run-files.ts';
 

@@ -13,34 +13,30 @@ import { MIB } from '../../base/units.ts';
 import { makeDurable } from '../../env/durable-files.ts';
 import { diskLayerPath, pageFilePath } from '../../snapshot/local-snapshot.ts';
 import type { DiskLayer } from '../../snapshot/local-snapshot.ts';
-import type { RestoreRequest, RestoreTimings } from '../instance.ts';
-import { AgentLink } from './agent-link.ts';
-import { both } from './bounded.ts';
+import type { RestoreRequest } from '../instance.ts';
+import type { LoadedVm } from '../vm-driver.ts';
+import { openAgentLink } from './agent-port.ts';
+import { both } from '../bounded.ts';
 import { ConsoleLog } from './console-log.ts';
 import type { GuestIdentity, LiveVm, VmContext } from './context.ts';
-import { createOverlay, topLayer } from './disk-chain.ts';
-import { connectFirst } from './first-contact.ts';
-import { flattenDisk } from './flatten.ts';
-import { DISK_LAYERS_MAX, REPAIR_TIMEOUT_MS } from './limits.ts';
+import { topLayer } from '../disk-layers.ts';
+import { createOverlay } from './disk-chain.ts';
+import { repairRestored } from '../first-contact.ts';
+import { contactOf } from './contact.ts';
+import { flattenDisk } from '../flatten.ts';
+import { DISK_LAYERS_MAX } from '../limits.ts';
 import { loadDeviceState } from './load-state.ts';
 import { assertCanRun } from './machine.ts';
 import { assertMapped } from './memory-view.ts';
 import { continueCpus } from './qmp-commands.ts';
 import { runFiles } from './run-files.ts';
-import { orUndo } from './undo.ts';
-import type { Undo } from './undo.ts';
-import { emptyRunDirectory, startProcess } from './vm-process.ts';
-
-/** Bytes of randomness that a restored guest is given: it must not go on with the ones that it shares with its past. */
-const SEED_BYTES = 64;
-
-export interface Loaded {
-  readonly vm: LiveVm;
-  readonly timings: RestoreTimings;
-}
+import { orUndo } from '../undo.ts';
+import type { Undo } from '../undo.ts';
+import { emptyRunDirectory } from '../run-directory.ts';
+import { startProcess } from './vm-process.ts';
 
 /** @throws KelpieError `restore_incompatible`, `restore_failed`, `guest_repair_failed`, `port_taken`, `canceled` … */
-export async function load(context: VmContext, request: RestoreRequest): Promise<Loaded> {
+export async function load(context: VmContext, request: RestoreRequest): Promise<LoadedVm<LiveVm>> {
   return orUndo(async (undo) => new Load(context, request, undo).run());
 }
 
@@ -55,7 +51,7 @@ class Load {
     this.#undo = undo;
   }
 
-  async run(): Promise<Loaded> {
+  async run(): Promise<LoadedVm<LiveVm>> {
     const { env, places } = this.#context;
     const now = (): number => env.clock.monotonicMs();
     const startMs = now();
@@ -135,7 +131,7 @@ class Load {
       mode: 'load',
       signal,
     });
-    const link = new AgentLink(env, files.agent);
+    const link = openAgentLink(env, files.agent);
     this.#undo.onFailure(async () => link.close());
     const console = new ConsoleLog(env.files, files.console);
     // Until the guest has answered, it is nobody; `#repair` tells.
@@ -145,26 +141,10 @@ class Load {
 
   /** @returns by how much the guest's clock was set. */
   async #repair(vm: LiveVm): Promise<number> {
-    const { env } = this.#context;
     const { signal, generation } = this.#request;
-    const contact = { ...vm, timeoutMs: REPAIR_TIMEOUT_MS, signal };
-    const agent = await connectFirst(contact, repairTimeout);
-    const repaired = await agent.repair({
-      unixNs: () => env.clock.wallNs(),
-      seed: env.random.bytes(SEED_BYTES),
-      generation,
-      // A new process has translated nothing yet: the first command would take four times as long as the second.
-      rehearse: vm.machine.accelerator === 'tcg',
-    });
-    vm.guest = { bootId: agent.bootId, generation: repaired.generation };
+    const rehearse = vm.machine.accelerator === 'tcg';
+    const repaired = await repairRestored(this.#context.env, contactOf(vm, signal), { generation, rehearse });
+    vm.guest = repaired.guest;
     return repaired.clockStepMs;
   }
-}
-
-function repairTimeout(consoleTail: string, cause: unknown): KelpieError {
-  return new KelpieError(
-    'guest_repair_failed',
-    `the restored guest did not answer in ${REPAIR_TIMEOUT_MS / 1000} s, so it is not handed out. The console ends with: ${consoleTail}`,
-    { cause },
-  );
 }

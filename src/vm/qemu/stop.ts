@@ -1,17 +1,11 @@
 import { isKelpieError } from '../../base/errors.ts';
 import type { Env } from '../../env/env.ts';
-import { isSettledWithin } from './bounded.ts';
+import { isSettledWithin } from '../bounded.ts';
+import type { StopFrom } from '../vm-driver.ts';
 import type { LiveVm } from './context.ts';
-import { STOP_ASK_TIMEOUT_MS, STOP_GUEST_TIMEOUT_MS, STOP_QUIT_TIMEOUT_MS } from './limits.ts';
+import { STOP_ASK_TIMEOUT_MS, STOP_GUEST_TIMEOUT_MS } from '../limits.ts';
+import { STOP_QUIT_TIMEOUT_MS } from './limits.ts';
 import { quit } from './qmp-commands.ts';
-
-export type StopFrom =
-  /** Ask the guest, then QEMU, then kill. */
-  | 'guest'
-  /** Ask QEMU, then kill: for a paused VM, which must not execute another instruction, and one that has turned itself off. */
-  | 'vmm'
-  /** Kill. */
-  | 'kill';
 
 /** Ends a VM's process, one step after the other, each bounded. @throws KelpieError `vm_backend_failed` when even the last one fails. */
 export async function endProcess(env: Env, vm: LiveVm, from: StopFrom): Promise<void> {

@@ -1,14 +1,7 @@
 import type { Env } from '../../env/env.ts';
-import { isSystemError } from '../../env/system-error.ts';
 import type { LiveVm } from './context.ts';
-import { LOG_BYTES_MAX, LOG_CHECK_MS } from './limits.ts';
-
-/** Why a VM is over without having been asked to. */
-export type VmEnd =
-  /** QEMU has ended. */
-  | { readonly kind: 'process' }
-  /** The guest is off, QEMU waits for us: `guest-shutdown`, `guest-reset`, `guest-panic` … */
-  | { readonly kind: 'guest'; readonly reason: string };
+import { boundLog } from '../log-file.ts';
+import type { VmEnd } from '../vm-driver.ts';
 
 /**
  * Watches a VM until the returned function is called: its end, and the size of QEMU's log.
@@ -30,31 +23,7 @@ export function supervise(env: Env, vm: LiveVm, logPath: string, onEnd: (end: Vm
     stopListening();
     stopped.abort();
   };
-  void vm.process.ended.then(() => tell({ kind: 'process' }));
+  void vm.process.ended.then(() => tell({ kind: 'process', isOrderly: false }));
   void boundLog(env, logPath, stopped.signal);
   return stop;
-}
-
-/** A guest can make QEMU complain as often as it likes; what is lost is the oldest complaints. */
-async function boundLog(env: Env, path: string, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    try {
-      await env.clock.sleep(LOG_CHECK_MS, signal);
-      const { sizeBytes } = await env.files.stat(path);
-      if (sizeBytes > LOG_BYTES_MAX) await truncate(env, path);
-    } catch (error) {
-      // The log goes with the VM; and a disk that fails now is looked at again. Nobody waits for this loop: what it throws would end the daemon.
-      if (!signal.aborted && !isSystemError(error)) throw error;
-    }
-  }
-}
-
-/** QEMU appends, so it goes on at the new end. */
-async function truncate(env: Env, path: string): Promise<void> {
-  const log = await env.files.open(path, 'r+');
-  try {
-    await log.truncate(0);
-  } finally {
-    await log.close();
-  }
 }

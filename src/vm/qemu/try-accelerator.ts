@@ -6,7 +6,7 @@
 import type { Env } from '../../env/env.ts';
 import type { Architecture, MachineFacts } from '../../snapshot/metadata.ts';
 import { acceleratorTrial } from './accelerator-trial.ts';
-import { isSettledWithin } from './bounded.ts';
+import { isSettledWithin } from '../bounded.ts';
 
 /** It takes 30–80 ms where it works, emulated as well. */
 const TRIAL_TIMEOUT_MS = 2000;

@@ -10,7 +10,7 @@ import { diskFiles } from './disk-chain.ts';
 import { launchQemu } from './launch.ts';
 import type { QemuProcess } from './launch.ts';
 import { runFiles } from './run-files.ts';
-import type { Undo } from './undo.ts';
+import type { Undo } from '../undo.ts';
 
 export interface ProcessRequest {
   readonly machine: MachineFacts;
@@ -47,18 +47,6 @@ export async function startProcess(
   });
   undo.onFailure(() => process.end());
   return process;
-}
-
-/** Removes what a VM's process leaves in its run directory; the directory itself stays. */
-export async function emptyRunDirectory(env: Env, runDirectory: string): Promise<void> {
-  let names: readonly string[];
-  try {
-    names = await env.files.list(runDirectory);
-  } catch (error) {
-    if (isSystemError(error, 'ENOENT')) return;
-    throw error;
-  }
-  for (const name of names) await env.files.removeTree(`${runDirectory}/${name}`);
 }
 
 /** QEMU would end with a sentence of its own: told here with a code. Another program may still be faster. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { fromUtf8, utf8 } from '../../base/bytes.ts';
-import { ManualClock } from '../../../test/support/manual-clock.ts';
-import { memoryConnectionPair } from '../../../test/support/memory-connection.ts';
+import { fromUtf8, utf8 } from '../base/bytes.ts';
+import { ManualClock } from '../../test/support/manual-clock.ts';
+import { memoryConnectionPair } from '../../test/support/memory-connection.ts';
 import { TrafficGate } from './traffic-gate.ts';
 
 test('while the gate is closed nothing gets through; afterwards everything does, in order', async () => {

@@ -1,11 +1,11 @@
-import { fromUtf8Lossy, concat } from '../../base/bytes.ts';
-import type { Bytes } from '../../base/bytes.ts';
-import { canceledError } from '../../base/cancel.ts';
-import { KelpieError } from '../../base/errors.ts';
-import type { Env } from '../../env/env.ts';
-import { diskLayerPath } from '../../snapshot/local-snapshot.ts';
-import type { DiskLayer } from '../../snapshot/local-snapshot.ts';
-import { topLayer } from './disk-chain.ts';
+import { fromUtf8Lossy, concat } from '../base/bytes.ts';
+import type { Bytes } from '../base/bytes.ts';
+import { canceledError } from '../base/cancel.ts';
+import { KelpieError } from '../base/errors.ts';
+import type { Env } from '../env/env.ts';
+import { diskLayerPath } from '../snapshot/local-snapshot.ts';
+import type { DiskLayer } from '../snapshot/local-snapshot.ts';
+import { topLayer } from './disk-layers.ts';
 
 /** What is kept of a tool's complaint. */
 const COMPLAINT_BYTES_MAX = 4096;

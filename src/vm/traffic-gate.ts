@@ -1,7 +1,7 @@
-import type { Bytes } from '../../base/bytes.ts';
-import { KIB, SECOND_MS } from '../../base/units.ts';
-import type { Clock } from '../../env/clock.ts';
-import type { Connection } from '../../env/sockets.ts';
+import type { Bytes } from '../base/bytes.ts';
+import { KIB, SECOND_MS } from '../base/units.ts';
+import type { Clock } from '../env/clock.ts';
+import type { Connection } from '../env/sockets.ts';
 
 /** What Linux lets a Unix socket hold (`net.core.wmem_default`). */
 const SOCKET_BYTES_MAX: number = 208 * KIB;

@@ -3,15 +3,15 @@
  *
  *   open ──shut──▶ shut: calls wait, writes wait ──reopen──▶ open
  *
- * QEMU hands bytes that come on a serial port to the guest's buffers even while the guest is stopped: that would change
- * its memory between what is copied and the device state. So nothing may be on its way during a snapshot.
+ * A VMM may hand bytes for the guest to the guest's buffers even while the guest is stopped (QEMU does, with what comes on a serial
+ * port): that would change its memory between what is copied and the device state. So nothing may be on its way during a snapshot.
  */
-import { isKelpieError } from '../../base/errors.ts';
-import type { Env } from '../../env/env.ts';
-import type { Connection } from '../../env/sockets.ts';
-import { connectGuestAgent } from '../../guest/connect-guest-agent.ts';
-import type { ConnectOptions } from '../../guest/connect-guest-agent.ts';
-import type { GuestAgent } from '../../guest/guest-agent.ts';
+import { isKelpieError } from '../base/errors.ts';
+import type { Env } from '../env/env.ts';
+import type { Connection } from '../env/sockets.ts';
+import { connectGuestAgent } from '../guest/connect-guest-agent.ts';
+import type { ConnectOptions } from '../guest/connect-guest-agent.ts';
+import type { GuestAgent } from '../guest/guest-agent.ts';
 import { TrafficGate } from './traffic-gate.ts';
 
 /** What a guest can do wrong; the host's acts do not fail for it. */
@@ -19,15 +19,16 @@ const GUEST_TROUBLES = ['timeout', 'guest_unreachable', 'guest_protocol_error', 
 
 export class AgentLink {
   readonly #env: Env;
-  readonly #socketPath: string;
+  readonly #open: (signal: AbortSignal) => Promise<Connection>;
   readonly #gate: TrafficGate;
   #agent: GuestAgent | null = null;
   #connecting: Promise<GuestAgent> | null = null;
   #held: { release(): void } | null = null;
 
-  constructor(env: Env, socketPath: string) {
+  /** @param open gives a fresh stream to the agent, as for `connectGuestAgent`. */
+  constructor(env: Env, open: (signal: AbortSignal) => Promise<Connection>) {
     this.#env = env;
-    this.#socketPath = socketPath;
+    this.#open = open;
     this.#gate = new TrafficGate(env.clock);
   }
 
@@ -53,7 +54,7 @@ export class AgentLink {
     this.#gate.close();
   }
 
-  /** How many bytes QEMU may still be about to hand to the guest, after `shut`. */
+  /** How many bytes the VMM may still be about to hand to the guest, after `shut`. */
   pendingBytesMax(): number {
     return this.#gate.pendingBytesMax();
   }
@@ -77,7 +78,7 @@ export class AgentLink {
     }
   }
 
-  /** The VM has ended, or we let go of it. */
+  /** The VM has ended, or we let go of it, or its end of the connection is gone: the next `connect` greets anew. */
   close(): void {
     this.reopen();
     this.#agent?.close();
@@ -85,10 +86,8 @@ export class AgentLink {
   }
 
   async #greet(options: ConnectOptions): Promise<GuestAgent> {
-    const open = async (signal: AbortSignal): Promise<Connection> => {
-      const connection = await this.#env.sockets.connect({ kind: 'unix', path: this.#socketPath }, signal);
-      return this.#gate.guard(connection);
-    };
+    const open = async (signal: AbortSignal): Promise<Connection> =>
+      this.#gate.guard(await this.#open(signal));
     const agent = await connectGuestAgent(this.#env, open, options);
     this.#agent = agent;
     void agent.closed.then(() => {

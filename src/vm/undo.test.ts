@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { isKelpieError, KelpieError } from '../../base/errors.ts';
+import { isKelpieError, KelpieError } from '../base/errors.ts';
 import { orUndo } from './undo.ts';
 
 test('what succeeds is not undone', async () => {

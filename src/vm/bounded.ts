@@ -1,5 +1,5 @@
-import type { Clock } from '../../env/clock.ts';
-import { startTimer } from '../../guest/timer.ts';
+import type { Clock } from '../env/clock.ts';
+import { startTimer } from '../guest/timer.ts';
 
 /** True when `promise` resolved within the time, false when the time was over first. @throws what it rejects with. */
 export async function isSettledWithin(

@@ -1,4 +1,4 @@
-import { KelpieError } from '../../base/errors.ts';
+import { KelpieError } from '../base/errors.ts';
 
 /** What must be done to leave nothing behind, in the order in which it was made. */
 export class Undo {

@@ -1,18 +1,20 @@
 /**
- * One VM on QEMU. This file holds what acts have in common: one at a time, legal in the state, undone or told. How each act
- * is done is in its own file: `boot.ts`, `load.ts`, `capture.ts`, `stop.ts`, `adopt.ts`.
+ * One VM on whatever drives it. This file holds what acts have in common: one at a time, legal in the state, undone or told. How each
+ * act is done is the driver's business (`vm-driver.ts`).
  *
  *   act ──▶ begin (vm_busy, invalid_state) ──▶ work ──▶ new state, events
- *                                                └──▶ failed: the state is as before, or `crashed` when QEMU has ended
+ *                                                └──▶ failed: the state is as before, or `crashed` when the VMM has ended
  *
- *   QEMU or the guest ends by itself ──▶ everything of it is removed ──▶ `crashed`, or `stopped` for a guest that powered off
+ *   the VMM or the guest ends by itself ──▶ everything of it is removed ──▶ `crashed`, or `stopped` for a guest that powered off
  */
-import { defined } from '../../base/assert.ts';
-import { asError, isKelpieError, KelpieError } from '../../base/errors.ts';
-import type { Bytes } from '../../base/bytes.ts';
-import type { GuestAgent } from '../../guest/guest-agent.ts';
-import { localFailure } from '../../snapshot/local-failure.ts';
-import type { VmConfig } from '../../snapshot/metadata.ts';
+import { defined } from '../base/assert.ts';
+import type { Bytes } from '../base/bytes.ts';
+import { asError, isKelpieError, KelpieError } from '../base/errors.ts';
+import type { Clock } from '../env/clock.ts';
+import type { GuestAgent } from '../guest/guest-agent.ts';
+import { localFailure } from '../snapshot/local-failure.ts';
+import type { VmConfig } from '../snapshot/metadata.ts';
+import { isSettledWithin } from './bounded.ts';
 import type {
   CapturedSnapshot,
   RestoreRequest,
@@ -22,36 +24,31 @@ import type {
   VmEvent,
   VmInstance,
   VmRuntime,
-} from '../instance.ts';
-import { illegal, transition } from '../state.ts';
-import type { VmState } from '../state.ts';
-import type { Adopted } from './adopt.ts';
-import { boot } from './boot.ts';
-import { isSettledWithin } from './bounded.ts';
-import { capture } from './capture.ts';
-import { runtimeOf } from './context.ts';
-import type { LiveVm, VmContext } from './context.ts';
-import { logTail } from './launch.ts';
+} from './instance.ts';
 import {
   AGENT_CONNECT_TIMEOUT_MS,
   CLOCK_CORRECTION_TIMEOUT_MS,
   END_NOTICE_MS,
   QUIESCE_TIMEOUT_MS,
 } from './limits.ts';
-import { load } from './load.ts';
-import { continueCpus, queryRunState, stopCpus } from './qmp-commands.ts';
-import { runFiles } from './run-files.ts';
-import { endProcess } from './stop.ts';
-import { supervise } from './supervise.ts';
-import type { VmEnd } from './supervise.ts';
-import { emptyRunDirectory } from './vm-process.ts';
+import { illegal, transition } from './state.ts';
+import type { VmState } from './state.ts';
+import type { AdoptedVm, LiveVmBase, VmDriver, VmEnd } from './vm-driver.ts';
 
-export class QemuInstance implements VmInstance {
+export interface DrivenVm<Live extends LiveVmBase> {
   readonly id: string;
   readonly config: VmConfig;
-  readonly #context: VmContext;
+  readonly clock: Clock;
+  readonly driver: VmDriver<Live>;
+}
+
+export class DrivenInstance<Live extends LiveVmBase> implements VmInstance {
+  readonly id: string;
+  readonly config: VmConfig;
+  readonly #clock: Clock;
+  readonly #driver: VmDriver<Live>;
   #state: VmState;
-  #vm: LiveVm | null = null;
+  #vm: Live | null = null;
   #stopSupervising: (() => void) | null = null;
   #act: string | null = null;
   /** The clearing up after a VM that ended by itself, while it goes on. */
@@ -60,10 +57,11 @@ export class QemuInstance implements VmInstance {
   /** Of the VM that ran last; its files are gone. */
   #lastConsole: Bytes = new Uint8Array(0);
 
-  constructor(context: VmContext, adopted: Adopted | null) {
-    this.id = context.id;
-    this.config = context.config;
-    this.#context = context;
+  constructor({ id, config, clock, driver }: DrivenVm<Live>, adopted: AdoptedVm<Live> | null) {
+    this.id = id;
+    this.config = config;
+    this.#clock = clock;
+    this.#driver = driver;
     this.#state = adopted?.state ?? 'created';
     if (adopted !== null) this.#keep(adopted.vm);
   }
@@ -73,18 +71,18 @@ export class QemuInstance implements VmInstance {
   }
 
   get runtime(): VmRuntime | null {
-    return this.#vm === null ? null : runtimeOf(this.#vm);
+    return this.#vm === null ? null : this.#driver.runtimeOf(this.#vm);
   }
 
   async start(options: StartOptions): Promise<void> {
-    await this.#exclusively('start', () => this.#bringUp('start', () => boot(this.#context, options)));
+    await this.#exclusively('start', () => this.#bringUp('start', () => this.#driver.boot(options)));
   }
 
   async restore(request: RestoreRequest): Promise<RestoreTimings> {
     return this.#exclusively('restore', async () => {
       let timings: RestoreTimings | null = null;
       await this.#bringUp('restore', async () => {
-        const loaded = await load(this.#context, request);
+        const loaded = await this.#driver.load(request);
         timings = loaded.timings;
         return loaded.vm;
       });
@@ -97,7 +95,7 @@ export class QemuInstance implements VmInstance {
       const vm = this.#liveIn('stop', 'running', 'paused');
       this.#stopSupervising?.();
       const gentle = this.#state === 'running' ? 'guest' : 'vmm';
-      await endProcess(this.#context.env, vm, options.force === true ? 'kill' : gentle);
+      await this.#driver.end(vm, options.force === true ? 'kill' : gentle);
       await this.#letGo(vm, 'stopped', null);
     });
   }
@@ -107,7 +105,7 @@ export class QemuInstance implements VmInstance {
       const vm = this.#liveIn('pause', 'running');
       await vm.link.shut(QUIESCE_TIMEOUT_MS);
       try {
-        await stopCpus(vm.process.qmp);
+        await this.#driver.stopCpus(vm);
       } catch (error) {
         vm.link.reopen();
         throw error;
@@ -119,7 +117,7 @@ export class QemuInstance implements VmInstance {
   async resume(): Promise<void> {
     await this.#exclusively('resume', async () => {
       const vm = this.#liveIn('resume', 'paused');
-      await continueCpus(vm.process.qmp);
+      await this.#driver.continueCpus(vm);
       vm.link.reopen();
       this.#setState('running', 'resume', null);
       await vm.link.correctClock(CLOCK_CORRECTION_TIMEOUT_MS);
@@ -132,7 +130,7 @@ export class QemuInstance implements VmInstance {
       const isRunning = this.#state === 'running';
       const onDiskSwitched = (): void => this.#listener({ kind: 'runtime' });
       try {
-        const captured = await capture(this.#context, vm, { ...request, isRunning, onDiskSwitched });
+        const captured = await this.#driver.capture(vm, { ...request, isRunning, onDiskSwitched });
         if (isRunning && !request.resume) this.#setState('paused', 'snapshot', null);
         return captured;
       } catch (error) {
@@ -142,16 +140,16 @@ export class QemuInstance implements VmInstance {
     });
   }
 
-  /** A VM that was to go on may stand still, when QEMU refused: called running, nobody could resume it. Or its answer alone was late. */
-  async #afterFailure(vm: LiveVm): Promise<void> {
+  /** A VM that was to go on may stand still, when its VMM refused: called running, nobody could resume it. Or its answer alone was late. */
+  async #afterFailure(vm: Live): Promise<void> {
     if (vm.process.hasEnded()) return;
     if (await this.#stands(vm)) this.#setState('paused', 'snapshot', null);
     else vm.link.reopen();
   }
 
-  async #stands(vm: LiveVm): Promise<boolean> {
+  async #stands(vm: Live): Promise<boolean> {
     try {
-      return (await queryRunState(vm.process.qmp)) === 'paused';
+      return await this.#driver.isPaused(vm);
     } catch (error) {
       // It is ending, or hangs: whoever supervises it says so.
       if (isKelpieError(error)) return false;
@@ -165,7 +163,7 @@ export class QemuInstance implements VmInstance {
   }
 
   async console(): Promise<Bytes> {
-    return this.#vm === null ? this.#lastConsole : this.#vm.console.read(this.#vm.process.qmp);
+    return this.#vm === null ? this.#lastConsole : this.#driver.console(this.#vm);
   }
 
   onEvent(listener: (event: VmEvent) => void): void {
@@ -174,8 +172,7 @@ export class QemuInstance implements VmInstance {
 
   async close(): Promise<void> {
     this.#stopSupervising?.();
-    this.#vm?.link.close();
-    this.#vm?.process.qmp.close();
+    if (this.#vm !== null) this.#release(this.#vm);
     this.#vm = null;
   }
 
@@ -202,10 +199,10 @@ export class QemuInstance implements VmInstance {
     }
   }
 
-  async #explain(act: string, vm: LiveVm | null, error: unknown): Promise<unknown> {
+  async #explain(act: string, vm: Live | null, error: unknown): Promise<unknown> {
     if (vm !== null && isKelpieError(error, 'vm_backend_failed', 'guest_unreachable', 'io_failed')) {
       // The connection may end a moment before the process does.
-      const hasEnded = await isSettledWithin(this.#context.env.clock, vm.process.ended, END_NOTICE_MS);
+      const hasEnded = await isSettledWithin(this.#clock, vm.process.ended, END_NOTICE_MS);
       if (hasEnded) {
         await this.#ending;
         return new KelpieError('vm_crashed', `"${this.config.name}" crashed during ${act}.`, {
@@ -217,9 +214,9 @@ export class QemuInstance implements VmInstance {
   }
 
   /** From no process to a running VM, by a boot or a load, which leave nothing behind when they fail. */
-  async #bringUp(act: string, work: () => Promise<LiveVm>): Promise<void> {
+  async #bringUp(act: string, work: () => Promise<Live>): Promise<void> {
     this.#setState('starting', act, null);
-    let vm: LiveVm;
+    let vm: Live;
     try {
       vm = await work();
     } catch (error) {
@@ -232,10 +229,9 @@ export class QemuInstance implements VmInstance {
     this.#setState('running', act, null);
   }
 
-  #keep(vm: LiveVm): void {
-    const { env, places } = this.#context;
+  #keep(vm: Live): void {
     this.#vm = vm;
-    this.#stopSupervising = supervise(env, vm, runFiles(places.runDirectory).log, (end) => {
+    this.#stopSupervising = this.#driver.supervise(vm, (end) => {
       this.#ending = this.#onEnd(vm, end).finally(() => {
         this.#ending = null;
       });
@@ -243,16 +239,15 @@ export class QemuInstance implements VmInstance {
   }
 
   /** The VM is over without having been asked to. Never rejects: nobody waits for it. */
-  async #onEnd(vm: LiveVm, end: VmEnd): Promise<void> {
-    const { env, places } = this.#context;
-    const isOrderly = end.kind === 'guest' && end.reason === 'guest-shutdown';
+  async #onEnd(vm: Live, end: VmEnd): Promise<void> {
+    const isOrderly = end.kind === 'guest' ? end.reason === 'guest-shutdown' : end.isOrderly;
     const state = isOrderly ? 'stopped' : 'crashed';
     try {
-      if (end.kind === 'guest') await endProcess(env, vm, 'vmm');
+      if (end.kind === 'guest') await this.#driver.end(vm, 'vmm');
       const reason =
         end.kind === 'guest'
           ? `the guest ended: ${end.reason}`
-          : `QEMU ended: ${await logTail(env, runFiles(places.runDirectory).log)}`;
+          : `${this.#driver.vmmName} ended: ${await this.#driver.lastWords()}`;
       await this.#letGo(vm, state, reason);
     } catch (error) {
       this.#vm = null;
@@ -261,17 +256,21 @@ export class QemuInstance implements VmInstance {
   }
 
   /** Removes what a process that has ended leaves behind. */
-  async #letGo(vm: LiveVm, state: 'stopped' | 'crashed', reason: string | null): Promise<void> {
-    vm.link.close();
-    vm.process.qmp.close();
-    this.#lastConsole = await vm.console.kept();
-    await emptyRunDirectory(this.#context.env, this.#context.places.runDirectory);
+  async #letGo(vm: Live, state: 'stopped' | 'crashed', reason: string | null): Promise<void> {
+    this.#release(vm);
+    this.#lastConsole = await this.#driver.keptConsole(vm);
+    await this.#driver.clear();
     this.#vm = null;
     this.#listener({ kind: 'runtime' });
     this.#setState(state, 'stop', reason);
   }
 
-  #liveIn(act: string, ...states: readonly VmState[]): LiveVm {
+  #release(vm: Live): void {
+    vm.link.close();
+    this.#driver.release(vm);
+  }
+
+  #liveIn(act: string, ...states: readonly VmState[]): Live {
     if (this.#vm === null || !states.includes(this.#state)) throw illegal(this.config.name, this.#state, act);
     return this.#vm;
   }

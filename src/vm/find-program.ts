@@ -1,5 +1,5 @@
-import type { Env } from '../../env/env.ts';
-import { isSystemError } from '../../env/system-error.ts';
+import type { Env } from '../env/env.ts';
+import { isSystemError } from '../env/system-error.ts';
 
 export interface FoundProgram {
   readonly path: string;

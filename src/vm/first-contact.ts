@@ -1,0 +1,102 @@
+/** The agent of a VM that has just begun to run: reached, and after a restore repaired. */
+import { fromUtf8Lossy } from '../base/bytes.ts';
+import type { Bytes } from '../base/bytes.ts';
+import { throwIfCanceled } from '../base/cancel.ts';
+import { isKelpieError, KelpieError } from '../base/errors.ts';
+import type { Env } from '../env/env.ts';
+import type { GuestAgent } from '../guest/guest-agent.ts';
+import type { AgentLink } from './agent-link.ts';
+import { REPAIR_TIMEOUT_MS } from './limits.ts';
+
+/** How much of the console an error quotes. */
+const CONSOLE_TAIL_CHARACTERS = 600;
+/** Bytes of randomness that a restored guest is given: it must not go on with the ones that it shares with its past. */
+const SEED_BYTES = 64;
+
+export interface FirstContact {
+  readonly link: AgentLink;
+  /** Resolves when the VMM has ended. */
+  readonly ended: Promise<unknown>;
+  /** Calls back when the guest turns itself off; returns how to stop listening. */
+  readonly onGuestEnd: (listener: () => void) => () => void;
+  /** What the console shows; the process may be gone. */
+  readonly console: () => Promise<Bytes>;
+  readonly signal: AbortSignal | undefined;
+}
+
+/**
+ * Given up as soon as the VMM ends or the guest turns itself off.
+ * @param onTimeout makes the error from the console's end.
+ * @throws KelpieError `vm_start_failed`, `canceled`, or what `onTimeout` makes.
+ */
+export async function connectFirst(
+  contact: FirstContact & { readonly timeoutMs: number },
+  onTimeout: (consoleTail: string, cause: unknown) => KelpieError,
+): Promise<GuestAgent> {
+  const { link, signal } = contact;
+  const gone = new AbortController();
+  const stopListening = contact.onGuestEnd(() => gone.abort());
+  void contact.ended.then(() => gone.abort());
+  const until = signal === undefined ? gone.signal : AbortSignal.any([gone.signal, signal]);
+  try {
+    return await link.connect({ timeoutMs: contact.timeoutMs, signal: until });
+  } catch (error) {
+    throwIfCanceled(signal, 'starting the VM');
+    if (gone.signal.aborted) {
+      const tail = consoleTail(await contact.console());
+      const message = `the guest ended while it started. The console ends with: ${tail}`;
+      throw new KelpieError('vm_start_failed', message, { cause: error });
+    }
+    if (!isKelpieError(error, 'guest_unreachable')) throw error;
+    throw onTimeout(consoleTail(await contact.console()), error);
+  } finally {
+    stopListening();
+  }
+}
+
+export function bootTimeout(tail: string, cause: unknown): KelpieError {
+  const message = `the guest agent did not answer in time. The console ends with: ${tail}`;
+  return new KelpieError('vm_boot_timeout', message, { cause });
+}
+
+export interface RepairedGuest {
+  readonly guest: { readonly bootId: string; readonly generation: number };
+  /** By how much its clock was set. */
+  readonly clockStepMs: number;
+}
+
+/**
+ * Makes the truth of a restored guest right: clock, randomness, generation.
+ * @param rehearse for a VMM that has translated nothing yet: the first command would take four times as long as the second.
+ * @throws KelpieError `guest_repair_failed`, `vm_start_failed`, `canceled`.
+ */
+export async function repairRestored(
+  env: Env,
+  contact: FirstContact,
+  { generation, rehearse }: { readonly generation: number; readonly rehearse: boolean },
+): Promise<RepairedGuest> {
+  const agent = await connectFirst({ ...contact, timeoutMs: REPAIR_TIMEOUT_MS }, repairTimeout);
+  const repaired = await agent.repair({
+    unixNs: () => env.clock.wallNs(),
+    seed: env.random.bytes(SEED_BYTES),
+    generation,
+    rehearse,
+  });
+  return {
+    guest: { bootId: agent.bootId, generation: repaired.generation },
+    clockStepMs: repaired.clockStepMs,
+  };
+}
+
+function repairTimeout(tail: string, cause: unknown): KelpieError {
+  return new KelpieError(
+    'guest_repair_failed',
+    `the restored guest did not answer in ${REPAIR_TIMEOUT_MS / 1000} s, so it is not handed out. The console ends with: ${tail}`,
+    { cause },
+  );
+}
+
+function consoleTail(bytes: Bytes): string {
+  const text = fromUtf8Lossy(bytes).trim().slice(-CONSOLE_TAIL_CHARACTERS);
+  return text === '' ? '(nothing)' : text;
+}

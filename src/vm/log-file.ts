@@ -1,0 +1,53 @@
+/** The file that a VMM's own messages go to: its end for errors, its size within bounds. */
+import { fromUtf8Lossy } from '../base/bytes.ts';
+import type { Env } from '../env/env.ts';
+import { isSystemError } from '../env/system-error.ts';
+import { LOG_BYTES_MAX, LOG_CHECK_MS, LOG_TAIL_BYTES } from './limits.ts';
+
+/** The end of a VMM's messages in one line, to be quoted within a sentence. */
+export async function logTail({ files }: Pick<Env, 'files'>, path: string): Promise<string> {
+  let text: string;
+  try {
+    const log = await files.open(path, 'r');
+    try {
+      const { sizeBytes } = await log.stat();
+      const tail = new Uint8Array(Math.min(sizeBytes, LOG_TAIL_BYTES));
+      const read = await log.read(tail, sizeBytes - tail.byteLength);
+      text = fromUtf8Lossy(tail.subarray(0, read)).trim();
+    } finally {
+      await log.close();
+    }
+  } catch (error) {
+    if (!isSystemError(error, 'ENOENT')) throw error;
+    text = '';
+  }
+  return text === '' ? 'it said nothing' : text.replaceAll(/\s*\n\s*/g, '; ').replace(/\.$/, '');
+}
+
+/** Keeps a log within bounds until `signal` is aborted. A guest can make its VMM complain as often as it likes; what is lost is the oldest complaints. */
+export async function boundLog(
+  env: Pick<Env, 'clock' | 'files'>,
+  path: string,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      await env.clock.sleep(LOG_CHECK_MS, signal);
+      const { sizeBytes } = await env.files.stat(path);
+      if (sizeBytes > LOG_BYTES_MAX) await empty(env, path);
+    } catch (error) {
+      // The log goes with the VM; and a disk that fails now is looked at again. Nobody waits for this loop: what it throws would end the daemon.
+      if (!signal.aborted && !isSystemError(error)) throw error;
+    }
+  }
+}
+
+/** Whoever writes appends, so it goes on at the new end. */
+async function empty({ files }: Pick<Env, 'files'>, path: string): Promise<void> {
+  const log = await files.open(path, 'r+');
+  try {
+    await log.truncate(0);
+  } finally {
+    await log.close();
+  }
+}
