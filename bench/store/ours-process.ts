@@ -57,6 +57,7 @@ const known = new Map<string, StoreMap>();
 const places: PackageSource['places'] = {
   of: async (file) => known.get(file) ?? null,
   set: async (file, map) => void known.set(file, map),
+  settle: async () => undefined,
 };
 const disk: LocalPages = { map: PageMap.empty((DISK_MIB * MIB) / PAGE_BYTES), pathOf: () => '' };
 

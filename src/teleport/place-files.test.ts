@@ -80,6 +80,22 @@ test('what was cut or damaged is not known, and said in the log', async () => {
   });
 });
 
+test('what a publish has settled is synced, file and name', async () => {
+  await withBook(async (_, { events }, directory, env) => {
+    const { env: watched, calls } = faultyEnv(env, {});
+    const book = new PlaceFiles(watched, directory, { error: () => void events.push('error') });
+    await book.set(file, places(5));
+    assert.ok(!calls.some(({ act }) => /sync/i.test(act)));
+    await book.settle([file]);
+    assert.deepEqual(
+      calls.filter(({ act }) => /sync/i.test(act)).map(({ act }) => act),
+      ['file.sync', 'files.syncDirectory'],
+    );
+    await book.settle([file.replace('1', '2')]);
+    assert.deepEqual(events, [], 'one that was too long to be kept is none');
+  });
+});
+
 test('a full disk costs the note, not the transfer', async () => {
   await withBook(async (_, __, directory, env) => {
     const events: unknown[] = [];

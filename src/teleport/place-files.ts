@@ -2,6 +2,7 @@ import { asError, isKelpieError } from '../base/errors.ts';
 import { assert } from '../base/assert.ts';
 import { MIB } from '../base/units.ts';
 import { isUuid } from '../base/uuid.ts';
+import { makeDurable } from '../env/durable-files.ts';
 import { isSystemError } from '../env/system-error.ts';
 import { attemptLocally } from '../snapshot/local-failure.ts';
 import { decodeStoreMap, encodeStoreMap } from '../store/packages/store-map-codec.ts';
@@ -18,8 +19,8 @@ const PLACES_BYTES_MAX: number = 64 * MIB;
  * The places of this host's files in one store: `places/STORE/FILE.map`, an encoded store map each (docs/FORMAT.md). They are swept
  * with the blobs that they speak of.
  *
- * A map is replaced by a rename and never synced: its digest tells what a power cut has cut, and what is lost costs bytes only. It cannot
- * say anything wrong either: files of this host never change, and no pack's name is ever used again.
+ * A map is replaced by a rename, and synced when a publish ends: its digest tells what a power cut has cut, and what is lost costs bytes only. It
+ * cannot say anything wrong either: files of this host never change, and no pack's name is ever used again.
  */
 export class PlaceFiles implements PlaceBook {
   readonly #env: Pick<Env, 'files' | 'compute'>;
@@ -48,10 +49,18 @@ export class PlaceFiles implements PlaceBook {
   async set(file: string, places: StoreMap): Promise<void> {
     const bytes = encodeStoreMap(places, this.#env.compute);
     if (bytes.byteLength > PLACES_BYTES_MAX) return;
+    await this.#orTell(file, async () => await this.#write(file, bytes));
+  }
+
+  async settle(files: readonly string[]): Promise<void> {
+    for (const file of files) await this.#orTell(file, async () => await this.#settle(file));
+  }
+
+  /** A transfer that succeeds must not fail over a note that only makes the next one cheaper. */
+  async #orTell(file: string, act: () => Promise<void>): Promise<void> {
     try {
-      await this.#write(file, bytes);
+      await act();
     } catch (error) {
-      // A transfer that succeeds must not fail over a note that only makes the next one cheaper.
       if (!isSystemError(error)) throw error;
       this.#log.error({ event: 'places-not-kept', file, err: asError(error) });
     }
@@ -63,6 +72,15 @@ export class PlaceFiles implements PlaceBook {
     } catch (error) {
       if (isSystemError(error, 'ENOENT', 'EFBIG')) return null;
       throw error;
+    }
+  }
+
+  async #settle(file: string): Promise<void> {
+    try {
+      await makeDurable(this.#env.files, this.#path(file));
+    } catch (error) {
+      // It was too long to be kept.
+      if (!isSystemError(error, 'ENOENT')) throw error;
     }
   }
 

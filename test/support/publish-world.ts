@@ -44,6 +44,7 @@ export class EncodedPlaces implements PlaceBook {
   /** A host that is dead writes nothing down. */
   isFrozen = false;
   sets = 0;
+  readonly settled: Set<string> = new Set();
 
   async of(file: string): Promise<StoreMap | null> {
     const bytes = this.files.get(file);
@@ -53,6 +54,11 @@ export class EncodedPlaces implements PlaceBook {
   async set(file: string, places: StoreMap): Promise<void> {
     this.sets += 1;
     if (!this.isFrozen) this.files.set(file, encodeStoreMap(places, quickCompute()));
+    this.settled.delete(file);
+  }
+
+  async settle(files: readonly string[]): Promise<void> {
+    for (const file of files) this.settled.add(file);
   }
 }
 

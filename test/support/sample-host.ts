@@ -26,6 +26,8 @@ export class MemoryPlaces implements PlaceBook {
   async set(file: string, places: StoreMap): Promise<void> {
     this.files.set(file, places);
   }
+
+  async settle(): Promise<void> {}
 }
 
 export interface SampleRequest {

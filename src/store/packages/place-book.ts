@@ -8,6 +8,8 @@ import type { StoreMap } from './store-map.ts';
 export interface PlaceBook {
   /** What is known of a file; null when nothing is, or what was written down is damaged. Pages of the map are pages of the file. */
   of(file: string): Promise<StoreMap | null>;
-  /** Replaces what is known of a file. */
+  /** Replaces what is known of a file: it outlasts this process, not a power cut. */
   set(file: string, places: StoreMap): Promise<void>;
+  /** What is known of these files outlasts a power cut, too. */
+  settle(files: readonly string[]): Promise<void>;
 }

@@ -1,12 +1,12 @@
 /**
  * Writes down where pages of this host's files are, as their packs become durable: the next publish refers to them, also when this one is
- * cut. At most once in `PLACES_SAVE_MS`, since a file's map is written whole each time.
+ * cut. At most once in `PLACES_SAVE_MS`, since a file's map is written whole each time, and once more, for good, before the package is published.
  */
 import { defined } from '../../base/assert.ts';
 import type { Lane, TaskGroup } from '../../base/task-group.ts';
 import type { Clock } from '../../env/clock.ts';
 import { at } from '../../snapshot/mapped-runs.ts';
-import { PLACES_SAVE_MS } from './limits.ts';
+import { PLACES_SAVE_MS, PLACES_SAVE_REST } from './limits.ts';
 import { overlayPlaces } from './overlay-places.ts';
 import type { NewPlace } from './overlay-places.ts';
 import { NO_FRAME } from './page-plan.ts';
@@ -33,7 +33,7 @@ export class PlaceRecorder {
   readonly #saving: Lane;
   readonly #tracks: Track[] = [];
   readonly #known = new Map<string, StoreMap | null>();
-  #savedMs: number;
+  #nextSaveMs: number;
   #isSaving = false;
 
   /** @param group that ends when the book throws. */
@@ -41,7 +41,7 @@ export class PlaceRecorder {
     this.#clock = clock;
     this.#book = book;
     this.#saving = group.lane(1);
-    this.#savedMs = clock.monotonicMs();
+    this.#nextSaveMs = clock.monotonicMs() + PLACES_SAVE_MS;
   }
 
   add(track: PlaceTrack): void {
@@ -50,7 +50,7 @@ export class PlaceRecorder {
 
   /** Some frames became durable. Saves when the last time is long ago; the failure of it is the group's. */
   async moreIsDurable(): Promise<void> {
-    if (this.#isSaving || this.#clock.monotonicMs() - this.#savedMs < PLACES_SAVE_MS) return;
+    if (this.#isSaving || this.#clock.monotonicMs() < this.#nextSaveMs) return;
     this.#isSaving = true;
     await this.#saving.begin(1, async () => {
       await this.save();
@@ -60,6 +60,7 @@ export class PlaceRecorder {
 
   /** Writes down all that is durable. Not while it runs already: the group's end is waited for before. */
   async save(): Promise<void> {
+    const startedMs = this.#clock.monotonicMs();
     const news = new Map<string, NewPlace[]>();
     for (const track of this.#tracks) collect(track, news);
     for (const [file, places] of news) {
@@ -71,7 +72,14 @@ export class PlaceRecorder {
       await this.#book.set(file, map);
       this.#known.set(file, map);
     }
-    this.#savedMs = this.#clock.monotonicMs();
+    const savedMs = this.#clock.monotonicMs();
+    this.#nextSaveMs = savedMs + Math.max(PLACES_SAVE_MS, (savedMs - startedMs) * PLACES_SAVE_REST);
+  }
+
+  /** `save`, and what was written down outlasts a power cut. */
+  async settle(): Promise<void> {
+    await this.save();
+    await this.#book.settle([...this.#known.keys()]);
   }
 }
 

@@ -15,11 +15,11 @@ interface KnownPlaces {
 
 /** The book, each page of it read once. */
 export class KnownFiles {
-  readonly #book: PlaceBook;
+  readonly #book: Pick<PlaceBook, 'of'>;
   readonly #candidates: FrameCandidates;
   readonly #known = new Map<string, KnownPlaces | null>();
 
-  constructor(book: PlaceBook, candidates: FrameCandidates) {
+  constructor(book: Pick<PlaceBook, 'of'>, candidates: FrameCandidates) {
     this.#book = book;
     this.#candidates = candidates;
   }

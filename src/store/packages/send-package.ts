@@ -119,7 +119,7 @@ class PackageSend {
     };
     await writer.flush();
     await this.#group.end();
-    await this.#recorder.save();
+    await this.#recorder.settle();
     return this.#contents({ imageFiles, ...streams }, maps);
   }
 

@@ -5,7 +5,9 @@ import { MIB, PAGE_BYTES } from '../../base/units.ts';
 import type { Clock } from '../../env/clock.ts';
 import type { Compute } from '../../env/compute.ts';
 import { SystemError } from '../../env/system-error.ts';
+import type { ObjectStore } from '../objects/object-store.ts';
 import { reliable } from '../objects/open-objects.ts';
+import { passOn } from '../objects/wrappers/wrap-objects.ts';
 import { FaultyObjects } from '../../../test/support/faulty-objects.ts';
 import type { Fault } from '../../../test/support/faulty-objects.ts';
 import { PublishWorld, bytesOf } from '../../../test/support/publish-world.ts';
@@ -14,6 +16,7 @@ import { quickCompute } from '../../../test/support/quick-compute.ts';
 import { patternBytes, sha256 } from '../../../test/support/sample-package.ts';
 import { refusedAs } from '../../../test/support/store-fixture.ts';
 import { FRAME_PAGES, PACK_FRAMES_MAX } from './limits.ts';
+import { PACKAGES_PREFIX } from './package-key.ts';
 
 const PAGES = MIB / PAGE_BYTES;
 const contents = Array.from({ length: PAGES }, (_, page) => page + 1);
@@ -223,6 +226,28 @@ describe('a publish that was cut', () => {
       } finally {
         await world.close();
       }
+    }
+  });
+
+  it('has written down for good what it sent, before the package is seen', async () => {
+    const world = await PublishWorld.create({ clock: hastyClock() });
+    try {
+      const memory = await world.mappable(contents);
+      const { objects, places } = world;
+      const seen: (readonly string[])[] = [];
+      const watched: ObjectStore = {
+        ...passOn(objects),
+        putIfAbsent: async (key, bytes, options) => {
+          if (key.startsWith(PACKAGES_PREFIX)) seen.push([...places.settled]);
+          return await objects.putIfAbsent(key, bytes, options);
+        },
+      };
+      await world.publish({ memory, objects: watched });
+      assert.equal(seen.length, 1);
+      assert.deepEqual(new Set(seen[0]), new Set(places.files.keys()));
+      assert.ok(memory.map.pageFiles.every((file) => places.settled.has(file)));
+    } finally {
+      await world.close();
     }
   });
 
