@@ -6,16 +6,14 @@
  *
  * A failed check does not keep the later ones from running. What Node's test runner says stands last.
  */
-import { spawn } from 'node:child_process';
 import { globSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { root, runNode } from './run-node.ts';
+import type { Outcome } from './run-node.ts';
+import { runSuites, slowest, testArguments } from './test-lanes.ts';
 
 /** One test, not one file; a test that needs longer says so itself. */
 const UNIT_TEST_TIMEOUT_MS = 30_000;
-const SUITE_TEST_TIMEOUT_MS = 300_000;
-
-const root = join(import.meta.dirname, '..');
 
 interface Check {
   readonly name: string;
@@ -36,36 +34,9 @@ const checks: readonly Check[] = [
   { name: 'unused', args: ['node_modules/knip/bin/knip.js', '--no-progress'], hint: 'npm run unused' },
 ];
 
-interface Outcome {
-  readonly exitCode: number;
-  readonly output: string;
-}
-
-/** Runs Node with `args`; its output is kept, and passed on at once unless `isQuiet`. */
-function runNode(args: readonly string[], isQuiet: boolean): Promise<Outcome> {
-  return new Promise((resolve, reject) => {
-    // Test files load the same modules again and again: 0.1 s each without the cache.
-    const env = { ...process.env, NODE_COMPILE_CACHE: join(root, '.cache/compiled') };
-    const child = spawn(process.execPath, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
-    let output = '';
-    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
-      output += chunk;
-      if (!isQuiet) process.stdout.write(chunk);
-    });
-    child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
-      if (isQuiet) output += chunk;
-      else process.stderr.write(chunk);
-    });
-    child.on('error', reject);
-    child.on('close', (code) => {
-      resolve({ exitCode: code ?? 1, output });
-    });
-  });
-}
-
 async function runCheck(check: Check): Promise<boolean> {
   const startMs = performance.now();
-  const { exitCode, output } = await runNode(check.args, true);
+  const { exitCode, output } = await runNode({ args: check.args, isShown: false });
   const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
   const isOk = exitCode === 0;
   console.log(`${isOk ? 'ok    ' : 'FAILED'} ${check.name} (${seconds} s)${isOk ? '' : `: ${check.hint}`}`);
@@ -73,40 +44,18 @@ async function runCheck(check: Check): Promise<boolean> {
   return isOk;
 }
 
-/**
- * Suites that have the machine for themselves: two emulated VMs on two cores make each other's time limits meaningless, and worlds that are
- * simulated on all cores gain nothing from company.
- */
-const ALONE = /^test\/(?:cli-|demo|guest-agent\.|object-store-s3|sim-|vm-)/;
-
-interface TestRun {
-  readonly files: readonly string[];
-  readonly filesAtOnce: number;
-  readonly timeoutMs: number;
-}
-
-/** What the runner says of each run goes through; what it says of all of them together stands last, in its own words. */
+/** What the runner says of all files together stands last, in its own words. */
 async function runTests(isAll: boolean): Promise<boolean> {
   const sources = globSync(['scripts/**/*.test.ts', 'src/**/*.test.ts'], { cwd: root }).toSorted();
-  const suites = isAll ? globSync('test/**/*.test.ts', { cwd: root }).toSorted() : [];
-  const together = suites.filter((file) => !ALONE.test(file));
-  const alone = suites.filter((file) => ALONE.test(file));
-  const filesAtOnce = availableParallelism();
-  const runs: readonly TestRun[] = [
-    { files: sources, filesAtOnce, timeoutMs: UNIT_TEST_TIMEOUT_MS },
-    { files: together, filesAtOnce, timeoutMs: SUITE_TEST_TIMEOUT_MS },
-    { files: alone, filesAtOnce: 1, timeoutMs: SUITE_TEST_TIMEOUT_MS },
-  ];
-  const outcomes: Outcome[] = [];
-  for (const run of runs) if (run.files.length > 0) outcomes.push(await runTestFiles(run));
-  if (outcomes.length > 1) console.log(`\nall of them:\n${addUp(outcomes.map(({ output }) => output))}`);
+  const limits = { filesAtOnce: availableParallelism(), timeoutMs: UNIT_TEST_TIMEOUT_MS };
+  const units = await runNode({ args: testArguments(sources, limits), isShown: true });
+  if (!isAll) return units.exitCode === 0;
+  const suites = await runSuites(globSync('test/**/*.test.ts', { cwd: root }).toSorted());
+  const outcomes: readonly Outcome[] = [units, ...suites];
+  const failures = outcomes.flatMap(({ output }) => /^✖ failing tests:$.*/ms.exec(output) ?? []);
+  console.log(`\nslowest:\n${slowest(suites)}\n\n${failures.join('\n')}`);
+  console.log(`\nall of them:\n${addUp(outcomes.map(({ output }) => output))}`);
   return outcomes.every(({ exitCode }) => exitCode === 0);
-}
-
-async function runTestFiles({ files, filesAtOnce, timeoutMs }: TestRun): Promise<Outcome> {
-  const options = [`--test-timeout=${timeoutMs}`, `--test-concurrency=${filesAtOnce}`];
-  const limit = ['--import', join(root, 'scripts/test-file-limit.ts')];
-  return await runNode(['--test', '--test-reporter=spec', ...limit, ...options, ...files], false);
 }
 
 /** The runner's last words, `ℹ pass 12`, each the sum of those of all runs. */
