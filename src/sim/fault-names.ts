@@ -14,6 +14,7 @@ export const faultNames = [
   'storage_misdirected_write',
   'host_power_loss',
   'daemon_crash',
+  'operation_cut',
   'crash_before_write',
   'crash_after_write',
   'vmm_crash',
@@ -56,6 +57,7 @@ const chanceRanges: Readonly<Record<FaultName, readonly [number, number]>> = {
   // Ends of programs and machines.
   host_power_loss: [0.05, 0.4],
   daemon_crash: [0.1, 1],
+  operation_cut: [0.05, 0.5],
   crash_before_write: [0.0005, 0.005],
   crash_after_write: [0.0005, 0.005],
   vmm_crash: [0.05, 0.5],

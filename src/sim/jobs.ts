@@ -13,6 +13,8 @@ export interface Job {
   readonly plan: Plan;
   /** What the answer has beside the outcome. Errors have stacks then. */
   readonly wants: readonly ('plan' | 'logs' | 'trace' | 'calls')[];
+  /** Oracles that nobody listens to: what escapes without them is what they are for. */
+  readonly silenced?: readonly string[];
 }
 
 export interface Answer {
@@ -36,6 +38,7 @@ const jobSchema: z.ZodType<Job> = z.object({
   id: z.int(),
   plan: planSchema,
   wants: z.array(z.enum(['plan', 'logs', 'trace', 'calls'])),
+  silenced: z.exactOptional(z.array(z.string())),
 });
 
 const answerSchema: z.ZodType<Answer> = z.object({

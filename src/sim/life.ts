@@ -2,6 +2,7 @@
 import { asError } from '../base/errors.ts';
 import type { InPlaceCompute } from '../env/compute.ts';
 import { ConvergenceOracle } from './oracles/convergence-oracle.ts';
+import { DaemonOracle } from './oracles/daemon-oracle.ts';
 import { OwnerOracle } from './oracles/owner-oracle.ts';
 import { OwnershipOracle } from './oracles/ownership-oracle.ts';
 import { PackageOracle } from './oracles/package-oracle.ts';
@@ -30,6 +31,7 @@ export class Life {
   readonly #ownership: OwnershipOracle;
   readonly #owner: OwnerOracle;
   readonly #packages: PackageOracle;
+  readonly #daemons: DaemonOracle;
   readonly #nemesis: Nemesis;
   readonly #people = new Set<SimProcess>();
 
@@ -40,6 +42,7 @@ export class Life {
     this.#ownership = new OwnershipOracle(world);
     this.#owner = new OwnerOracle(world);
     this.#packages = new PackageOracle(world, compute);
+    this.#daemons = new DaemonOracle(world);
     this.#nemesis = new Nemesis(world, (site) => this.#powerOn(site));
   }
 
@@ -58,6 +61,7 @@ export class Life {
     this.#ownership.check();
     this.#owner.check();
     this.#packages.check();
+    this.#daemons.check();
   }
 
   /** The plan of exactly this run, with nothing left open. */

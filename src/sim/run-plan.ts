@@ -8,11 +8,11 @@ import { Life } from './life.ts';
 import { homeFile } from './oracles/site-view.ts';
 import type { Plan } from './plan.ts';
 import { RecordStory } from './oracles/record-story.ts';
-import type { Settle } from './scheduler.ts';
+import type { Scheduler, Settle } from './scheduler.ts';
 import { World } from './world/world.ts';
 import type { Site } from './world/world.ts';
 import type { Told } from './trace.ts';
-import type { Violation } from './world/world-truth.ts';
+import type { Violation, WorldTruth } from './world/world-truth.ts';
 
 /** A run that takes more steps does not converge. */
 const STEPS_MAX = 400_000;
@@ -32,6 +32,8 @@ export interface Engine {
 export interface Audience {
   readonly onTold?: (told: Told, nowMs: number) => void;
   readonly onCall?: (call: CallMade) => void;
+  /** Oracles that nobody listens to. */
+  readonly silenced?: ReadonlySet<string>;
 }
 
 export interface RunResult {
@@ -51,19 +53,17 @@ export interface RunResult {
 }
 
 export async function runPlan(engine: Engine, plan: Plan, audience: Audience = {}): Promise<RunResult> {
-  const world = new World({ plan, compute: engine.compute, settle: engine.settle });
+  const { onTold, onCall, silenced = new Set() } = audience;
+  const world = new World({ plan, compute: engine.compute, settle: engine.settle, silenced });
   const life = new Life(world, plan, engine.compute);
   const { scheduler, truth } = world;
-  const { onTold, onCall } = audience;
   const records = onTold === undefined ? null : new RecordStory(world);
   if (onTold !== undefined) truth.onTold = (told) => onTold(told, scheduler.nowMs);
   world.calls.onCall = onCall ?? null;
   life.begin();
   await scheduler.settle();
   while (!life.isOver && truth.violation === null) {
-    if (scheduler.steps >= STEPS_MAX) truth.violated('liveness', `${STEPS_MAX} steps were not enough`);
-    else if (!(await scheduler.step()))
-      truth.violated('liveness', 'nothing is left to do, and the end was not reached');
+    if (!(await goOn(scheduler, truth))) break;
     const stray = engine.takeStray() ?? null;
     if (stray !== null) truth.violated('stray-rejection', asError(stray).stack ?? '');
     if (scheduler.steps % LOOK_STEPS === 0) life.look();
@@ -85,6 +85,17 @@ export async function runPlan(engine: Engine, plan: Plan, audience: Audience = {
     isAimHit: world.calls.isHit,
     logs: () => new Map(world.sites.map((site) => [site.name, logOf(site)])),
   };
+}
+
+/** One step; false when there can be none. */
+async function goOn(scheduler: Scheduler, truth: WorldTruth): Promise<boolean> {
+  const isTooLong = scheduler.steps >= STEPS_MAX;
+  if (!isTooLong && (await scheduler.step())) return true;
+  const why = isTooLong
+    ? `${STEPS_MAX} steps were not enough`
+    : 'nothing is left to do, and the end was not reached';
+  truth.violated('liveness', why);
+  return false;
 }
 
 function logOf(site: Site): string {

@@ -11,6 +11,7 @@ export async function doJob(engine: Engine, job: Job): Promise<Answer> {
   const calls: CallMade[] = [];
   const tracer = new Tracer();
   const audience: Audience = {
+    silenced: new Set(job.silenced),
     ...(wants.has('calls') ? { onCall: (call) => calls.push(call) } : {}),
     ...(wants.has('trace') ? { onTold: (told, atMs) => tracer.add({ ...told, atMs }) } : {}),
   };

@@ -10,6 +10,7 @@ import { volumeOf } from '../disk/paths.ts';
 import { Prng } from '../prng.ts';
 import type { VmModel } from '../workload/vm-model.ts';
 import { countOf, quiet } from '../workload/acts.ts';
+import { vmKeyOf } from '../world/guest.ts';
 import { STORE_PATH } from '../world/world.ts';
 import type { Site, World } from '../world/world.ts';
 import { directoryIn } from './store-view.ts';
@@ -39,6 +40,7 @@ export class ConvergenceOracle {
 
   async check(): Promise<void> {
     for (const place of this.#places) await this.#untilIdle(place);
+    for (const place of this.#places) await this.#checkVmms(place);
     for (const vm of this.#vms) if (vm.isCreated && !vm.isRemovalAsked) await this.#checkVm(vm);
     for (const place of this.#places) await this.#removeAll(place);
     for (const place of this.#places) {
@@ -62,6 +64,17 @@ export class ConvergenceOracle {
       const { vms } = await daemon.call(routes.vmList);
       return vms.every(({ busy }) => busy === null);
     });
+  }
+
+  /** What has left or was stopped has no VMM. That of a guest that panicked may stay until something is done with its VM. */
+  async #checkVmms({ site, daemon }: Place): Promise<void> {
+    const { truth } = this.#world;
+    const { vms } = await daemon.call(routes.vmList);
+    const ended = vms.filter(({ state }) => state === 'departed' || state === 'stopped');
+    const keys = new Set(ended.map(({ id }) => vmKeyOf(id)));
+    const stray = [...truth.guests].find(({ hostName, vmKey }) => hostName === site.home && keys.has(vmKey));
+    if (stray !== undefined)
+      truth.violated('leak', `a VMM of ${stray.vmKey} is on ${site.name}, where it has ended`);
   }
 
   async #checkVm(vm: VmModel): Promise<void> {

@@ -5,6 +5,7 @@
 import { vmKeyOf } from '../world/guest.ts';
 import type { Guest } from '../world/guest.ts';
 import type { World } from '../world/world.ts';
+import { hostIdOf } from './site-view.ts';
 import { newestRecords } from './store-view.ts';
 import type { RecordSeen } from './store-view.ts';
 
@@ -16,6 +17,8 @@ export class OwnershipOracle {
   constructor(world: World) {
     this.#world = world;
     world.truth.onRunning = (guest) => this.#onRunning(guest);
+    // A lease may run out while its VM is loaded, and another host take it: then what was loaded does not go on.
+    if (!world.isVanishing) world.truth.onLoaded = (guest) => this.#onLoaded(guest);
   }
 
   /** Called now and then. */
@@ -32,6 +35,17 @@ export class OwnershipOracle {
       truth.violated('one-copy', `${guest.vmKey} runs ${running.length} times: on ${where}`);
     }
     for (const record of newestRecords(this.#world, 'cached')) this.#checkNoneRuns(record);
+  }
+
+  /** Claimed first, loaded then: whoever loads what is not theirs relies on the look before it goes on alone. */
+  #onLoaded({ vmKey, hostName }: Guest): void {
+    const { truth, sites } = this.#world;
+    const site = sites.find(({ home }) => home === hostName);
+    const hostId = site === undefined ? null : hostIdOf(site);
+    for (const { vmId, owner, text } of newestRecords(this.#world, 'cached')) {
+      if (vmKeyOf(vmId) === vmKey && owner !== hostId)
+        truth.violated('claim', `${vmKey} was loaded on ${hostName} while the store says ${text}`);
+    }
   }
 
   #checkForward(record: RecordSeen): void {

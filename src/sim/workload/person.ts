@@ -12,6 +12,8 @@ import { newVmModel } from './vm-model.ts';
 import type { VmModel } from './vm-model.ts';
 
 const PATIENCE_MS_MAX = 3000;
+/** Within it a daemon dies that is to die over a command; most commands are done sooner. */
+const CUT_MS_MAX = 4000;
 const VMS_MAX = 2;
 /** Where hosts vanish: how often a VM is held by a lease, and one that is elsewhere reclaimed. */
 const LEASE_CHANCE = 0.8;
@@ -53,6 +55,7 @@ export class Person {
     const { truth } = this.#world;
     truth.mark(`asked ${name}`);
     truth.tell('person', `${name} ${model.name}`, this.#lane);
+    this.#cut();
     try {
       await this.#acts[name](model, isBold, this.#patience());
       truth.mark(`done ${name}`);
@@ -81,6 +84,18 @@ export class Person {
       abort.abort(new Error('Ctrl-C'));
     });
     return abort.signal;
+  }
+
+  /** Sometimes the daemon dies over a command: most of what recovery is for lies between the steps of one. */
+  #cut(): void {
+    const strike = this.#world.faults.strike('operation_cut', this.#lane);
+    if (strike === null) return;
+    const { machine, daemon } = this.#site;
+    void this.#world.sleep(strike.random.fraction() ** 2 * CUT_MS_MAX).then(() => {
+      if (daemon?.isAlive !== true) return;
+      strike.tookEffect();
+      machine.kill(daemon);
+    });
   }
 
   #choose(random: Prng): Decision {

@@ -20,6 +20,8 @@ const CRC_BYTES = 4;
 const NOISE_BYTES_MAX = 300;
 /** Longer than a call waits; over by the time that rest has come and VMs are looked at. */
 const EXEC_MS_MAX = 45_000;
+/** Of 32 bytes in Base64. */
+const SEED_LENGTH_MIN = 44;
 
 interface GuestRequest {
   readonly id: number;
@@ -40,6 +42,8 @@ export interface AgentWorld {
   readonly unixMs: () => number;
   readonly strike: (name: FaultName) => Strike | null;
   readonly powerOff: () => void;
+  /** Randomness that guests were given; no two get the same. */
+  readonly seeds: Set<string>;
   readonly violated: (oracle: string, what: string) => void;
 }
 
@@ -154,9 +158,17 @@ export class GuestAgentEnd {
     const generation = Number(request.params?.['generation']);
     if (this.#isStruck('guest_repair_fail')) return this.#failure(request, 3, 'os');
     if (!(generation > guest.generation)) return this.#failure(request, -32602, 'invalid_params');
+    this.#checkSeed(request.params?.['seed']);
     guest.setGeneration(generation);
     guest.isRepairNeeded = false;
     return this.#result(request, { clockStepMs: 0, generation });
+  }
+
+  #checkSeed(seed: unknown): void {
+    const { guest, seeds, violated } = this.#world;
+    if (typeof seed !== 'string' || seed.length < SEED_LENGTH_MIN || seeds.has(seed))
+      return violated('repair', `${guest.vmKey} was given randomness that another restore had, or none`);
+    seeds.add(seed);
   }
 
   #exec(request: GuestRequest): readonly Bytes[] {

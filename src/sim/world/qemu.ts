@@ -118,6 +118,7 @@ class Qemu {
       unixMs: () => env.clock.wallMs(),
       strike: (name) => machine.faults.strike(name, process.label),
       powerOff: () => void this.#powerOff(),
+      seeds: truth.seeds,
       violated: (oracle, what) => truth.violated(oracle, what),
     });
     truth.guests.add(this.#guest);
@@ -279,6 +280,8 @@ class Qemu {
     if (node !== this.#dataNode) throw new QmpRefusal(`node '${node}' is not what the guest writes to`);
     const layer = this.#nodes.get(overlay);
     if (layer === undefined) throw new QmpRefusal(`Cannot find device='' nor node-name='${overlay}'`);
+    // What it wrote until now is in the layer below.
+    if (this.#guest.isRunning) this.#guest.advance(this.#nowMs);
     this.#guest.chain = [layer, ...this.#guest.chain];
     this.#dataNode = overlay;
   }
@@ -309,6 +312,7 @@ class Qemu {
     const state = decodeDeviceState(this.#env.compute, concat(parts));
     if (state === null || strikes(this.#process, 'snapshot_restore_fail')) return this.#exit.resolve(1);
     this.#checkRestored(state);
+    this.#truth.onLoaded?.(this.#guest);
     this.#state = 'paused';
     this.#isAgentUp = true;
     this.#guest.isRepairNeeded = true;

@@ -13,16 +13,26 @@ export class WorldTruth {
   readonly sometimes: Map<string, number> = new Map();
   /** Called when a guest begins to execute. */
   onRunning: ((guest: Guest) => void) | null = null;
+  /** Called when the state of a guest was loaded, before it executes. */
+  onLoaded: ((guest: Guest) => void) | null = null;
+  /** Randomness that restored guests were given. */
+  readonly seeds: Set<string> = new Set();
   /** Told what happens; for traces. */
   onTold: Tell | null = null;
+  readonly #silenced: ReadonlySet<string>;
   #violation: Violation | null = null;
+
+  /** @param silenced oracles that are not listened to, to show what only they see. */
+  constructor(silenced: ReadonlySet<string>) {
+    this.#silenced = silenced;
+  }
 
   get violation(): Violation | null {
     return this.#violation;
   }
 
   violated(oracle: string, what: string): void {
-    if (this.#violation !== null) return;
+    if (this.#violation !== null || this.#silenced.has(oracle)) return;
     this.#violation = { oracle, what };
     this.tell('oracle', `${oracle}: ${what}`, 'store');
   }

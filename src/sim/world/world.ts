@@ -38,6 +38,8 @@ export interface WorldOptions {
   readonly plan: Plan;
   readonly compute: InPlaceCompute;
   readonly settle: Settle;
+  /** Oracles that are not listened to. */
+  readonly silenced: ReadonlySet<string>;
 }
 
 /** One `KELPIE_HOME` with its daemon. */
@@ -56,7 +58,7 @@ export class World {
   readonly seed: number;
   readonly scheduler: Scheduler;
   readonly faults: Faults;
-  readonly truth: WorldTruth = new WorldTruth();
+  readonly truth: WorldTruth;
   readonly calls: CallWatch;
   readonly sites: readonly Site[];
   readonly storeVolume: Volume;
@@ -65,9 +67,10 @@ export class World {
   /** People hold VMs by leases, and reclaim them; the way to the store is cut now and then. */
   readonly isVanishing: boolean;
 
-  constructor({ plan, compute, settle }: WorldOptions) {
+  constructor({ plan, compute, settle, silenced }: WorldOptions) {
     const { seed, chances, strikes, isOneMachine, isVanishing } = plan;
     this.seed = seed;
+    this.truth = new WorldTruth(silenced);
     this.scheduler = new Scheduler(createStrategy(plan.strategy, Prng.named(seed, 'strategy')), settle);
     this.faults = new Faults(seed, chances, strikes === null ? null : new Set(strikes));
     this.faults.onStrike = (key) => this.truth.tell('fault', key, laneOf(key));
