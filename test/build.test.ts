@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, '..');
-const COMMAND_TIMEOUT_MS = 60_000;
+const COMMAND_TIMEOUT_MS = 200_000;
 
 test('frames are packed by threads of the compiled program', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'kelpie-build-'));

@@ -14,7 +14,7 @@ import type { Env } from '../src/env/env.ts';
 import type { FakeDaemon } from './support/fake-daemon.ts';
 import type { Fault } from './support/strict-s3/faults.ts';
 
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 200_000;
 const dev = { parameters: { vm: 'dev' } };
 /** So many requests of a teleport are let through first: half of it is done. */
 const HALF_WAY = 3;

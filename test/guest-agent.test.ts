@@ -30,7 +30,7 @@ const SIGKILL = 9;
 
 before(buildHostAgent);
 
-suite('commands in a guest', { timeout: 120_000 }, () => {
+suite('commands in a guest', { timeout: 400_000 }, () => {
   let host: HostAgent;
   let agent: GuestAgent;
   before(async () => {
@@ -242,7 +242,7 @@ suite('commands in a guest', { timeout: 120_000 }, () => {
   });
 });
 
-suite('files of a guest', { timeout: 60_000 }, () => {
+suite('files of a guest', { timeout: 300_000 }, () => {
   let host: HostAgent;
   let agent: GuestAgent;
   before(async () => {
@@ -318,7 +318,7 @@ suite('files of a guest', { timeout: 60_000 }, () => {
   });
 });
 
-suite('a connection to a guest', { timeout: 60_000 }, () => {
+suite('a connection to a guest', { timeout: 300_000 }, () => {
   test('that dies ends every call at once', async () => {
     await using host = await HostAgent.start();
     const agent = await host.connect();

@@ -15,9 +15,9 @@ import type { ImageInfo } from '../src/image/image-info.ts';
 
 const env = createNodeEnv();
 /** A build takes 16 s on an idle machine with a warm cache; the first one downloads 75 MB. */
-const BUILD_TIMEOUT_MS = 180_000;
+const BUILD_TIMEOUT_MS = 400_000;
 /** A boot takes 3 s under emulation on an idle machine. */
-const BOOT_TIMEOUT_MS = 60_000;
+const BOOT_TIMEOUT_MS = 120_000;
 /** Far more than a boot prints. */
 const CONSOLE_BYTES_MAX = 1_000_000;
 

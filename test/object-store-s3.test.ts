@@ -10,7 +10,7 @@ import { openBareS3, openS3, s3Env, s3Fixtures, s3Url } from './support/strict-s
 import { openObjects } from '../src/store/objects/open-objects.ts';
 import type { S3Server } from './support/strict-s3/s3-server.ts';
 
-const START_TIMEOUT_MS = 150_000;
+const START_TIMEOUT_MS = 300_000;
 
 describe('a real S3 service', { timeout: 2 * START_TIMEOUT_MS }, () => {
   let server: S3Server;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 
 const POLL_MS = 5;
-const TIMEOUT_MS_DEFAULT = 30_000;
+const TIMEOUT_MS_DEFAULT = 90_000;
 
 /**
  * Resolves as soon as the condition holds; with how long that took.

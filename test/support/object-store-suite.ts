@@ -10,7 +10,7 @@ import { uploadsSuite } from './object-uploads-suite.ts';
 import { samplePattern } from './sample-pattern.ts';
 import { refusedAs } from './store-fixture.ts';
 
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 200_000;
 
 /** A new, empty store for one test. */
 export interface ObjectsFixture {

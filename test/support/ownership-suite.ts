@@ -6,7 +6,7 @@ import type { OwnershipRecord, OwnershipRecords, OwnershipState } from '../../sr
 import { refusedAs } from './store-fixture.ts';
 import type { StoredObjects } from './store-fixture.ts';
 
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 200_000;
 const vmId = '00000000-0000-4000-8000-00000000000a';
 const packageId = 'cd'.repeat(32);
 

@@ -15,7 +15,7 @@ import { refusedAs } from './store-fixture.ts';
 import type { Contents } from './sample-host.ts';
 import type { CreateStoreFixture, StoreFixture } from './store-fixture.ts';
 
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 200_000;
 /** Four packs of what cannot be compressed. */
 const LARGE_PAGES = 4 * 4096;
 

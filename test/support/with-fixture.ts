@@ -4,7 +4,7 @@ import { isSystemError } from '../../src/env/system-error.ts';
 import type { CreateFixture, EnvFixture } from './env-suite.ts';
 
 /** A contract's promise hangs when it is broken more often than it fails. */
-const PROMISE_TIMEOUT_MS = 30_000;
+const PROMISE_TIMEOUT_MS = 120_000;
 
 export type Promised = (sentence: string, check: (fixture: EnvFixture) => Promise<void>) => void;
 
