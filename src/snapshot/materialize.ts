@@ -5,7 +5,7 @@ import type { Clock } from '../env/clock.ts';
 import type { Env } from '../env/env.ts';
 import { attemptLocally } from './local-failure.ts';
 import type { PageMap } from './page-map.ts';
-import { PAGE_BATCH_BYTES, readPages } from './page-reader.ts';
+import { readPages } from './page-reader.ts';
 
 /** How long the process may work on a memory before others get a turn, in milliseconds. */
 const TURN_MS_MAX = 8;
@@ -48,9 +48,12 @@ async function writeMappable(
   const target = await env.files.open(partPath, 'w');
   try {
     await target.truncate(map.pageCount * PAGE_BYTES);
-    // One buffer for all: fresh ones for gigabytes of pages would pile up until the collector comes.
-    const buffer = new Uint8Array(PAGE_BATCH_BYTES);
-    const allocate = (length: number): Bytes => buffer.subarray(0, length);
+    // One buffer for all, as long as the longest batch so far: fresh ones for gigabytes of pages would pile up until the collector comes.
+    let buffer: Bytes = new Uint8Array(0);
+    const allocate = (length: number): Bytes => {
+      if (buffer.byteLength < length) buffer = new Uint8Array(length);
+      return buffer.subarray(0, length);
+    };
     for await (const { extents, bytes } of readPages(env.files, map, resolvePath, { signal, allocate })) {
       await target.writeBatch(extents, bytes);
       await turns.pass();

@@ -16,7 +16,7 @@ export interface PageBatch {
 }
 
 /** What is read at once; small enough that a few in flight are nothing, large enough that a call costs nothing. */
-export const PAGE_BATCH_BYTES: number = MIB;
+const PAGE_BATCH_BYTES: number = MIB;
 const BATCH_PAGES: number = PAGE_BATCH_BYTES / PAGE_BYTES;
 
 export interface PageReaderOptions extends OpenPageFilesOptions {

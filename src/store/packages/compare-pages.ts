@@ -63,7 +63,8 @@ interface ReadPairs {
 class PairReader {
   readonly #mine: ComparedSide;
   readonly #base: ComparedSide;
-  readonly #buffers = Array.from({ length: 4 }, () => new Uint8Array(MIB));
+  /** As large as was needed so far. */
+  readonly #buffers: Bytes[] = Array.from({ length: 4 }, () => new Uint8Array(0));
   readonly #reads = new OneInFlight();
   #ahead: ReadPairs | null = null;
 
@@ -101,7 +102,8 @@ class PairReader {
 
   /** In turn: what was given two batches ago is compared by now. */
   #takeBuffer(sizeBytes: number): Bytes {
-    const buffer = defined(this.#buffers.shift(), 'a buffer');
+    const last = defined(this.#buffers.shift(), 'a buffer');
+    const buffer = last.byteLength < sizeBytes ? new Uint8Array(sizeBytes) : last;
     this.#buffers.push(buffer);
     return buffer.subarray(0, sizeBytes);
   }

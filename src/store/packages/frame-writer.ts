@@ -7,11 +7,12 @@
  * by `TRANSFER_BYTES_MAX`. A frame's pack and number are known before it is packed, since they are sealed with it; its offset is known when those
  * before it in the pack are packed.
  */
-import { defined } from '../../base/assert.ts';
+import { assert, defined } from '../../base/assert.ts';
 import { freeBytes } from '../../base/bytes.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import { KelpieError } from '../../base/errors.ts';
 import type { Lane, TaskGroup } from '../../base/task-group.ts';
+import { KIB } from '../../base/units.ts';
 import type { PackedFrame } from '../../env/compute.ts';
 import type { Env } from '../../env/env.ts';
 import type { ObjectStore } from '../objects/object-store.ts';
@@ -27,6 +28,9 @@ import type { FrameInfo } from './store-map.ts';
  * 17 times in a publish of 310 MB, a tenth of its processor time.
  */
 const SPARE_PACKS_MAX = 2;
+/** Of a pack's buffer at first, and how many times longer it becomes when that is not enough. */
+const PACK_BYTES_START: number = 64 * KIB;
+const PACK_GROWTH = 4;
 
 /** Indexes of frames, without the last. */
 export interface FrameSpan {
@@ -55,8 +59,8 @@ interface OpenPack {
   readonly name: PackName;
   /** Index of its first frame. */
   readonly from: number;
-  /** As long as a pack can be; the system gives memory to what is written of it. */
-  readonly bytes: Bytes;
+  /** Grows as frames come, up to `PACK_BYTES_MAX`: most packages have far less than a full pack to say. */
+  bytes: Bytes;
   /** Frames that are packed before one in front of them is, by number: threads end in any order. */
   readonly early: Map<number, PackedPart>;
   frames: number;
@@ -159,7 +163,7 @@ export class FrameWriter {
   #begin(): OpenPack {
     const name = { session: this.#options.session, number: this.#packs.length };
     this.#packs.push(name);
-    const bytes = this.#spare.pop() ?? new Uint8Array(PACK_BYTES_MAX);
+    const bytes = this.#spare.pop() ?? new Uint8Array(PACK_BYTES_START);
     bytes.set(encodePackHeader(name));
     this.#open = {
       ...{ name, from: this.#infos.length, bytes, early: new Map(), frames: 0 },
@@ -179,6 +183,8 @@ export class FrameWriter {
       const storedBytes = bytes.byteLength;
       const place = { pack: pack.name, number: pack.laidOut, offset: pack.endOffset };
       this.#infos[pack.from + pack.laidOut] = { ...place, storedBytes, rawBytes, codec, sha256 };
+      if (pack.bytes.byteLength < pack.endOffset + storedBytes)
+        pack.bytes = grown(pack.bytes, pack.endOffset + storedBytes);
       pack.bytes.set(bytes, pack.endOffset);
       // The collector would come tens of megabytes late to them.
       freeBytes(bytes);
@@ -215,4 +221,15 @@ export class FrameWriter {
     for (let index = from; index < from + frames; index += 1) this.#durable.add(index);
     await onDurable();
   }
+}
+
+/** The same bytes in a larger array, with room for as many as are needed. */
+function grown(bytes: Bytes, neededBytes: number): Bytes {
+  assert(neededBytes <= PACK_BYTES_MAX, 'no pack is longer');
+  const larger = new Uint8Array(
+    Math.min(PACK_BYTES_MAX, Math.max(neededBytes, PACK_GROWTH * bytes.byteLength)),
+  );
+  larger.set(bytes);
+  freeBytes(bytes);
+  return larger;
 }

@@ -2,7 +2,6 @@
 import { defined } from '../../base/assert.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import { PAGE_BYTES } from '../../base/units.ts';
-import { FRAME_BYTES_MAX } from '../../env/compute.ts';
 import type { PureCompute } from '../../env/compute.ts';
 import { BATCH_EXTENTS_MAX } from '../../env/files.ts';
 import { at } from '../../snapshot/mapped-runs.ts';
@@ -32,8 +31,10 @@ interface Piece {
  * @throws KelpieError `snapshot_corrupt`; the first failure of the writer's group.
  */
 export async function sendPages(sender: PageSender, plan: PagePlan, sent: PagePlanBuilder): Promise<void> {
-  const frame = new FrameInTheMaking(sender, plan.files, sent);
-  for (const piece of unplacedPieces(plan)) {
+  const pieces = [...unplacedPieces(plan)];
+  const pages = pieces.reduce((sum, { count }) => sum + count, 0);
+  const frame = new FrameInTheMaking(sender, plan.files, sent, pages);
+  for (const piece of pieces) {
     for (let done = 0; done < piece.count;) {
       const count = Math.min(piece.count - done, frame.room);
       frame.want({ ...piece, firstPage: piece.firstPage + done, source: piece.source + done, count });
@@ -61,17 +62,22 @@ class FrameInTheMaking {
   readonly #sender: PageSender;
   readonly #files: readonly string[];
   readonly #sent: PagePlanBuilder;
-  #buffer = new Uint8Array(FRAME_BYTES_MAX);
+  #buffer: Bytes;
+  /** Pages that were not read yet. */
+  #pagesLeft: number;
   /** Pages at the start of the buffer that are in the frame. */
   #filled = 0;
   /** What is read next, behind them. */
   #batch: Piece[] = [];
   #batchPages = 0;
 
-  constructor(sender: PageSender, files: readonly string[], sent: PagePlanBuilder) {
+  /** @param pages that will be wanted, all frames together. */
+  constructor(sender: PageSender, files: readonly string[], sent: PagePlanBuilder, pages: number) {
     this.#sender = sender;
     this.#files = files;
     this.#sent = sent;
+    this.#pagesLeft = pages;
+    this.#buffer = this.#newBuffer();
   }
 
   /** Pages that can still be wanted. */
@@ -97,10 +103,11 @@ class FrameInTheMaking {
     }));
     await files.read(pieces, this.#pages(this.#filled, this.#batchPages));
     onRead(this.#batchPages);
+    this.#pagesLeft -= this.#batchPages;
     this.#keepPages();
     if (this.#filled < FRAME_PAGES) return;
     const full = this.#buffer;
-    this.#buffer = new Uint8Array(FRAME_BYTES_MAX);
+    this.#buffer = this.#newBuffer();
     this.#filled = 0;
     await writer.add(full);
   }
@@ -109,6 +116,10 @@ class FrameInTheMaking {
   async end(): Promise<void> {
     if (this.#batch.length > 0) await this.readBatch();
     if (this.#filled > 0) await this.#sender.writer.add(this.#pages(0, this.#filled).slice());
+  }
+
+  #newBuffer(): Bytes {
+    return new Uint8Array(Math.min(FRAME_PAGES, this.#pagesLeft) * PAGE_BYTES);
   }
 
   /** Moves the pages of the batch that are not zero together, and notes where they are. */

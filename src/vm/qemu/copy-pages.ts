@@ -46,14 +46,18 @@ export class PageCopy {
   constructor(compute: Compute, target: FileHandle, pagesExpected: number) {
     this.#compute = compute;
     this.#target = target;
-    const buffers = Math.min(HELD_BATCHES_MAX, Math.ceil((pagesExpected * PAGE_BYTES) / BATCH_BYTES_MAX));
-    while (this.#buffers < buffers) this.#spare.push(this.#newBuffer().fill(0));
+    for (
+      let left = pagesExpected * PAGE_BYTES;
+      left > 0 && this.#buffers < HELD_BATCHES_MAX;
+      left -= BATCH_BYTES_MAX
+    )
+      this.#spare.push(this.#newBuffer(Math.min(left, BATCH_BYTES_MAX)).fill(0));
   }
 
   async read(pages: PageRuns, ram: GuestRam): Promise<void> {
     try {
       for (const batch of batches(pages)) {
-        const buffer = await this.#nextBuffer();
+        const buffer = await this.#nextBuffer(batchBytes(batch));
         await ram.read(
           batch.map(({ firstPage, count }) => ({
             offset: firstPage * PAGE_BYTES,
@@ -75,16 +79,20 @@ export class PageCopy {
     return { runs: this.#runs.finish(), zeroRuns: this.#zeroRuns.finish() };
   }
 
-  #newBuffer(): Bytes {
+  #newBuffer(sizeBytes: number): Bytes {
     this.#buffers += 1;
-    return new Uint8Array(BATCH_BYTES_MAX);
+    return new Uint8Array(sizeBytes);
+  }
+
+  /** One that was made for less is replaced. */
+  async #nextBuffer(sizeBytes: number): Promise<Bytes> {
+    const buffer = this.#spare.shift() ?? (await this.#freeBuffer());
+    return buffer.byteLength < sizeBytes ? new Uint8Array(BATCH_BYTES_MAX) : buffer;
   }
 
   /** Beyond what may be held, one batch is written while the next is read. */
-  async #nextBuffer(): Promise<Bytes> {
-    const spare = this.#spare.pop();
-    if (spare !== undefined) return spare;
-    if (this.#buffers < HELD_BATCHES_MAX) return this.#newBuffer();
+  async #freeBuffer(): Promise<Bytes> {
+    if (this.#buffers < HELD_BATCHES_MAX) return this.#newBuffer(BATCH_BYTES_MAX);
     const buffer = await (this.#writing ?? this.#writeOldest());
     this.#writing = this.#writeOldest();
     // It is awaited before the next one; until then a failure must not count as unseen.
@@ -100,6 +108,10 @@ export class PageCopy {
     await this.#target.write(buffer.subarray(0, keptBytes), offset);
     return buffer;
   }
+}
+
+function batchBytes(batch: readonly PageRun[]): number {
+  return batch.reduce((pages, { count }) => pages + count, 0) * PAGE_BYTES;
 }
 
 /** Cuts runs into batches that `FileHandle.readBatch` takes. */

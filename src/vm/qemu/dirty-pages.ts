@@ -64,13 +64,14 @@ export class DirtyPageScanner {
   readonly #pagemap: FileHandle;
   readonly #address: number;
   readonly #pageCount: number;
-  readonly #chunk = new Uint8Array(PAGEMAP_CHUNK_BYTES);
+  readonly #chunk: Uint8Array<ArrayBuffer>;
 
   private constructor(compute: Compute, pagemap: FileHandle, address: number, pageCount: number) {
     this.#compute = compute;
     this.#pagemap = pagemap;
     this.#address = address;
     this.#pageCount = pageCount;
+    this.#chunk = new Uint8Array(Math.min(PAGEMAP_CHUNK_BYTES, pageCount * ENTRY_BYTES));
   }
 
   /** @throws SystemError `EACCES`, `EPERM` or `ENOENT` where a process's page map is refused or does not exist. */
