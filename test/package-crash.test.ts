@@ -91,7 +91,7 @@ test('a copy that is killed is seen whole or not at all, and the next one ends i
   try {
     const from = await storeAt(source.env, source.world.url);
     const copy = async (env: Env, url: string): Promise<void> => {
-      const target = { objects: await openObjects(env, url), hostName: 'copier' };
+      const target = { objects: await openObjects(env, url), sealing: plainSealing, hostName: 'copier' };
       await copyPackage(env, from, target, source.world.kept);
     };
     const kills = await forEachCrashPoint({

@@ -1,4 +1,3 @@
-import type { Bytes } from '../base/bytes.ts';
 import type { Env } from '../env/env.ts';
 import type { Architecture } from '../snapshot/metadata.ts';
 import { checkRestorable } from './check-restorable.ts';
@@ -6,7 +5,9 @@ import type { ObjectStore } from './objects/object-store.ts';
 import { PackageCache, listPackages } from './packages/list-packages.ts';
 import { openPackage } from './packages/open-package.ts';
 import { isPackageId, packageKey } from './packages/package-key.ts';
+import { requirePublisher } from './packages/sealing.ts';
 import type { PackageSealing } from './packages/sealing.ts';
+import { StreamedPackage } from './packages/streamed-package.ts';
 import { uploadImage } from './packages/upload-image.ts';
 import { uploadPackage } from './packages/upload-package.ts';
 import type {
@@ -14,12 +15,12 @@ import type {
   OpenPackage,
   PackageListing,
   PackageSource,
+  PackageWriter,
+  StreamedSource,
   TeleportPackage,
   TeleportStorage,
   TransferOptions,
 } from './teleport-storage.ts';
-
-const PROBE: Bytes = new Uint8Array(0);
 
 export interface PackageStorageOptions {
   readonly hostArchitecture: Architecture;
@@ -75,10 +76,15 @@ export class PackageStorage implements TeleportStorage {
     return await uploadImage(this.#env, { ...this.#store, hostName: this.#hostName }, image, options);
   }
 
+  async write(source: StreamedSource, options: TransferOptions = {}): Promise<PackageWriter> {
+    await this.#prepareToSend();
+    const store = { ...this.#store, hostName: this.#hostName };
+    return await StreamedPackage.begin(this.#env, store, source, options);
+  }
+
   async #prepareToSend(): Promise<void> {
     const { sealing, ensureRoot } = this.#store;
-    // Signed by nobody whom this host trusts, the package would be refused here too: that is told before anything is sent.
-    sealing.verify(PROBE, sealing.sign(PROBE));
+    requirePublisher(sealing);
     await ensureRoot();
   }
 

@@ -9,6 +9,7 @@ import type { Bytes } from '../base/bytes.ts';
 import type { FileHandle } from '../env/files.ts';
 import type { Architecture, SnapshotMetadata } from '../snapshot/metadata.ts';
 import type { PageMap } from '../snapshot/page-map.ts';
+import type { PageBatch } from '../snapshot/page-reader.ts';
 import type { PlaceBook } from './packages/place-book.ts';
 import type { StoreMap } from './packages/store-map.ts';
 
@@ -129,6 +130,30 @@ export interface OpenPackage {
   imageFile(name: string, options?: TransferOptions): AsyncIterable<Bytes>;
 }
 
+/** What a package is written of whose contents come once and in order, from wherever they come. */
+export interface StreamedSource {
+  readonly metadata: SnapshotMetadata;
+  readonly deviceStateBytes: number;
+  readonly image: ImageSource;
+}
+
+/**
+ * A package in the making: the device state, then the pages of the memory, then those of the disk; then `seal`, then `publish`. Each call comes after
+ * the one before has resolved. Ends with `publish` or with `abandon`; before `publish` nothing of it is seen.
+ */
+export interface PackageWriter {
+  /** The next bytes; they are copied. @throws KelpieError `snapshot_corrupt` for more than was said, and as `TeleportStorage.upload`. */
+  deviceState(bytes: Bytes): Promise<void>;
+  /** The next pages, ascending; they are copied. What never comes is zeros. @throws KelpieError `limit_exceeded`, and as `TeleportStorage.upload`. */
+  pages(paged: 'memory' | 'disk', batch: PageBatch): Promise<void>;
+  /** Everything is durable, and the id is known. @throws KelpieError as `TeleportStorage.upload`. */
+  seal(): Promise<TeleportPackage>;
+  /** @throws KelpieError as `TeleportStorage.upload`; whether the package is there is then unknown. */
+  publish(): Promise<void>;
+  /** Nothing runs on when this resolves. @returns the first failure of all, which may be older than `cause`. */
+  abandon(cause: unknown): Promise<unknown>;
+}
+
 export interface TeleportStorage {
   /** As the user wrote it, without secrets. */
   readonly url: string;
@@ -153,6 +178,8 @@ export interface TeleportStorage {
    * length or size), `image_corrupt`, `limit_exceeded`, `timeout` (of a day), `canceled`, and what a source throws.
    */
   upload(source: PackageSource, options?: TransferOptions): Promise<TeleportPackage>;
+  /** A package that is written as it comes. Nothing of it is shared with older ones but the image. @throws KelpieError as `upload`. */
+  write(source: StreamedSource, options?: TransferOptions): Promise<PackageWriter>;
   /** The package's manifest, checked. @throws KelpieError `package_not_found`, `package_corrupt`, `package_too_new`, `permission_denied` (sealed for others, or not signed by whom this host trusts). */
   download(packageId: string): Promise<OpenPackage>;
   /** As `download`, and refuses with `restore_incompatible` what this host's architecture cannot run. */

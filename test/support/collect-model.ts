@@ -16,6 +16,7 @@ import { listAll } from '../../src/store/objects/list-all.ts';
 import { wrapObjects } from '../../src/store/objects/wrappers/wrap-objects.ts';
 import { MemoryObjects } from '../../src/store/objects/memory/memory-objects.ts';
 import type { ObjectStore } from '../../src/store/objects/object-store.ts';
+import { plainSealing } from '../../src/store/packages/sealing.ts';
 import { SWEEPS_PREFIX } from '../../src/store/packages/condemned-packs.ts';
 import { collectGarbage } from '../../src/store/packages/collect.ts';
 import { copyPackage } from '../../src/store/packages/copy-package.ts';
@@ -123,7 +124,7 @@ const elsewhere: Promise<Elsewhere> = (async () => {
 async function copy(objects: ObjectStore): Promise<void> {
   const { store, id } = await elsewhere;
   try {
-    await copyPackage(env, store, { objects, hostName: 'model' }, id);
+    await copyPackage(env, store, { objects, sealing: plainSealing, hostName: 'model' }, id);
   } catch (error) {
     if (!isKelpieError(error, 'store_conflict')) throw error;
   }

@@ -132,14 +132,18 @@ export interface PackageCopy {
   readonly package: string;
   readonly sourceUrl: string;
   readonly targetUrl: string;
+  /** Also out of an encrypted store into one that is not. */
+  readonly mayDecrypt: boolean;
 }
 export const packageCopy: z.ZodType<PackageCopy> = z.strictObject({
   package: packageReference,
   sourceUrl: storeUrl,
   targetUrl: storeUrl,
+  mayDecrypt: z.boolean().default(false),
 });
 
 export interface PackageCopied {
+  /** In the target: another one when it was sealed again. */
   readonly packageId: string;
   readonly copiedPacks: number;
   readonly copiedBytes: number;
@@ -147,6 +151,13 @@ export interface PackageCopied {
   readonly presentPacks: number;
   /** False for a package that this host cannot open: it was copied as it is. */
   readonly isChecked: boolean;
+  /** True between stores with other keys: it was opened here, and sealed for the target's recipients, or for nobody. */
+  readonly isResealed: boolean;
+  /** Public keys; null when nobody signed, or this host cannot say. */
+  readonly wasSignedBy: string | null;
+  readonly signedBy: string | null;
+  /** Of the target; null when it is not encrypted, and where this host may not know. */
+  readonly recipientCount: number | null;
 }
 export const packageCopied: z.ZodType<PackageCopied> = z.object({
   packageId: sha256,
@@ -154,4 +165,8 @@ export const packageCopied: z.ZodType<PackageCopied> = z.object({
   copiedBytes: z.number(),
   presentPacks: z.number(),
   isChecked: z.boolean(),
+  isResealed: z.boolean(),
+  wasSignedBy: z.string().nullable(),
+  signedBy: z.string().nullable(),
+  recipientCount: z.int().nullable(),
 });

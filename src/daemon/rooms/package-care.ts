@@ -64,14 +64,15 @@ export const packageCareRoom: Room<'packageVerify' | 'packageCollect' | 'package
     },
 
     packageCopy: async (request) => {
-      const { package: reference, sourceUrl, targetUrl } = await readBody(request, packageCopy);
+      const { package: reference, sourceUrl, targetUrl, mayDecrypt } = await readBody(request, packageCopy);
       return answerEvents(supervisor, routes.packageCopy, request, async ({ listener, signal }) => {
         listener.progress('copy');
         const [source, target] = [await host.openStore(sourceUrl), await host.openStore(targetUrl)];
         const packageId = await findPackageId(source.storage, reference);
         const onProgress = copyProgress(listener);
-        const report = await target.keeper.copyFrom(source.keeper, packageId, { signal, onProgress });
-        return { packageId, ...report };
+        const asked = { mayDecrypt, signal, onProgress };
+        const report = await target.keeper.copyFrom(source.keeper, packageId, asked);
+        return { ...report, recipientCount: target.storage.recipientCount };
       });
     },
   };

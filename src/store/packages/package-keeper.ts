@@ -5,9 +5,8 @@ import { holdsPackage } from '../package-holders.ts';
 import type { ActOptions, ObjectStore } from '../objects/object-store.ts';
 import { collectGarbage } from './collect.ts';
 import type { CollectEnv, CollectOptions, CollectReport } from './collect.ts';
-import type { TransferOptions } from '../teleport-storage.ts';
 import { copyPackage } from './copy-package.ts';
-import type { CopyReport } from './copy-package.ts';
+import type { CopyOptions, CopyReport } from './copy-package.ts';
 import { PackageCache, listManifests, listPackages } from './list-packages.ts';
 import { openPackage } from './open-package.ts';
 import { packageKey } from './package-key.ts';
@@ -129,11 +128,7 @@ export class PackageKeeper {
   }
 
   /** Copies a package of another store into this one; `copyPackage` has the contract. */
-  async copyFrom(
-    source: PackageKeeper,
-    packageId: string,
-    options: TransferOptions = {},
-  ): Promise<CopyReport> {
+  async copyFrom(source: PackageKeeper, packageId: string, options: CopyOptions = {}): Promise<CopyReport> {
     return await copyPackage(this.#env, source.#store, this.#store, packageId, options);
   }
 

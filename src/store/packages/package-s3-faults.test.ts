@@ -60,7 +60,7 @@ const acts: ReadonlyMap<string, (world: World) => Promise<void>> = new Map([
       await copyPackage(
         { ...packagesEnv, clock: env.clock },
         store,
-        { objects: under, hostName: 'here' },
+        { objects: under, sealing: plainSealing, hostName: 'here' },
         id,
       );
     },

@@ -49,6 +49,16 @@ export interface PackageSealing extends DocumentSealer {
   frameSeal(pack: PackName, number: number): FrameSeal | null;
 }
 
+const PROBE: Bytes = new Uint8Array(0);
+
+/**
+ * Signed by nobody whom this host trusts, a package would be refused here too: that is told before anything is sent.
+ * @throws KelpieError `permission_denied`, and why this host may not publish.
+ */
+export function requirePublisher(sealing: DocumentSealer): void {
+  sealing.verify(PROBE, sealing.sign(PROBE));
+}
+
 /** Of a store without keys, on a host that signs nothing and trusts everybody. */
 export const plainSealing: PackageSealing = {
   isEncrypted: false,

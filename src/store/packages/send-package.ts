@@ -2,18 +2,14 @@
 import { defined } from '../../base/assert.ts';
 import { KelpieError } from '../../base/errors.ts';
 import { TaskGroup } from '../../base/task-group.ts';
-import { PAGE_BYTES } from '../../base/units.ts';
 import type { Env } from '../../env/env.ts';
 import type { ObjectStore } from '../objects/object-store.ts';
 import type { PackageSource, TransferOptions } from '../teleport-storage.ts';
-import { comparePacks, packsOf } from './frame-table.ts';
 import { FrameWriter } from './frame-writer.ts';
-import type { PackageBody } from './manifest-body.ts';
-import type { PackageManifest } from './manifest.ts';
 import { imageOf } from './image-hint.ts';
 import { mapOfPlans } from './map-of-plans.ts';
-import { packText } from './pack-name.ts';
-import type { PackName } from './pack-name.ts';
+import { packageContents, sendMaps } from './package-contents.ts';
+import type { PackageContents } from './package-contents.ts';
 import { PagePlanBuilder, plannedPages, stretchesFrom, unplacedPages } from './page-plan.ts';
 import { PlaceRecorder } from './place-recorder.ts';
 import { openPages } from './plan-upload.ts';
@@ -21,9 +17,8 @@ import type { PagedPlan, UploadPlan } from './plan-upload.ts';
 import type { PackageSealing } from './sealing.ts';
 import { sendImage } from './send-image.ts';
 import { sendPages } from './send-pages.ts';
-import { bytesSource, placedStream, sendStream } from './send-stream.ts';
+import { sendStream } from './send-stream.ts';
 import type { SentStream, StreamSender } from './send-stream.ts';
-import { encodeStoreMap } from './store-map-codec.ts';
 import type { FrameInfo, StoreMap } from './store-map.ts';
 import { UploadProgress } from './upload-progress.ts';
 
@@ -42,8 +37,6 @@ export interface SendRequest {
   readonly options: TransferOptions;
 }
 
-export type PackageContents = Pick<PackageManifest, 'packs' | 'ownPacks' | 'body'>;
-
 /** When this throws, nothing runs any more, and the place book knows what became durable. */
 export async function sendPackage(
   env: SendEnv,
@@ -60,11 +53,6 @@ export async function sendPackage(
     await Promise.allSettled([recorder.save()]);
     throw failure;
   }
-}
-
-interface Maps {
-  readonly memory: StoreMap;
-  readonly disk: StoreMap;
 }
 
 /** One method for each phase, in their order. */
@@ -110,17 +98,18 @@ class PackageSend {
     const deviceState = await this.#sendDeviceState();
     await writer.packed();
     const maps = { memory: this.#mapOf(plan.memory, memory), disk: this.#mapOf(plan.disk, disk) };
-    const memoryMap = await this.#sendMap(maps.memory);
-    const diskMap = await this.#sendMap(maps.disk);
-    const streams = {
-      deviceState: await placedStream(this.#sender, deviceState),
-      memoryMap: await placedStream(this.#sender, memoryMap),
-      diskMap: await placedStream(this.#sender, diskMap),
-    };
+    const streams = await sendMaps(this.#sender, this.#env.compute, maps, deviceState);
     await writer.flush();
     await this.#group.end();
     await this.#recorder.settle();
-    return this.#contents({ imageFiles, ...streams }, maps);
+    const { session } = this.#request;
+    return packageContents(writer, session, {
+      parts: { ...streams, imageFiles, metadata: source.metadata },
+      maps,
+      parentId: source.parentId ?? null,
+      imagePacks: plan.image?.packs ?? [],
+      imageBytes: plan.imageBytes,
+    });
   }
 
   /** @returns the new pages with the writer's frames. */
@@ -165,34 +154,8 @@ class PackageSend {
       { plan: sent.finish(), frameAt: (frame) => writer.info(frame) },
     );
   }
-
-  async #sendMap(map: StoreMap): Promise<SentStream> {
-    return await sendStream(this.#sender, bytesSource('map', encodeStoreMap(map, this.#env.compute)));
-  }
-
-  #contents(parts: Omit<PackageBody, 'metadata' | 'parentId' | 'sizes'>, maps: Maps): PackageContents {
-    const { source, plan, session } = this.#request;
-    const { writer } = this.#sender;
-    const shared = [...maps.memory.frames, ...maps.disk.frames].filter(
-      ({ pack }) => pack.session !== session,
-    );
-    const others = distinct([...packsOf(shared), ...(plan.image?.packs ?? [])]);
-    const sizes = {
-      memoryBytes: maps.memory.pages * PAGE_BYTES,
-      diskBytes: maps.disk.pages * PAGE_BYTES,
-      ownBytes: writer.storedBytes,
-      sharedBytes: shared.reduce((sum, { storedBytes }) => sum + storedBytes, plan.imageBytes),
-    };
-    const parentId = others.length === 0 ? null : (source.parentId ?? null);
-    const body = { ...parts, metadata: source.metadata, parentId, sizes };
-    return { packs: [...writer.packs, ...others], ownPacks: writer.packs.length, body };
-  }
 }
 
 function at(frames: readonly FrameInfo[], index: number): FrameInfo {
   return defined(frames[index], 'a candidate');
-}
-
-function distinct(packs: readonly PackName[]): readonly PackName[] {
-  return [...new Map(packs.map((pack) => [packText(pack), pack])).values()].toSorted(comparePacks);
 }

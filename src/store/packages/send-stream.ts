@@ -3,7 +3,7 @@ import { AssertionFailed } from '../../base/assert.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import { asKelpieError } from '../../base/errors.ts';
 import { FRAME_BYTES_MAX } from '../../env/compute.ts';
-import type { PureCompute } from '../../env/compute.ts';
+import type { Hasher, PureCompute } from '../../env/compute.ts';
 import { isSystemError } from '../../env/system-error.ts';
 import type { ByteSource } from '../teleport-storage.ts';
 import { encodeFrameTable } from './frame-table-codec.ts';
@@ -35,31 +35,62 @@ export interface StreamSource extends ByteSource {
 
 /** @throws what the source throws, KelpieError `io_failed` for the system's refusals; the first failure of the writer's group. */
 export async function sendStream(sender: StreamSender, source: StreamSource): Promise<SentStream> {
-  const { compute, writer, signal } = sender;
-  const hasher = compute.sha256Hasher();
-  const from = writer.nextFrame;
-  let frame = new Uint8Array(Math.min(FRAME_BYTES_MAX, source.sizeBytes));
-  let filled = 0;
-  let doneBytes = 0;
+  const stream = new StreamInTheMaking(sender, source);
   for await (const chunk of ownFailures(source)) {
-    signal.throwIfAborted();
-    hasher.update(chunk);
-    if (doneBytes + chunk.byteLength > source.sizeBytes) throw source.wrongLength();
-    for (let taken = 0; taken < chunk.byteLength;) {
-      const part = chunk.subarray(taken, taken + frame.byteLength - filled);
-      frame.set(part, filled);
-      filled += part.byteLength;
-      taken += part.byteLength;
-      doneBytes += part.byteLength;
-      if (filled < frame.byteLength) continue;
-      await writer.add(frame);
-      frame = new Uint8Array(Math.min(FRAME_BYTES_MAX, source.sizeBytes - doneBytes));
-      filled = 0;
-    }
-    source.onRead?.(doneBytes);
+    await stream.write(chunk);
+    source.onRead?.(stream.doneBytes);
   }
-  if (doneBytes < source.sizeBytes) throw source.wrongLength();
-  return { sizeBytes: doneBytes, sha256: hasher.digest(), frames: { from, to: writer.nextFrame } };
+  return stream.end();
+}
+
+/** A stream whose bytes come by and by. */
+export class StreamInTheMaking {
+  doneBytes = 0;
+  readonly #sender: StreamSender;
+  readonly #source: Pick<StreamSource, 'sizeBytes' | 'wrongLength'>;
+  readonly #hasher: Hasher;
+  readonly #from: number;
+  #frame: Bytes;
+  #filled = 0;
+
+  /** No frames but the stream's are added before its end. */
+  constructor(sender: StreamSender, source: Pick<StreamSource, 'sizeBytes' | 'wrongLength'>) {
+    this.#sender = sender;
+    this.#source = source;
+    this.#hasher = sender.compute.sha256Hasher();
+    this.#from = sender.writer.nextFrame;
+    this.#frame = this.#newFrame();
+  }
+
+  /** The bytes are copied. @throws the source's `wrongLength`; the first failure of the writer's group. */
+  async write(chunk: Bytes): Promise<void> {
+    this.#sender.signal.throwIfAborted();
+    this.#hasher.update(chunk);
+    if (this.doneBytes + chunk.byteLength > this.#source.sizeBytes) throw this.#source.wrongLength();
+    for (let taken = 0; taken < chunk.byteLength;) {
+      const part = chunk.subarray(taken, taken + this.#frame.byteLength - this.#filled);
+      this.#frame.set(part, this.#filled);
+      this.#filled += part.byteLength;
+      taken += part.byteLength;
+      this.doneBytes += part.byteLength;
+      if (this.#filled < this.#frame.byteLength) continue;
+      await this.#sender.writer.add(this.#frame);
+      this.#frame = this.#newFrame();
+      this.#filled = 0;
+    }
+  }
+
+  /** @throws the source's `wrongLength` when bytes are missing. */
+  end(): SentStream {
+    const { sizeBytes, wrongLength } = this.#source;
+    if (this.doneBytes < sizeBytes) throw wrongLength();
+    const frames = { from: this.#from, to: this.#sender.writer.nextFrame };
+    return { sizeBytes, sha256: this.#hasher.digest(), frames };
+  }
+
+  #newFrame(): Bytes {
+    return new Uint8Array(Math.min(FRAME_BYTES_MAX, this.#source.sizeBytes - this.doneBytes));
+  }
 }
 
 /** The stream with its places, which are known once its frames are packed; a long one gets a table, which is sent too. */

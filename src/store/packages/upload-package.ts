@@ -112,9 +112,13 @@ function requireRoom({ candidates, memory, disk }: UploadPlan): void {
     for (const index of new Set(plan.columns.frame))
       if (index !== NO_FRAME) others.add(packText(defined(candidates.frames[index], 'a candidate').pack));
   // The spare ones are for streams.
-  if (Math.ceil(pages / PACK_PAGES) + others.size <= PACKS_MAX - PACKS_SPARE_MAX) return;
+  if (Math.ceil(pages / PACK_PAGES) + others.size > PACKS_MAX - PACKS_SPARE_MAX) throw tooMuchData();
+}
+
+/** Of a package that cannot name all its packs. */
+export function tooMuchData(): KelpieError {
   const sizeMax = formatBytes((PACKS_MAX - PACKS_SPARE_MAX) * PACK_PAGES * PAGE_BYTES);
-  throw new KelpieError(
+  return new KelpieError(
     'limit_exceeded',
     `cannot publish the snapshot: memory and disk have more than ${sizeMax} of data.`,
   );
