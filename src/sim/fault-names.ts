@@ -17,6 +17,7 @@ export const faultNames = [
   'operation_cut',
   'crash_before_write',
   'crash_after_write',
+  'crash_at_record',
   'vmm_crash',
   'vm_crash',
   'vm_boot_fail',
@@ -60,6 +61,7 @@ const chanceRanges: Readonly<Record<FaultName, readonly [number, number]>> = {
   operation_cut: [0.05, 0.5],
   crash_before_write: [0.0005, 0.005],
   crash_after_write: [0.0005, 0.005],
+  crash_at_record: [0.005, 0.1],
   vmm_crash: [0.05, 0.5],
   vm_crash: [0.05, 0.5],
   // What a VMM refuses.

@@ -118,7 +118,7 @@ export const anything: Choice = { faults: null, workload: 'people' };
 
 export function drawPlan(seed: number, choice: Choice = anything): Plan {
   const random = Prng.named(seed, 'plan');
-  const chances = drawChances(random.split('chances'), choice.faults);
+  const chances = drawChances(seed, choice.faults);
   const kind = random.fraction();
   return {
     seed,
@@ -141,14 +141,16 @@ function drawActs(random: Prng, workload: WorkloadName): Plan['acts'] {
   return random.between(least, most);
 }
 
-function drawChances(random: Prng, only: ReadonlySet<string> | null): FaultChances {
-  const share = random.pick([0, 0.1, 0.2, 0.2, 0.4]);
+function drawChances(seed: number, only: ReadonlySet<string> | null): FaultChances {
+  const share = Prng.named(seed, 'chances').pick([0, 0.1, 0.2, 0.2, 0.4]);
   const chances: Partial<Record<FaultName, number>> = {};
   for (const name of faultNames) {
+    // Of its own, so that a new fault changes nothing of the others.
+    const own = Prng.named(seed, `chance of ${name}`);
     const [least, most] = chanceRange(name);
-    const chance = least * (most / least) ** random.fraction();
+    const chance = least * (most / least) ** own.fraction();
     // Who asks for some faults wants to see them.
-    const isDrawn = random.chance(only === null ? share : 0.6);
+    const isDrawn = own.chance(only === null ? share : 0.6);
     if (isDrawn && (only === null || only.has(name))) chances[name] = chance;
   }
   return chances;

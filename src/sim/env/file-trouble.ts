@@ -56,7 +56,15 @@ export class FileTrouble {
       // Nobody hears it: the process is gone.
       throw new SystemError('EINTR', site, path);
     }
-    const isLast = this.#strikes('crash_after_write', site);
+    const atRecord = isRecord(site, path)
+      ? machine.faults.strike('crash_at_record', this.#process.label)
+      : null;
+    atRecord?.tookEffect();
+    if (atRecord?.random.chance(0.5) === true) {
+      machine.kill(this.#process);
+      throw new SystemError('EINTR', site, path);
+    }
+    const isLast = this.#strikes('crash_after_write', site) || atRecord !== null;
     const value = act();
     if (isLast) machine.kill(this.#process);
     return value;
@@ -126,6 +134,12 @@ export class FileTrouble {
     strike?.tookEffect();
     return strike !== null;
   }
+}
+
+/** One that says who may run a VM, what is under way, what a VM is: written beside it, then renamed. What a crash makes of it lies just before and after. */
+function isRecord(site: string, path: string): boolean {
+  if (site === 'unlink') return path.includes('/operations/');
+  return site === 'rename' && (path.startsWith(STORE) || path.endsWith('.json.new'));
 }
 
 function isChecked(path: string): boolean {

@@ -18,6 +18,8 @@ import { directoryIn } from './store-view.ts';
 /** Bounds in simulated time. */
 const SETTLE_MS_MAX = 300_000;
 const POLL_MS = 500;
+/** Of the VMs that are there at the end; each costs as much as a command. */
+const LEAVE_CHANCE = 0.3;
 
 /** How bytes that are not what was written are refused. */
 const damageCodes = ['package_corrupt', 'image_corrupt', 'snapshot_corrupt'] as const;
@@ -104,7 +106,8 @@ export class ConvergenceOracle {
         const count = await countOf(host.daemon, vm.name);
         if (count < vm.floor)
           truth.violated('lost-time', `${vm.name} counts ${count}, though ${vm.floor} was acknowledged`);
-        return truth.mark(place === undefined ? 'converged at rest' : `converged ${place.view.state}`);
+        truth.mark(place === undefined ? 'converged at rest' : `converged ${place.view.state}`);
+        return await this.#checkLeaves(vm, host.daemon);
       } catch (error) {
         // Not every host has the image; one that has is enough.
         if (isKelpieError(error, 'image_not_found') && index < hosts.length - 1) continue;
@@ -115,6 +118,19 @@ export class ConvergenceOracle {
           `${vm.name} (${place?.view.state ?? 'on no host'}) cannot be brought up: ${String(error)}`,
         );
       }
+    }
+  }
+
+  /** A VM that runs can be brought away: nothing that was cut has left it stuck here. */
+  async #checkLeaves({ name }: VmModel, daemon: DaemonClient): Promise<void> {
+    const { truth, seed, faults } = this.#world;
+    if (!Prng.named(seed, `leave ${name}`).chance(LEAVE_CHANCE)) return;
+    try {
+      const body = { storeUrl: STORE_PATH, message: '', includeImage: true };
+      await daemon.operate(routes.teleport, { parameters: { vm: name }, body }, quiet);
+      truth.mark('left at the end');
+    } catch (error) {
+      if (!faults.hasDamagedStore) truth.violated('stuck', `${name} cannot leave: ${String(error)}`);
     }
   }
 

@@ -59,6 +59,9 @@ export class OwnershipOracle {
         `the record of ${record.vmId} went back from ${before.text} to ${record.text}`,
       );
     }
+    if (record.epoch === before.epoch && holderOf(record) !== holderOf(before)) {
+      truth.violated('epochs', `${record.vmId} went by one epoch from ${before.text} to ${record.text}`);
+    }
     if (record.revision === before.revision && record.text !== before.text) {
       truth.violated(
         'epochs',
@@ -77,4 +80,9 @@ export class OwnershipOracle {
       );
     }
   }
+}
+
+/** Who has the right: a host, or whoever claims a package that rests. */
+function holderOf({ owner, state, packageId }: RecordSeen): string {
+  return owner ?? `${state} ${packageId ?? ''}`;
 }
