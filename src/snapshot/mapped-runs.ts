@@ -72,11 +72,19 @@ export class MappedRunsBuilder {
 /** No runs: the memory is all zeros. */
 export const noMappedRuns: MappedRuns = new MappedRunsBuilder(0).finish();
 
+export interface OverlaidRuns {
+  readonly runs: PageRuns;
+  readonly zeroRuns: PageRuns;
+  /** Of `runs` in their file: back to back from its start (if absent), or each page at its own place. */
+  readonly placement?: 'packed' | 'in-place';
+}
+
 /**
- * `base` without the pages of `runs` and `zeroRuns`, and with the pages of `runs`, which are back to back in `file`.
+ * `base` without the pages of both `runs` and `zeroRuns`, and with the pages of `runs`, which are in `file`.
  * @throws KelpieError `limit_exceeded` when the memory is too scattered for a map.
  */
-export function overlayRuns(base: MappedRuns, runs: PageRuns, zeroRuns: PageRuns, file: number): MappedRuns {
+export function overlayRuns(base: MappedRuns, over: OverlaidRuns, file: number): MappedRuns {
+  const { runs, zeroRuns, placement = 'packed' } = over;
   // A run that is laid over the base adds itself and splits at most one run of the base in two.
   const merged = new MappedRunsBuilder(base.first.length + 2 * runs.length + zeroRuns.length);
   const below = new BaseCursor(base, merged);
@@ -100,7 +108,7 @@ export function overlayRuns(base: MappedRuns, runs: PageRuns, zeroRuns: PageRuns
       'a page is either written or zero',
     );
     below.copyUntil(firstPage);
-    merged.append(firstPage, count, file, sourcePage);
+    merged.append(firstPage, count, file, placement === 'packed' ? sourcePage : firstPage);
     sourcePage += count;
     below.skipUntil(firstPage + count);
   }

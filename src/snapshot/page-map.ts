@@ -19,8 +19,10 @@ export interface MappedRun {
 
 /** What a snapshot adds to the map below it. The two sets of pages are disjoint. */
 export interface PageDelta {
-  /** UUID of a page file that holds the pages of `runs` back to back, in order. */
+  /** UUID of a page file that holds the pages of `runs`. */
   readonly pageFile: string;
+  /** Where they are in it: back to back from its start, in order (if absent), or each at its own place. */
+  readonly placement?: 'packed' | 'in-place';
   readonly runs: PageRuns;
   /** Pages that are zero now, whatever they were. */
   readonly zeroRuns: PageRuns;
@@ -147,7 +149,7 @@ export class PageMap {
       'the delta lies inside the memory',
     );
     const files = [...this.pageFiles, delta.pageFile];
-    const merged = overlayRuns(this.#runs, delta.runs, delta.zeroRuns, files.length - 1);
+    const merged = overlayRuns(this.#runs, delta, files.length - 1);
     const { runs, isUsed } = withoutUnusedFiles(merged, files.length);
     return new PageMap(
       this.pageCount,

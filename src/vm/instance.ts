@@ -136,6 +136,8 @@ export interface VmBackend {
   readonly name: MachineFacts['backend'];
   /** Whether this host can use it and why (not); never throws. Cached for the life of the process. */
   probe(): Promise<BackendProbe>;
+  /** Why it runs no VM of this configuration here, although it runs others; null when it does. Absent: it runs all. */
+  refusal?(config: VmConfig): Promise<string | null>;
   create(id: string, config: VmConfig, places: VmPlaces): Promise<VmInstance>;
   /** A running VM found again. @throws KelpieError `vm_crashed` when it is gone: leftovers are removed. */
   adopt(id: string, config: VmConfig, places: VmPlaces, runtime: VmRuntime): Promise<VmInstance>;

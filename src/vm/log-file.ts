@@ -13,7 +13,7 @@ export async function logTail({ files }: Pick<Env, 'files'>, path: string): Prom
       const { sizeBytes } = await log.stat();
       const tail = new Uint8Array(Math.min(sizeBytes, LOG_TAIL_BYTES));
       const read = await log.read(tail, sizeBytes - tail.byteLength);
-      text = fromUtf8Lossy(tail.subarray(0, read)).trim();
+      text = fromUtf8Lossy(tail.subarray(0, read)).replaceAll('\0', '').trim();
     } finally {
       await log.close();
     }
@@ -33,8 +33,9 @@ export async function boundLog(
   while (!signal.aborted) {
     try {
       await env.clock.sleep(LOG_CHECK_MS, signal);
-      const { sizeBytes } = await env.files.stat(path);
-      if (sizeBytes > LOG_BYTES_MAX) await empty(env, path);
+      // What was cut of a file that is not appended to stays as a hole before the rest.
+      const { sizeBytes, allocatedBytes } = await env.files.stat(path);
+      if (Math.min(sizeBytes, allocatedBytes) > LOG_BYTES_MAX) await empty(env, path);
     } catch (error) {
       // The log goes with the VM; and a disk that fails now is looked at again. Nobody waits for this loop: what it throws would end the daemon.
       if (!signal.aborted && !isSystemError(error)) throw error;
@@ -42,7 +43,6 @@ export async function boundLog(
   }
 }
 
-/** Whoever writes appends, so it goes on at the new end. */
 async function empty({ files }: Pick<Env, 'files'>, path: string): Promise<void> {
   const log = await files.open(path, 'r+');
   try {

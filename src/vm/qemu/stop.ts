@@ -1,9 +1,9 @@
 import { isKelpieError } from '../../base/errors.ts';
 import type { Env } from '../../env/env.ts';
 import { isSettledWithin } from '../bounded.ts';
+import { askPowerOff } from '../power-off.ts';
 import type { StopFrom } from '../vm-driver.ts';
 import type { LiveVm } from './context.ts';
-import { STOP_ASK_TIMEOUT_MS, STOP_GUEST_TIMEOUT_MS } from '../limits.ts';
 import { STOP_QUIT_TIMEOUT_MS } from './limits.ts';
 import { quit } from './qmp-commands.ts';
 
@@ -25,22 +25,7 @@ async function powerOff(env: Env, vm: LiveVm): Promise<void> {
     if (event.name === 'SHUTDOWN') isOff.resolve();
   });
   try {
-    const asked = vm.link.connect({ timeoutMs: STOP_ASK_TIMEOUT_MS }).then((agent) => agent.powerOff());
-    // The guest's answer may be lost when it is quick.
-    const isAsked = await isSettledWithin(
-      env.clock,
-      Promise.race([asked, isOff.promise]),
-      STOP_ASK_TIMEOUT_MS,
-    );
-    asked.catch(() => undefined);
-    if (isAsked)
-      await isSettledWithin(
-        env.clock,
-        Promise.race([isOff.promise, vm.process.ended]),
-        STOP_GUEST_TIMEOUT_MS,
-      );
-  } catch (error) {
-    if (!isKelpieError(error, 'guest_unreachable', 'guest_protocol_error', 'guest_failed')) throw error;
+    await askPowerOff(env.clock, vm.link, Promise.race([isOff.promise, vm.process.ended]));
   } finally {
     stopListening();
   }

@@ -1,0 +1,138 @@
+/**
+ * Firecracker's API over its Unix socket: one request, one answer, each within a time and a size. Whatever goes wrong is a `KelpieError`
+ * `vm_backend_failed` whose sentence has the server's own text.
+ */
+import { z } from 'zod';
+import { concat, fromUtf8Lossy, utf8 } from '../../../base/bytes.ts';
+import type { Bytes } from '../../../base/bytes.ts';
+import { KelpieError } from '../../../base/errors.ts';
+import type { Env } from '../../../env/env.ts';
+import type { HttpResponse } from '../../../env/http.ts';
+import { SystemError } from '../../../env/system-error.ts';
+import { startTimer } from '../../../guest/timer.ts';
+import { API_ANSWER_BYTES_MAX, API_CALL_TIMEOUT_MS } from '../limits.ts';
+
+/** What is quoted of an answer that is no JSON. */
+const QUOTED_CHARACTERS_MAX = 300;
+
+const faultSchema = z.object({ fault_message: z.string() });
+
+export interface ApiCall {
+  readonly method: 'GET' | 'PUT' | 'PATCH';
+  readonly path: string;
+  readonly body?: object;
+  /** For the sentence of an error: `start the VM`. */
+  readonly act: string;
+  /** `API_CALL_TIMEOUT_MS` if absent. */
+  readonly timeoutMs?: number;
+}
+
+export class FirecrackerApi {
+  readonly #env: Pick<Env, 'http' | 'clock'>;
+  readonly #socketPath: string;
+
+  constructor(env: Pick<Env, 'http' | 'clock'>, socketPath: string) {
+    this.#env = env;
+    this.#socketPath = socketPath;
+  }
+
+  /**
+   * An act without an answer.
+   * @throws KelpieError `vm_backend_failed`; with `data.fault` when Firecracker refused.
+   * @throws SystemError `ENOENT`, `ECONNREFUSED` when nobody serves the socket.
+   */
+  async act(call: ApiCall): Promise<void> {
+    await this.#exchange(call);
+  }
+
+  /** A question. @throws as `act`. */
+  async ask<T>(call: ApiCall, schema: z.ZodType<T>): Promise<T> {
+    const parsed = schema.safeParse(parseJson(await this.#exchange(call)));
+    if (parsed.success) return parsed.data;
+    throw notItsApi(call, parsed.error);
+  }
+
+  async #exchange(call: ApiCall): Promise<Bytes> {
+    const timeoutMs = call.timeoutMs ?? API_CALL_TIMEOUT_MS;
+    const deadline = new AbortController();
+    const cancelTimer = startTimer(this.#env.clock, timeoutMs, () => deadline.abort());
+    try {
+      const { status, bytes } = await this.#send(call, deadline.signal);
+      if (status >= 200 && status < 300) return bytes;
+      throw refused(call, status, bytes);
+    } catch (error) {
+      if (!deadline.signal.aborted) throw told(call, error);
+      const message = `Firecracker did not ${call.act} in ${timeoutMs / 1000} s.`;
+      throw new KelpieError('vm_backend_failed', message, { cause: error });
+    } finally {
+      cancelTimer();
+    }
+  }
+
+  async #send(
+    call: ApiCall,
+    signal: AbortSignal,
+  ): Promise<{ readonly status: number; readonly bytes: Bytes }> {
+    const body = call.body === undefined ? {} : { body: utf8(JSON.stringify(call.body)) };
+    const length = body.body === undefined ? {} : { 'content-length': String(body.body.byteLength) };
+    const response = await this.#env.http.request({
+      target: { address: { kind: 'unix', path: this.#socketPath } },
+      method: call.method,
+      path: call.path,
+      headers: {
+        host: 'localhost',
+        accept: 'application/json',
+        'content-type': 'application/json',
+        ...length,
+      },
+      ...body,
+      signal,
+    });
+    return { status: response.status, bytes: await readAnswer(call, response) };
+  }
+}
+
+async function readAnswer(call: ApiCall, response: HttpResponse): Promise<Bytes> {
+  const parts: Bytes[] = [];
+  let length = 0;
+  for await (const part of response.body) {
+    length += part.byteLength;
+    if (length > API_ANSWER_BYTES_MAX)
+      throw notItsApi(call, new Error(`more than ${API_ANSWER_BYTES_MAX} bytes`));
+    parts.push(part);
+  }
+  return concat(parts);
+}
+
+function parseJson(bytes: Bytes): unknown {
+  try {
+    return JSON.parse(fromUtf8Lossy(bytes));
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+function refused(call: ApiCall, status: number, bytes: Bytes): KelpieError {
+  const parsed = faultSchema.safeParse(parseJson(bytes));
+  const fault = (parsed.success ? parsed.data.fault_message : fromUtf8Lossy(bytes)).trim();
+  const quoted = fault.slice(0, QUOTED_CHARACTERS_MAX).replaceAll(/\s+/g, ' ').replace(/\.$/, '');
+  const message = `Firecracker refused to ${call.act}: ${quoted === '' ? `status ${status}` : quoted}.`;
+  return new KelpieError('vm_backend_failed', message, {
+    cause: new Error(fault),
+    data: { status, fault: quoted },
+  });
+}
+
+function notItsApi(call: ApiCall, cause: unknown): KelpieError {
+  const message = `what Firecracker answered when asked to ${call.act} is not of its API; is another program at its socket?`;
+  return new KelpieError('vm_backend_failed', message, { cause });
+}
+
+/** A socket that nobody serves is told as it is: whoever starts a process waits for it. */
+function told(call: ApiCall, error: unknown): unknown {
+  if (!(error instanceof SystemError) || ['ENOENT', 'ECONNREFUSED'].includes(error.errno)) return error;
+  if (error.errno === 'EPROTO') return notItsApi(call, error);
+  const message = `the connection to Firecracker broke when it was asked to ${call.act}: ${error.errno}.`;
+  return new KelpieError('vm_backend_failed', message, { cause: error });
+}

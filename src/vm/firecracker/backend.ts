@@ -1,0 +1,191 @@
+/** VMs on Firecracker: Linux hosts with KVM. */
+import { asError, isKelpieError, KelpieError } from '../../base/errors.ts';
+import type { Env } from '../../env/env.ts';
+import type { VmConfig } from '../../snapshot/metadata.ts';
+import { isSettledWithin } from '../bounded.ts';
+import { DrivenInstance } from '../driven-instance.ts';
+import type { BackendProbe, VmBackend, VmInstance, VmPlaces, VmRuntime } from '../instance.ts';
+import { BOOT_TIMEOUT_MS_DEFAULT, KILL_TIMEOUT_MS } from '../limits.ts';
+import type { AdoptedVm } from '../vm-driver.ts';
+import { checkJailer, discoverAbilities } from './abilities.ts';
+import type { FirecrackerAbilities } from './abilities.ts';
+import { adopt } from './adopt.ts';
+import type { JailOptions } from './command-line.ts';
+import type { LiveVm, NetworkOptions, VmContext } from './context.ts';
+import { FirecrackerDriver } from './driver.ts';
+import { findKvmProblem } from './explain-refusal.ts';
+import { tryKvm } from './kvm-trial.ts';
+import { factsOf, refusalOf } from './machine.ts';
+import { tellsHoles } from './memory-file.ts';
+import { findOrphans } from './orphans.ts';
+import { clearUp } from './start-process.ts';
+import { isNewerThanKnown, versionText } from './version.ts';
+
+export interface FirecrackerBackendOptions {
+  /** An existing private folder, for kernels that were unpacked. */
+  readonly cacheDirectory: string;
+  /**
+   * A program instead of `firecracker` on the `PATH`. It is used as it is, whether or not KVM works here: whoever names it knows, and
+   * it is never chosen by itself.
+   */
+  readonly program?: string;
+  /** Absent: VMs are not caged. */
+  readonly jail?: JailOptions;
+  /** Absent: VMs have no network. */
+  readonly network?: NetworkOptions;
+  /** From the first instruction to an answer of the guest agent; `BOOT_TIMEOUT_MS_DEFAULT` if absent. */
+  readonly bootTimeoutMs?: number;
+}
+
+export function createFirecrackerBackend(env: Env, options: FirecrackerBackendOptions): VmBackend {
+  return new FirecrackerBackend(env, options);
+}
+
+class FirecrackerBackend implements VmBackend {
+  readonly name = 'firecracker';
+  readonly #env: Env;
+  readonly #options: FirecrackerBackendOptions;
+  #abilities: Promise<FirecrackerAbilities> | null = null;
+  #probe: Promise<BackendProbe> | null = null;
+  readonly #tellsHoles = new Map<string, Promise<boolean>>();
+
+  constructor(env: Env, options: FirecrackerBackendOptions) {
+    this.#env = env;
+    this.#options = options;
+  }
+
+  async probe(): Promise<BackendProbe> {
+    this.#probe ??= this.#examine();
+    const probe = await this.#probe;
+    // What is installed or repaired later is found later.
+    if (!probe.usable) this.#probe = null;
+    return probe;
+  }
+
+  async refusal(config: VmConfig): Promise<string | null> {
+    return refusalOf(config, this.#env.host.architecture, await this.#discover());
+  }
+
+  async create(id: string, config: VmConfig, places: VmPlaces): Promise<VmInstance> {
+    return this.#instance(this.#contextOf(id, config, places), null);
+  }
+
+  async adopt(id: string, config: VmConfig, places: VmPlaces, runtime: VmRuntime): Promise<VmInstance> {
+    const context = this.#contextOf(id, config, places);
+    return this.#instance(context, await adopt(context, runtime));
+  }
+
+  async removeOrphan(runDirectory: string): Promise<void> {
+    const env = this.#env;
+    for (const identity of await findOrphans(env, runDirectory)) {
+      const orphan = await env.processes.adopt(identity);
+      orphan?.kill('SIGKILL');
+      if (orphan !== null) await isSettledWithin(env.clock, orphan.wait(), KILL_TIMEOUT_MS);
+    }
+    await clearUp({ env, runDirectory, jail: this.#options.jail ?? null });
+  }
+
+  async #examine(): Promise<BackendProbe> {
+    const { architecture, platform } = this.#env.host;
+    if (platform !== 'linux') return unusable(null, ['Firecracker runs on Linux only.']);
+    try {
+      const abilities = await this.#discover();
+      const { program, version } = abilities;
+      const found = `${program} ${versionText(version)}`;
+      const newer = isNewerThanKnown(version)
+        ? ['It is newer than this Kelpie knows: what it does differently may fail.']
+        : [];
+      const problem = await this.#kvmProblem(abilities);
+      if (problem !== null && this.#options.program === undefined)
+        return unusable(versionText(version), [`${found}: ${problem}`]);
+      return {
+        usable: true,
+        version: versionText(version),
+        findings: [`${found}: ${problem ?? 'KVM works.'}`, ...newer],
+        accelerator: 'kvm',
+        architectures: [architecture],
+        guests: [factsOf(abilities, architecture, true)],
+      };
+    } catch (error) {
+      return unusable(null, [
+        isKelpieError(error) ? error.message : `Firecracker cannot be asked: ${asError(error).message}.`,
+      ]);
+    }
+  }
+
+  /** A program that somebody named is not tried: it is only used by whoever asks for it. */
+  async #kvmProblem({ program }: FirecrackerAbilities): Promise<string | null> {
+    const problem = await findKvmProblem(this.#env);
+    if (problem !== null) return problem.text;
+    if (this.#options.program !== undefined) return 'KVM was not tried, as the program was named.';
+    const why = await tryKvm(this.#env, program, this.#options.cacheDirectory);
+    return why === null
+      ? null
+      : `/dev/kvm is there, but no guest runs with it (${why}): a host or cloud instance with working virtualization is needed.`;
+  }
+
+  #discover(): Promise<FirecrackerAbilities> {
+    if (this.#abilities !== null) return this.#abilities;
+    const discovering = this.#ask();
+    this.#abilities = discovering;
+    discovering.catch(() => {
+      this.#abilities = null;
+    });
+    return discovering;
+  }
+
+  async #ask(): Promise<FirecrackerAbilities> {
+    const { program = 'firecracker', jail } = this.#options;
+    const abilities = await discoverAbilities(this.#env, program);
+    if (jail === undefined) return abilities;
+    if (this.#env.host.uid !== 0) {
+      const message =
+        'Firecracker’s jailer must be started by root: run the daemon as root, or without a jailer.';
+      throw new KelpieError('permission_denied', message);
+    }
+    await checkJailer(this.#env, jail.program, abilities.version);
+    return abilities;
+  }
+
+  #instance(context: VmContext, adopted: AdoptedVm<LiveVm> | null): VmInstance {
+    const { id, config, env } = context;
+    return new DrivenInstance(
+      { id, config, clock: env.clock, driver: new FirecrackerDriver(context) },
+      adopted,
+    );
+  }
+
+  #contextOf(id: string, config: VmConfig, places: VmPlaces): VmContext {
+    const {
+      cacheDirectory,
+      jail = null,
+      network = null,
+      bootTimeoutMs = BOOT_TIMEOUT_MS_DEFAULT,
+    } = this.#options;
+    return {
+      env: this.#env,
+      id,
+      config,
+      places,
+      bootTimeoutMs,
+      network,
+      jail,
+      cacheDirectory,
+      abilities: () => this.#discover(),
+      tellsHoles: () => this.#tellsHolesIn(places.blobDirectory),
+    };
+  }
+
+  #tellsHolesIn(directory: string): Promise<boolean> {
+    const known = this.#tellsHoles.get(directory);
+    if (known !== undefined) return known;
+    const asking = tellsHoles(this.#env, directory);
+    this.#tellsHoles.set(directory, asking);
+    asking.catch(() => this.#tellsHoles.delete(directory));
+    return asking;
+  }
+}
+
+function unusable(version: string | null, findings: readonly string[]): BackendProbe {
+  return { usable: false, version, findings, accelerator: 'none', architectures: [], guests: [] };
+}

@@ -1,0 +1,140 @@
+/**
+ * A boot:
+ *
+ *   checks ──▶ disk ──▶ process ──▶ machine, kernel, drives, vsock, entropy, balloon, network ──▶ InstanceStart ──▶ guest agent answers
+ *
+ * Whatever fails, and an end of the process, undoes all of it: no process, no file in the run directory, no new disk, no TAP.
+ */
+import { makeDurable } from '../../env/durable-files.ts';
+import { MIB, PAGE_BYTES } from '../../base/units.ts';
+import { diskLayerPath } from '../../snapshot/local-snapshot.ts';
+import type { MachineFacts, VmConfig } from '../../snapshot/metadata.ts';
+import { PageMap } from '../../snapshot/page-map.ts';
+import { both } from '../bounded.ts';
+import { bootTimeout, connectFirst } from '../first-contact.ts';
+import type { StartOptions, VmPlaces } from '../instance.ts';
+import { orUndo } from '../undo.ts';
+import {
+  putBalloon,
+  putBootSource,
+  putDrive,
+  putEntropy,
+  putMachine,
+  putNetwork,
+  putVsock,
+  startInstance,
+} from './api/calls.ts';
+import type { LiveVm, VmContext } from './context.ts';
+import { createDisk } from './disk.ts';
+import { explainRefusal } from './explain-refusal.ts';
+import { chooseMachine, templateOf } from './machine.ts';
+import { names } from './process-places.ts';
+import { contactOf, startProcess } from './start-process.ts';
+import type { StartedProcess } from './start-process.ts';
+import { bootableKernel } from './vmlinux.ts';
+
+/** The guest's number on vsock: each Firecracker has a host of its own, so all guests can have the same. */
+const GUEST_CID = 3;
+/** The network card, by the name that snapshots have of it. */
+export const NETWORK_ID = 'net';
+/** Locally administered; guests of one bridge differ in what the VM's id gives. */
+const MAC_PREFIX = '06:4b';
+
+/** @throws KelpieError `backend_unavailable`, `image_incompatible`, `vm_start_failed`, `vm_boot_timeout`, `disk_full`, `canceled` … */
+export async function boot(context: VmContext, request: StartOptions): Promise<LiveVm> {
+  return orUndo(async (undo) => {
+    const { env, config, places } = context;
+    const { signal } = request;
+    const machine = chooseMachine(config, env.host.architecture, await context.abilities());
+    const { kernel: packed, initramfs } = places.image;
+    const kernel = await bootableKernel(env, packed, config.architecture, context.cacheDirectory);
+    const top = await createDisk(context, request.disk, signal);
+    const topPath = diskLayerPath(places.blobDirectory, top);
+    undo.onFailure(() => env.files.removeTree(topPath));
+
+    request.onProgress?.({ phase: 'process' });
+    const files = [
+      { name: names.kernel, path: kernel },
+      { name: names.initramfs, path: initramfs },
+    ];
+    const starting = startProcess(context, undo, { top, files, signal });
+    const [started] = await both(starting, makeDurable(env.files, topPath));
+
+    request.onProgress?.({ phase: 'boot' });
+    try {
+      await configure(context, started, machine);
+      await startInstance(started.process.api);
+    } catch (error) {
+      throw await explainRefusal(env, error);
+    }
+    const contact = { ...contactOf(context, started, signal), timeoutMs: context.bootTimeoutMs };
+    const agent = await connectFirst(contact, bootTimeout);
+    await agent.setClock(() => env.clock.wallNs());
+    return {
+      ...started,
+      machine,
+      mapped: null,
+      base: PageMap.empty((config.memoryMib * MIB) / PAGE_BYTES),
+      memory: null,
+      disk: [...request.disk, top],
+      isBarePause: false,
+      guest: { bootId: agent.bootId, generation: agent.generation },
+    };
+  });
+}
+
+async function configure(
+  { id, config, places }: VmContext,
+  { process, tap }: StartedProcess,
+  machine: MachineFacts,
+): Promise<void> {
+  const { api } = process;
+  const template = templateOf(machine);
+  await putMachine(api, {
+    vcpu_count: config.vcpuCount,
+    mem_size_mib: config.memoryMib,
+    smt: false,
+    track_dirty_pages: true,
+    ...(template === null ? {} : { cpu_template: template }),
+  });
+  await putBootSource(api, {
+    kernel_image_path: names.kernel,
+    initrd_path: names.initramfs,
+    boot_args: bootArguments(config, places),
+  });
+  await putDrive(api, {
+    drive_id: 'root',
+    is_root_device: false,
+    is_read_only: true,
+    path_on_host: names.rootfs,
+    cache_type: 'Unsafe',
+  });
+  await putDrive(api, {
+    drive_id: 'data',
+    is_root_device: false,
+    is_read_only: false,
+    path_on_host: names.data,
+    cache_type: 'Writeback',
+  });
+  await putVsock(api, { guest_cid: GUEST_CID, uds_path: names.vsock });
+  await putEntropy(api);
+  await putBalloon(api, { amount_mib: 0, deflate_on_oom: true });
+  if (tap !== null) await putNetwork(api, { iface_id: NETWORK_ID, host_dev_name: tap, guest_mac: macOf(id) });
+}
+
+/** What the guest agent finds its devices by, and how a guest ends its Firecracker: by a restart, since there is no switch to turn it off. */
+export function bootArguments(config: VmConfig, places: VmPlaces): string {
+  const words = [
+    config.architecture === 'x86_64' ? 'console=ttyS0' : 'console=ttyAMA0',
+    // Without its keyboard controller a guest would not hear Ctrl-Alt-Del, nor could it restart.
+    ...places.image.kernelArguments.filter((word) => !word.startsWith('i8042.')),
+    ...(config.architecture === 'x86_64' ? ['reboot=k', 'kelpie.off=restart'] : []),
+    ...['kelpie.root=/dev/vda', 'kelpie.data=/dev/vdb', `kelpie.hostname=${config.name}`],
+  ];
+  return words.join(' ');
+}
+
+function macOf(id: string): string {
+  const [a, b, c, d] = id.replaceAll('-', '').match(/../g) ?? [];
+  return [MAC_PREFIX, a, b, c, d].join(':');
+}

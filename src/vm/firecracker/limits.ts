@@ -1,0 +1,47 @@
+/** Bounds of the Firecracker backend alone. */
+import { KIB, MIB, MINUTE_MS, SECOND_MS } from '../../base/units.ts';
+
+/** An answer of the API: the largest, a whole configuration, has some kilobytes. */
+export const API_ANSWER_BYTES_MAX: number = 256 * KIB;
+/** How long one call of the API may take that does not move memory. */
+export const API_CALL_TIMEOUT_MS: number = 10 * SECOND_MS;
+/** Creating a snapshot writes memory to the disk and syncs it: for the largest memory on a slow disk. */
+export const SNAPSHOT_CREATE_TIMEOUT_MS: number = 10 * MINUTE_MS;
+/** Loading maps the memory and opens the devices. */
+export const SNAPSHOT_LOAD_TIMEOUT_MS: number = MINUTE_MS;
+
+/** From starting Firecracker to its first answer; with a jailer it is copied and caged first. */
+export const LAUNCH_TIMEOUT_MS: number = 15 * SECOND_MS;
+/** Between two attempts to reach the API of a Firecracker that starts: it takes 10–20 ms in all. */
+export const LAUNCH_RETRY_MS = 2;
+/** A question to a program about itself. */
+export const ASK_TIMEOUT_MS: number = 5 * SECOND_MS;
+/** What a program that is asked may say. */
+export const ASK_OUTPUT_BYTES_MAX: number = 64 * KIB;
+/** A guest of a few instructions ends by itself within this where KVM works. */
+export const TRIAL_TIMEOUT_MS: number = 2 * SECOND_MS;
+
+/** One attempt to reach the agent's port; a guest that is not that far yet answers nothing. */
+export const VSOCK_ATTEMPT_TIMEOUT_MS = 500;
+/** `OK 4294967295` and its newline, with room. */
+export const VSOCK_ANSWER_BYTES_MAX = 32;
+/** How long a guest that was paused may take to answer on vsock before the device is taken for stuck. */
+export const VSOCK_REVIVE_TIMEOUT_MS: number = 3 * SECOND_MS;
+
+/** From Ctrl-Alt-Del until Firecracker is killed. */
+export const STOP_KEYS_TIMEOUT_MS: number = 3 * SECOND_MS;
+
+/** Longest path of a Unix socket on Linux, without its final zero. */
+export const SOCKET_PATH_BYTES_MAX = 107;
+/** What a guest may print to its console in a second, where Firecracker can hold it back. */
+export const CONSOLE_BYTES_PER_SECOND: number = 256 * KIB;
+
+/** An uncompressed kernel; Debian's has 60–80 MB. */
+export const VMLINUX_BYTES_MAX: number = 256 * MIB;
+/** Kernels that were unpacked and are kept. */
+export const VMLINUX_KEPT_MAX = 4;
+/** The compressed kernel that it comes from. */
+export const VMLINUZ_BYTES_MAX: number = 64 * MIB;
+
+/** Pieces in which a memory file is looked through: below a turn of the event loop. */
+export const SCAN_BYTES: number = 4 * MIB;

@@ -1,0 +1,166 @@
+/**
+ * A restore, in the order in which it can still be refused:
+ *
+ *   checks ──▶ disk ──▶ fresh process ──▶ device state and memory loaded, not one instruction run
+ *     ──▶ beforeResume (ownership) ──▶ resume ──▶ agent greets ──▶ identity repaired ──▶ handed out
+ *
+ * Whatever fails undoes all of it: no process, no file in the run directory, no new disk, no TAP. Firecracker ends by itself when a state does
+ * not fit; it is never asked twice.
+ */
+import { throwIfCanceled } from '../../base/cancel.ts';
+import { isKelpieError, KelpieError } from '../../base/errors.ts';
+import { MIB } from '../../base/units.ts';
+import { makeDurable } from '../../env/durable-files.ts';
+import { diskLayerPath, pageFilePath } from '../../snapshot/local-snapshot.ts';
+import { PAGE_MAP_BYTES_MAX } from '../../snapshot/page-map-codec.ts';
+import { PageMap } from '../../snapshot/page-map.ts';
+import { both } from '../bounded.ts';
+import { repairRestored } from '../first-contact.ts';
+import type { RestoreRequest } from '../instance.ts';
+import { orUndo } from '../undo.ts';
+import type { Undo } from '../undo.ts';
+import type { LoadedVm } from '../vm-driver.ts';
+import type { FirecrackerAbilities } from './abilities.ts';
+import { loadSnapshot, resumeVm } from './api/calls.ts';
+import type { SnapshotLoadParams } from './api/requests.ts';
+import { NETWORK_ID } from './boot.ts';
+import type { LiveVm, VmContext } from './context.ts';
+import { createDisk } from './disk.ts';
+import { explainRefusal } from './explain-refusal.ts';
+import { assertCanRun } from './machine.ts';
+import { names } from './process-places.ts';
+import { askProgram, complaintOf, hasSucceeded } from './programs.ts';
+import { contactOf, startProcess } from './start-process.ts';
+import { parseVersion } from './version.ts';
+import type { FirecrackerFeatures } from './version.ts';
+
+/** @throws KelpieError `restore_incompatible`, `restore_failed`, `snapshot_corrupt`, `guest_repair_failed`, `canceled` … */
+export async function load(context: VmContext, request: RestoreRequest): Promise<LoadedVm<LiveVm>> {
+  return orUndo(async (undo) => new Load(context, request, undo).run());
+}
+
+interface Checked {
+  readonly mapped: string;
+  readonly memoryPath: string;
+  readonly base: PageMap;
+  readonly abilities: FirecrackerAbilities;
+}
+
+class Load {
+  readonly #context: VmContext;
+  readonly #request: RestoreRequest;
+  readonly #undo: Undo;
+
+  constructor(context: VmContext, request: RestoreRequest, undo: Undo) {
+    this.#context = context;
+    this.#request = request;
+    this.#undo = undo;
+  }
+
+  async run(): Promise<LoadedVm<LiveVm>> {
+    const now = (): number => this.#context.env.clock.monotonicMs();
+    const { onProgress, signal, beforeResume } = this.#request;
+    const startMs = now();
+    const checked = await this.#check();
+    onProgress?.({ phase: 'process' });
+    const vm = await this.#start(checked);
+    const startedMs = now();
+
+    onProgress?.({ phase: 'load' });
+    await this.#load(vm, checked.abilities);
+    throwIfCanceled(signal, 'restoring the VM');
+    await beforeResume?.();
+    const loadedMs = now();
+    await resumeVm(vm.process.api);
+    const resumedMs = now();
+
+    onProgress?.({ phase: 'guest' });
+    const repair = { generation: this.#request.generation, rehearse: false };
+    const repaired = await repairRestored(this.#context.env, contactOf(this.#context, vm, signal), repair);
+    vm.guest = repaired.guest;
+    const timings = {
+      processMs: startedMs - startMs,
+      loadMs: loadedMs - startedMs,
+      resumeMs: resumedMs - loadedMs,
+      repairMs: now() - resumedMs,
+      clockStepMs: repaired.clockStepMs,
+    };
+    return { vm, timings };
+  }
+
+  /** Everything that can be known to fail before anything is made. */
+  async #check(): Promise<Checked> {
+    const { env, config, places } = this.#context;
+    const { machine, memory, signal } = this.#request;
+    throwIfCanceled(signal, 'restoring the VM');
+    const abilities = await this.#context.abilities();
+    assertCanRun(machine, config, abilities);
+    const mapped = memory.mappable;
+    if (mapped === null)
+      throw new KelpieError('internal', 'a memory is restored from a file that can be mapped.');
+    const memoryPath = pageFilePath(places.blobDirectory, mapped);
+    const { sizeBytes } = await env.files.stat(memoryPath);
+    if (sizeBytes !== config.memoryMib * MIB) {
+      const message = `the memory of the snapshot has ${sizeBytes} bytes, not ${config.memoryMib} MiB.`;
+      throw new KelpieError('snapshot_corrupt', message);
+    }
+    const base = PageMap.decode(await env.files.readFile(memory.mapPath, PAGE_MAP_BYTES_MAX), env.compute);
+    return { mapped, memoryPath, base, abilities };
+  }
+
+  async #start({ mapped, memoryPath, base }: Checked): Promise<LiveVm> {
+    const { env, places } = this.#context;
+    const { disk, signal, machine, memory, deviceStatePath } = this.#request;
+    const top = await createDisk(this.#context, disk, signal);
+    const topPath = diskLayerPath(places.blobDirectory, top);
+    this.#undo.onFailure(() => env.files.removeTree(topPath));
+    const files = [
+      { name: names.memory, path: memoryPath },
+      { name: names.state, path: deviceStatePath },
+    ];
+    const starting = startProcess(this.#context, this.#undo, { top, files, signal });
+    const [started] = await both(starting, makeDurable(env.files, topPath));
+    // Until the guest has answered, it is nobody.
+    const guest = { bootId: '', generation: 0 };
+    return { ...started, machine, mapped, base, memory, disk: [...disk, top], isBarePause: false, guest };
+  }
+
+  async #load(vm: LiveVm, abilities: FirecrackerAbilities): Promise<void> {
+    try {
+      await loadSnapshot(vm.process.api, loadParams(vm.tap, abilities.features));
+    } catch (error) {
+      const explained = await explainRefusal(this.#context.env, error);
+      if (isKelpieError(explained, 'disk_full', 'permission_denied', 'backend_unavailable')) throw explained;
+      throw await this.#explainLoad(abilities, explained);
+    }
+  }
+
+  /** Firecracker tells a damaged state from one of another version when it is asked for its version. */
+  async #explainLoad({ program, snapshotVersion }: FirecrackerAbilities, cause: unknown): Promise<unknown> {
+    if (!isKelpieError(cause)) return cause;
+    const { env } = this.#context;
+    const answer = await askProgram(env, program, ['--describe-snapshot', this.#request.deviceStatePath]);
+    const version = hasSucceeded(answer) ? parseVersion(answer.stdout) : null;
+    if (version === null) {
+      const message = `the device state of the snapshot is damaged: Firecracker says "${complaintOf(answer)}".`;
+      return new KelpieError('snapshot_corrupt', message, { cause });
+    }
+    if (version.major !== snapshotVersion.major || version.minor > snapshotVersion.minor) {
+      const message = `the device state is of version ${version.major}.${version.minor}, and this Firecracker reads ${snapshotVersion.major}.${snapshotVersion.minor}.`;
+      return new KelpieError('restore_incompatible', message, { cause, data: { reasons: [message] } });
+    }
+    return new KelpieError('restore_failed', cause.message, { cause });
+  }
+}
+
+/** The names in a snapshot are ours and stay true; what differs between hosts is overridden, as far as the version can. */
+export function loadParams(tap: string | null, features: FirecrackerFeatures): SnapshotLoadParams {
+  return {
+    snapshot_path: names.state,
+    mem_backend: { backend_type: 'File', backend_path: names.memory },
+    resume_vm: false,
+    ...(features.hasTrackOnLoad ? { track_dirty_pages: true } : { enable_diff_snapshots: true }),
+    ...(tap === null ? {} : { network_overrides: [{ iface_id: NETWORK_ID, host_dev_name: tap }] }),
+    ...(features.hasVsockOverride ? { vsock_override: { uds_path: names.vsock } } : {}),
+  };
+}

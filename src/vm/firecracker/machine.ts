@@ -1,0 +1,121 @@
+/** Which machine a VM gets, and whether this host's Firecracker can run a recorded one. */
+import { KelpieError } from '../../base/errors.ts';
+import type { BackendFacts } from '../../snapshot/compatibility/facts.ts';
+import type { Architecture, MachineFacts, VmConfig } from '../../snapshot/metadata.ts';
+import type { FirecrackerAbilities } from './abilities.ts';
+import type { CpuTemplate } from './api/requests.ts';
+import { parseVersion, versionText } from './version.ts';
+import type { FirecrackerVersion } from './version.ts';
+
+/**
+ * The devices of a VM: root disk, data disk, vsock, entropy, balloon, and a network card if its host gives it one. Firecracker keeps
+ * their places in the snapshot; the number changes when what they are or are called does.
+ */
+export const DEVICE_LAYOUT = 1;
+
+/**
+ * Why no VM of this configuration can be made here; null when it can.
+ * @param architecture of the host: KVM runs no other.
+ */
+export function refusalOf(
+  config: VmConfig,
+  architecture: Architecture,
+  { cpuTemplate }: Pick<FirecrackerAbilities, 'cpuTemplate'>,
+): string | null {
+  if (config.architecture !== architecture)
+    return `Firecracker runs ${architecture} guests here, not ${config.architecture}: use the qemu backend.`;
+  if (config.portability === 'any')
+    return 'Firecracker has no portability "any", since KVM does not emulate: use the qemu backend, or --portability arch.';
+  if (config.portability === 'arch' && cpuTemplate === null)
+    return 'Firecracker has no CPU template for the CPU of this host: use --portability host, or the qemu backend.';
+  if (config.publish.length > 0)
+    return 'Firecracker publishes no ports, since it has no user-mode network: use the qemu backend.';
+  return null;
+}
+
+/** @throws KelpieError `backend_unavailable` when Firecracker cannot run such a VM here. */
+export function chooseMachine(
+  config: VmConfig,
+  architecture: Architecture,
+  abilities: FirecrackerAbilities,
+): MachineFacts {
+  const refusal = refusalOf(config, architecture, abilities);
+  if (refusal !== null) throw new KelpieError('backend_unavailable', refusal);
+  return {
+    backend: 'firecracker',
+    backendVersion: versionText(abilities.version),
+    machineType: machineType(abilities.snapshotVersion),
+    cpuModel: config.portability === 'arch' ? (abilities.cpuTemplate ?? 'host') : 'host',
+    accelerator: 'kvm',
+    deviceLayout: DEVICE_LAYOUT,
+  };
+}
+
+/** What stands for the machine's make: the version of its device state. */
+export function machineType({ major, minor }: Pick<FirecrackerVersion, 'major' | 'minor'>): string {
+  return `snapshot-${major}.${minor}`;
+}
+
+/** What it says of itself to the check of compatibility. @param isKvmUsable a guest ran on it. */
+export function factsOf(
+  abilities: FirecrackerAbilities,
+  architecture: Architecture,
+  isKvmUsable: boolean,
+): BackendFacts {
+  const { version, snapshotVersion, cpuTemplate } = abilities;
+  const { major, minor } = snapshotVersion;
+  return {
+    name: 'firecracker',
+    architecture,
+    version: versionText(version),
+    accelerators: isKvmUsable ? ['kvm'] : [],
+    // The same major version, no newer a minor one.
+    machineTypes: Array.from({ length: minor + 1 }, (_, older) => machineType({ major, minor: older })),
+    cpuModels: { kvm: cpuTemplate === null ? ['host'] : ['host', cpuTemplate] },
+    deviceLayouts: [DEVICE_LAYOUT],
+  };
+}
+
+/** The template that a recorded machine was given; null when it had its host's CPU. */
+export function templateOf({ cpuModel }: MachineFacts): CpuTemplate | null {
+  return cpuModel === 'T2' || cpuModel === 'T2A' || cpuModel === 'V1N1' ? cpuModel : null;
+}
+
+/**
+ * Every reason why this host's Firecracker cannot go on with a recorded machine, at once. What the CPUs are was compared before
+ * (`snapshot/compatibility`): Firecracker itself would only warn.
+ * @throws KelpieError `restore_incompatible` with `reasons`.
+ */
+export function assertCanRun(machine: MachineFacts, config: VmConfig, abilities: FirecrackerAbilities): void {
+  const { version, snapshotVersion, cpuTemplate } = abilities;
+  const reasons: string[] = [];
+  if (machine.backend !== 'firecracker') reasons.push(`it ran on ${machine.backend}, not on firecracker`);
+  if (machine.deviceLayout !== DEVICE_LAYOUT)
+    reasons.push(
+      `it has device layout ${machine.deviceLayout}, this version of Kelpie knows ${DEVICE_LAYOUT}`,
+    );
+  if (!factsOf(abilities, config.architecture, true).machineTypes?.includes(machine.machineType))
+    reasons.push(
+      `its device state is of ${machine.machineType}, this Firecracker (${versionText(version)}) reads ${machineType(snapshotVersion)}`,
+    );
+  if (isNewer(machine.backendVersion, version))
+    reasons.push(`it ran on Firecracker ${machine.backendVersion}, this host has ${versionText(version)}`);
+  const template = templateOf(machine);
+  if (machine.cpuModel !== 'host' && (template === null || template !== cpuTemplate))
+    reasons.push(`the CPU of this host cannot be a ${machine.cpuModel}`);
+  if (reasons.length === 0) return;
+  throw new KelpieError(
+    'restore_incompatible',
+    `this host cannot go on with the VM: ${reasons.join('; ')}.`,
+    { data: { reasons } },
+  );
+}
+
+function isNewer(text: string, than: FirecrackerVersion): boolean {
+  const version = parseVersion(text);
+  return (
+    version === null ||
+    version.major - than.major > 0 ||
+    (version.major === than.major && version.minor > than.minor)
+  );
+}

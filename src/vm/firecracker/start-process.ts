@@ -1,0 +1,115 @@
+/** From a VM's files to its process, configured no further than its logs: what a boot and a restore have in common. */
+import { diskLayerPath } from '../../snapshot/local-snapshot.ts';
+import type { DiskLayer } from '../../snapshot/local-snapshot.ts';
+import { AgentLink } from '../agent-link.ts';
+import type { FirstContact } from '../first-contact.ts';
+import { emptyRunDirectory } from '../run-directory.ts';
+import type { Undo } from '../undo.ts';
+import { putLogger, putMetrics, putSerial } from './api/calls.ts';
+import { commandLine } from './command-line.ts';
+import { readConsole } from './console.ts';
+import type { FirecrackerProcess, VmContext } from './context.ts';
+import { removeControlGroup } from './control-group.ts';
+import { launchFirecracker } from './launch.ts';
+import { CONSOLE_BYTES_PER_SECOND } from './limits.ts';
+import { names, processPlaces, show } from './process-places.ts';
+import type { ProcessPlaces } from './process-places.ts';
+import { createVmTap, removeVmTap } from './tap.ts';
+import { AGENT_VSOCK_PORT, connectVsock } from './vsock-connection.ts';
+
+export interface StartedProcess {
+  readonly process: FirecrackerProcess;
+  readonly places: ProcessPlaces;
+  readonly link: AgentLink;
+  readonly tap: string | null;
+}
+
+/** What the process is shown beside its disks. */
+export interface ShownFile {
+  readonly name: string;
+  readonly path: string;
+}
+
+/**
+ * Ended by `undo`, which clears up as well.
+ * @throws KelpieError `vm_start_failed`, `backend_unavailable`, `file_not_found`, `name_taken`, `permission_denied`, `canceled`.
+ */
+export async function startProcess(
+  context: VmContext,
+  undo: Undo,
+  request: {
+    readonly top: DiskLayer;
+    readonly files: readonly ShownFile[];
+    readonly signal: AbortSignal | undefined;
+  },
+): Promise<StartedProcess> {
+  const { env, id, places, jail, network } = context;
+  const abilities = await context.abilities();
+  const own = placesOf(context, abilities.program);
+  const clear = (): Promise<void> => clearUp({ ...context, runDirectory: places.runDirectory });
+  undo.onFailure(clear);
+  await clear();
+  await env.files.makeDirectory(own.root);
+  await showFiles(context, own, request);
+  const tap =
+    network === null
+      ? null
+      : await createVmTap(env, {
+          id,
+          runDirectory: places.runDirectory,
+          network,
+          ownerUid: jail?.uid ?? env.host.uid,
+        });
+  const line = commandLine(abilities.program, id, own, jail);
+  const process = await launchFirecracker(env, line, own, request.signal);
+  undo.onFailure(() => process.end());
+  await putLogger(process.api, { log_path: names.log, level: 'Info' });
+  await putMetrics(process.api, names.metrics);
+  if (abilities.features.hasSerialLimit) {
+    const limit = { size: CONSOLE_BYTES_PER_SECOND, refill_time: 1000 };
+    await putSerial(process.api, { rate_limiter: limit });
+  }
+  const link = openAgentLink(context, own);
+  undo.onFailure(async () => link.close());
+  return { process, places: own, link, tap };
+}
+
+export function placesOf({ places, id, jail }: VmContext, program: string): ProcessPlaces {
+  return processPlaces(places.runDirectory, id, jail === null ? null : program);
+}
+
+export function openAgentLink({ env }: VmContext, { vsock }: ProcessPlaces): AgentLink {
+  return new AgentLink(env, (signal) => connectVsock(env, vsock, AGENT_VSOCK_PORT, signal));
+}
+
+/** How the agent of a VM that has just begun to run is reached. A guest that turns itself off ends its Firecracker. */
+export function contactOf(
+  { env }: VmContext,
+  { link, process, places }: StartedProcess,
+  signal: AbortSignal | undefined,
+): FirstContact {
+  const console = (): ReturnType<typeof readConsole> => readConsole(env, places.console);
+  return { link, ended: process.ended, onGuestEnd: () => () => undefined, console, signal };
+}
+
+/** Removes everything of a VM's process, which has ended, but its disk. */
+export async function clearUp({
+  env,
+  runDirectory,
+  jail,
+}: Pick<VmContext, 'env' | 'jail'> & { readonly runDirectory: string }): Promise<void> {
+  await removeVmTap(env, runDirectory);
+  if (jail !== null) await removeControlGroup(env, runDirectory, jail);
+  await emptyRunDirectory(env, runDirectory);
+}
+
+async function showFiles(
+  { env, places }: VmContext,
+  own: ProcessPlaces,
+  { top, files }: { readonly top: DiskLayer; readonly files: readonly ShownFile[] },
+): Promise<void> {
+  for (const { name, path } of files) await show(env, own, { name, path, access: 'read' });
+  await show(env, own, { name: names.rootfs, path: places.image.rootfs, access: 'read' });
+  const data = diskLayerPath(places.blobDirectory, top);
+  await show(env, own, { name: names.data, path: data, access: 'write' });
+}
