@@ -1,0 +1,37 @@
+/** `--config-file`: the same configuration as by requests, in one file, and a start. */
+import type { Api } from './api.ts';
+import { isMembers } from './api/check-body.ts';
+import { Fault } from './fault.ts';
+import { list, optionalMembers, text } from './fields.ts';
+
+/** Which request each section stands for, in the order in which they are made. */
+const sections: readonly (readonly [section: string, path: string])[] = [
+  ['logger', '/logger'],
+  ['metrics', '/metrics'],
+  ['machine-config', '/machine-config'],
+  ['cpu-config', '/cpu-config'],
+  ['boot-source', '/boot-source'],
+  ['balloon', '/balloon'],
+  ['vsock', '/vsock'],
+  ['entropy', '/entropy'],
+];
+
+/** @throws Fault when something in it is refused. */
+export async function startFromFile(content: string, api: Api): Promise<void> {
+  const config: unknown = JSON.parse(content);
+  if (!isMembers(config)) throw new Fault('Invalid JSON: invalid type, expected struct VmmConfig');
+  const put = async (path: string, body: object): Promise<void> => {
+    const answer = await api.handle({ method: 'PUT', path, body: JSON.stringify(body) }, () => undefined);
+    if (answer.status >= 400) throw new Fault(JSON.stringify(answer.json));
+  };
+  for (const [section, path] of sections) {
+    const body = optionalMembers(config, section);
+    if (body !== null) await put(path, body);
+  }
+  for (const drive of list(config, 'drives')) await put(`/drives/${text(drive, 'drive_id')}`, drive);
+  for (const net of list(config, 'network-interfaces'))
+    await put(`/network-interfaces/${text(net, 'iface_id')}`, net);
+  const mmds = optionalMembers(config, 'mmds-config');
+  if (mmds !== null) await put('/mmds/config', mmds);
+  await put('/actions', { action_type: 'InstanceStart' });
+}
