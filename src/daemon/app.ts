@@ -1,9 +1,8 @@
 /** The HTTP application: the table of routes (`api/routes.ts`), each answered by its room. */
-import { Hono } from 'hono';
 import { asError, KelpieError } from '../base/errors.ts';
-import { routes } from './api/routes.ts';
 import { API_VERSION, API_VERSION_HEADER } from './api/version.ts';
 import { answerProblem } from './answers.ts';
+import { findRoute } from './find-route.ts';
 import { blobsRoom } from './rooms/blobs.ts';
 import { filesRoom } from './rooms/files.ts';
 import { imagesRoom } from './rooms/images.ts';
@@ -18,7 +17,7 @@ import { snapshotsRoom } from './rooms/snapshots.ts';
 import { storesRoom } from './rooms/stores.ts';
 import { systemRoom } from './rooms/system.ts';
 import { vmsRoom } from './rooms/vms.ts';
-import type { Route, RouteName } from './api/routes.ts';
+import type { RouteName } from './api/routes.ts';
 import type { Handler } from './room.ts';
 import type { Supervisor } from './supervisor.ts';
 
@@ -46,34 +45,28 @@ export function createApp(
     ...keysRoom(supervisor),
     ...storesRoom(supervisor),
   };
-  const app = new Hono();
-  for (const name of Object.keys(routes).filter(isRouteName)) {
-    const { method, path }: Route = routes[name];
-    app.on(method, path, async (context) => {
-      if (!versionless.has(name)) checkVersion(context.req.header(API_VERSION_HEADER));
-      return handlers[name](context.req.raw, context.req.param());
-    });
-  }
-  app.notFound((context) =>
-    answerProblem(
-      new KelpieError('not_found', `there is nothing at ${context.req.method} ${context.req.path}.`),
-    ),
-  );
-  app.onError((error) => {
-    if (!(error instanceof KelpieError))
-      supervisor.host.log.error({ event: 'request-failed', err: asError(error) });
-    return answerProblem(error);
-  });
-  return async (request) => app.fetch(request);
-}
-
-function isRouteName(name: string): name is RouteName {
-  return Object.hasOwn(routes, name);
+  const answer = async (request: Request): Promise<Response> => {
+    const { method, headers } = request;
+    const path = new URL(request.url).pathname;
+    const route = findRoute(method, path);
+    if (route === null) throw new KelpieError('not_found', `there is nothing at ${method} ${path}.`);
+    if (!versionless.has(route.name)) checkVersion(headers.get(API_VERSION_HEADER));
+    return handlers[route.name](request, route.parameters);
+  };
+  return async (request) => {
+    try {
+      return await answer(request);
+    } catch (error) {
+      if (!(error instanceof KelpieError))
+        supervisor.host.log.error({ event: 'request-failed', err: asError(error) });
+      return answerProblem(error);
+    }
+  };
 }
 
 /** A client that does not say is taken for one of ours: curl, above all. */
-function checkVersion(told: string | undefined): void {
-  if (told === undefined || told === String(API_VERSION)) return;
+function checkVersion(told: string | null): void {
+  if (told === null || told === String(API_VERSION)) return;
   throw new KelpieError(
     'daemon_version_mismatch',
     `the daemon speaks version ${API_VERSION} of its API and this client ${told}: end it with \`kelpie daemon stop\`, and the next command starts the right one.`,

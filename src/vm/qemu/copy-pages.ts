@@ -1,6 +1,6 @@
 import { defined } from '../../base/assert.ts';
 import type { Bytes } from '../../base/bytes.ts';
-import { PAGE_BYTES } from '../../base/units.ts';
+import { KIB, PAGE_BYTES } from '../../base/units.ts';
 import type { Compute } from '../../env/compute.ts';
 import { BATCH_BYTES_MAX, BATCH_EXTENTS_MAX } from '../../env/files.ts';
 import type { FileHandle } from '../../env/files.ts';
@@ -15,6 +15,9 @@ export interface CopiedPages {
   /** Pages that hold nothing but zeros; they are not in the target. */
   readonly zeroRuns: PageRuns;
 }
+
+/** Pages that the guest may write between the look that says how many there are and the one that counts. */
+const MORE_BYTES: number = 512 * KIB;
 
 interface HeldBatch {
   readonly batch: readonly PageRun[];
@@ -46,12 +49,10 @@ export class PageCopy {
   constructor(compute: Compute, target: FileHandle, pagesExpected: number) {
     this.#compute = compute;
     this.#target = target;
-    for (
-      let left = pagesExpected * PAGE_BYTES;
-      left > 0 && this.#buffers < HELD_BATCHES_MAX;
-      left -= BATCH_BYTES_MAX
-    )
-      this.#spare.push(this.#newBuffer(Math.min(left, BATCH_BYTES_MAX)).fill(0));
+    for (let left = pagesExpected * PAGE_BYTES; left > 0; left -= BATCH_BYTES_MAX) {
+      if (this.#buffers === HELD_BATCHES_MAX) return;
+      this.#spare.push(this.#newBuffer(Math.min(left + MORE_BYTES, BATCH_BYTES_MAX)).fill(0));
+    }
   }
 
   async read(pages: PageRuns, ram: GuestRam): Promise<void> {
@@ -86,13 +87,13 @@ export class PageCopy {
 
   /** One that was made for less is replaced. */
   async #nextBuffer(sizeBytes: number): Promise<Bytes> {
-    const buffer = this.#spare.shift() ?? (await this.#freeBuffer());
-    return buffer.byteLength < sizeBytes ? new Uint8Array(BATCH_BYTES_MAX) : buffer;
+    const buffer = this.#spare.shift() ?? (await this.#freeBuffer(sizeBytes));
+    return buffer.byteLength < sizeBytes ? new Uint8Array(sizeBytes) : buffer;
   }
 
   /** Beyond what may be held, one batch is written while the next is read. */
-  async #freeBuffer(): Promise<Bytes> {
-    if (this.#buffers < HELD_BATCHES_MAX) return this.#newBuffer(BATCH_BYTES_MAX);
+  async #freeBuffer(sizeBytes: number): Promise<Bytes> {
+    if (this.#buffers < HELD_BATCHES_MAX) return this.#newBuffer(sizeBytes);
     const buffer = await (this.#writing ?? this.#writeOldest());
     this.#writing = this.#writeOldest();
     // It is awaited before the next one; until then a failure must not count as unseen.
