@@ -99,7 +99,11 @@ function cellsOf(row: Row): readonly string[] {
     `${min} – ${max}`,
     reference === null ? '' : `${reference} ${unit}`,
     ratio === null ? '' : ratio.toFixed(2),
-    target === null ? '' : target.of === 'ratio' ? `ratio ≤ ${target.atMost}` : `≤ ${target.atMost} ${unit}`,
+    target === null
+      ? ''
+      : target.of === 'ratio'
+        ? `ratio ≤ ${round(target.atMost, 3)}`
+        : `≤ ${target.atMost} ${unit}`,
     verdict,
     String(row.runs),
   ];
