@@ -12,7 +12,7 @@ import { localFailure } from '../snapshot/local-failure.ts';
 import { LocalSnapshots } from '../snapshot/local-snapshots.ts';
 import { Journal } from '../teleport/journal.ts';
 import { Leases } from '../teleport/leases.ts';
-import { findAgain, recover, settle } from '../teleport/recovery.ts';
+import { findAgain, goOn, recover, settle } from '../teleport/recovery.ts';
 import { supersede } from '../teleport/supersede.ts';
 import { sweepAside } from '../teleport/set-aside.ts';
 import { sweepDownloads } from '../teleport/sweep-downloads.ts';
@@ -94,10 +94,12 @@ export class Supervisor {
   /** Finds every VM again and settles what was cut. Called once. */
   async start(): Promise<void> {
     await this.registry.load();
-    const missing = await recover(this.host, this.registry);
-    for (const vm of missing) if (!this.#held.has(vm.id)) this.#findLater(vm);
+    const { missing, stalled } = await recover(this.host, this.registry);
+    for (const vm of missing) if (!this.#held.has(vm.id)) this.#workLater(vm, 'finding it again', findAgain);
+    for (const vm of stalled) this.#workLater(vm, 'letting it go on', goOn);
     for (const vm of this.registry.all)
-      if (!this.#held.has(vm.id) && !missing.includes(vm)) this.host.leases.watch(vm);
+      if (!this.#held.has(vm.id) && !missing.includes(vm) && !stalled.includes(vm))
+        this.host.leases.watch(vm);
     for (const { id, isUnread } of this.registry.damaged) if (isUnread) this.#track(this.#readLater(id));
     this.#gate.want();
   }
@@ -280,12 +282,12 @@ export class Supervisor {
     await this.#retries.untilDone(key, tried, firstWaitMs);
   }
 
-  /** A VM that may run but could not be reached: nothing else is done with it until it is known. */
-  #findLater(vm: ManagedVm): void {
-    this.#locks.acquire(vm.id, 'finding it again');
+  /** A VM that may run but could not be reached, or stands still and ought to run: nothing else is done with it until that has succeeded. */
+  #workLater(vm: ManagedVm, what: string, work: (host: TeleportHost, vm: ManagedVm) => Promise<void>): void {
+    this.#locks.acquire(vm.id, what);
     this.#track(
       this.#untilDone(vm.id, async () => {
-        await findAgain(this.host, vm);
+        await work(this.host, vm);
         this.#locks.release(vm.id);
         this.host.leases.watch(vm);
       }),
@@ -297,7 +299,7 @@ export class Supervisor {
     await this.#untilDone(vmId, async () => {
       await this.registry.readAgain(vmId);
       const vm = this.registry.byId(vmId);
-      if (vm !== undefined && !this.#held.has(vmId)) this.#findLater(vm);
+      if (vm !== undefined && !this.#held.has(vmId)) this.#workLater(vm, 'finding it again', findAgain);
     });
   }
 

@@ -9,6 +9,8 @@
  *     supersede                    supersede.ts
  *     none, frozen by its lease    asked of its store first, then adopted
  *     none, the record is live     adopted; when it is gone: crashed, restorable from its snapshots or disk
+ *     none, the record says that   adopted, and told to go on
+ *     it runs, it stands still
  *     none, a tombstone and a      ended: nothing of a departed VM runs here
  *     process
  *     a run directory that no      its processes are ended, its files removed
@@ -48,22 +50,44 @@ export async function settle(host: TeleportHost, registry: VmRegistry, operation
   await settleTeleport(host, vm, operation);
 }
 
-/**
- * Brings the host back to where every VM and every operation is in a known state. Called once, before anything else.
- * @returns VMs that could not be found again now, for a reason that may pass: `findAgain` is to be tried until it succeeds.
- */
-export async function recover(host: TeleportHost, registry: VmRegistry): Promise<readonly ManagedVm[]> {
+export interface Recovered {
+  /** Could not be found again now, for a reason that may pass: `findAgain` is to be tried until it succeeds. */
+  readonly missing: readonly ManagedVm[];
+  /** Stand still though they were left running, and nothing under way explains it: `goOn` is to be tried until it succeeds. */
+  readonly stalled: readonly ManagedVm[];
+}
+
+/** Brings the host back to where every VM and every operation is in a known state. Called once, before anything else. */
+export async function recover(host: TeleportHost, registry: VmRegistry): Promise<Recovered> {
   await host.journal.sweep();
   const { entries, damaged } = await host.journal.readAll();
   for (const { path, reason } of damaged) host.log.error({ event: 'journal-entry-damaged', path, reason });
   const isEnding = new Set(entries.filter(endsProcess).map((entry) => entry.vmId));
+  const isUnderWay = new Set(entries.map((entry) => entry.vmId));
   const missing: ManagedVm[] = [];
+  const stalled: ManagedVm[] = [];
   for (const vm of registry.all) {
-    if (!isEnding.has(vm.id) && !(await isFoundAgain(host, vm))) missing.push(vm);
+    if (isEnding.has(vm.id)) continue;
+    const wasRunning = vm.record.state === 'running';
+    if (!(await isFoundAgain(host, vm))) missing.push(vm);
+    else if (wasRunning && vm.instance?.state === 'paused' && !isUnderWay.has(vm.id)) stalled.push(vm);
   }
   for (const operation of entries) await settleOrHold(host, registry, operation);
   await removeStrayRuns(host, registry);
-  return missing;
+  return { missing, stalled };
+}
+
+/** Lets a VM go on that its VMM has stopped, as QEMU does when a write finds no room on the disk. @throws what keeps it from that now. */
+export async function goOn(host: TeleportHost, vm: ManagedVm): Promise<void> {
+  if (vm.instance === null || vm.record.state !== 'paused') return;
+  try {
+    await host.leases.renew(vm);
+  } catch (error) {
+    // It stays paused, and is superseded next.
+    if (isKelpieError(error, 'vm_owned_elsewhere')) return;
+    throw error;
+  }
+  await vm.instance.resume();
 }
 
 /** Operations whose settling ends whatever runs: adopting it first would be for nothing, or is part of it. */

@@ -231,11 +231,13 @@ export class DrivenInstance<Live extends LiveVmBase> implements VmInstance {
 
   #keep(vm: Live): void {
     this.#vm = vm;
-    this.#stopSupervising = this.#driver.supervise(vm, (end) => {
+    const onEnd = (end: VmEnd): void => {
       this.#ending = this.#onEnd(vm, end).finally(() => {
         this.#ending = null;
       });
-    });
+    };
+    const isToRun = (): boolean => this.#act === null && this.#state === 'running';
+    this.#stopSupervising = this.#driver.supervise(vm, onEnd, isToRun);
   }
 
   /** The VM is over without having been asked to. Never rejects: nobody waits for it. */

@@ -68,8 +68,11 @@ export interface VmDriver<Live extends LiveVmBase> {
   isPaused(vm: Live): Promise<boolean>;
   /** Ends the process, one step after the other, each bounded. @throws KelpieError `vm_backend_failed` when even the last one fails. */
   end(vm: Live, from: StopFrom): Promise<void>;
-  /** Watches the VM until the returned function is called. @param onEnd called at most once. */
-  supervise(vm: Live, onEnd: (end: VmEnd) => void): () => void;
+  /**
+   * Watches the VM until the returned function is called. @param onEnd called at most once. @param isToRun whether the VM is to execute and no act is under way:
+   * a driver that lets a VM go on by itself asks this in the turn in which it does.
+   */
+  supervise(vm: Live, onEnd: (end: VmEnd) => void, isToRun: () => boolean): () => void;
   runtimeOf(vm: Live): VmRuntime;
   console(vm: Live): Promise<Bytes>;
   /** The console of a VM whose process has ended. */

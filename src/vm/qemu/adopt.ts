@@ -19,6 +19,12 @@ import { runFiles } from './run-files.ts';
 import { emptyRunDirectory } from '../run-directory.ts';
 
 /**
+ * Run states of a VM that goes on when it is told to. One whose write found no room on the host's disk is in `io-error`, also when it was paused afterwards, so
+ * nothing here says whether it is to run.
+ */
+const still: ReadonlySet<string> = new Set(['paused', 'io-error']);
+
+/**
  * Finds a VM again that another daemon left running. What QEMU says counts where it differs from what was written down: the other daemon may
  * have ended in the middle of a snapshot.
  * @throws KelpieError `vm_crashed` when it is gone or over: what it left is removed.
@@ -49,7 +55,7 @@ async function take(
   const files = runFiles(places.runDirectory);
   const runState = await queryRunState(process.qmp);
   // Anything else is a VM that is off, or one that had not yet begun to run.
-  if (runState !== 'running' && runState !== 'paused') {
+  if (runState !== 'running' && !still.has(runState)) {
     return giveUp(context, process, `it is in the state "${runState}"`);
   }
   const { memory } = runtime;
@@ -67,8 +73,9 @@ async function take(
     disk: await presentDisk(context, process, runtime.disk),
     guest: { bootId: bootId ?? '', generation: Number(generation ?? 0) },
   };
-  if (runState === 'paused') await vm.link.shut(0);
-  return { vm, state: runState };
+  if (runState === 'running') return { vm, state: 'running' };
+  await vm.link.shut(0);
+  return { vm, state: 'paused' };
 }
 
 async function giveUp(context: VmContext, process: QemuProcess | null, why: string): Promise<never> {

@@ -50,8 +50,8 @@ export class QemuDriver implements VmDriver<LiveVm> {
     await endProcess(this.#context.env, vm, from);
   }
 
-  supervise(vm: LiveVm, onEnd: (end: VmEnd) => void): () => void {
-    return supervise(this.#context.env, vm, this.#logPath, onEnd);
+  supervise(vm: LiveVm, onEnd: (end: VmEnd) => void, isToRun: () => boolean): () => void {
+    return supervise(this.#context.env, vm, this.#logPath, onEnd, isToRun);
   }
 
   runtimeOf(vm: LiveVm): VmRuntime {

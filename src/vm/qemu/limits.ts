@@ -20,6 +20,9 @@ export const DEVICE_STATE_BYTES_MAX: number = 64 * MIB;
 /** From asking QEMU to quit until it is killed. */
 export const STOP_QUIT_TIMEOUT_MS: number = 10 * SECOND_MS;
 
+/** How long a guest whose write found no room on the host's disk waits for each try. */
+export const FULL_DISK_RETRY_MS: number = SECOND_MS;
+
 /** `/proc/PID/maps` of a QEMU has 50–100 KB. */
 export const PROCESS_MAPS_BYTES_MAX: number = 4 * MIB;
 /** Piece in which the page map of the kernel is read: 512 MiB of guest memory. */

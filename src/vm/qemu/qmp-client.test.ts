@@ -1,71 +1,25 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { z } from 'zod';
-import { fromUtf8, utf8 } from '../../base/bytes.ts';
 import { isKelpieError } from '../../base/errors.ts';
 import { createNodeClock } from '../../env/node/clock.ts';
-import type { Connection } from '../../env/sockets.ts';
 import { memoryConnectionPair } from '../../../test/support/memory-connection.ts';
+import { connectedQmp } from '../../../test/support/qmp-far.ts';
 import { QMP_LINE_BYTES_MAX } from './limits.ts';
 import { QmpClient } from './qmp-client.ts';
 
 const clock = createNodeClock();
-const GREETING =
-  '{"QMP": {"version": {"qemu": {"micro": 22, "minor": 2, "major": 7}, "package": "Debian"}, "capabilities": ["oob"]}}';
-
-/** The far end: says what it is told to, and hears the commands. */
-class Far {
-  readonly #connection: Connection;
-  #text = '';
-
-  constructor(connection: Connection) {
-    this.#connection = connection;
-  }
-
-  async say(...lines: readonly string[]): Promise<void> {
-    await this.#connection.write(utf8(lines.map((line) => `${line}\r\n`).join('')));
-  }
-
-  async hear(): Promise<{ readonly execute: string; readonly id: number; readonly arguments?: unknown }> {
-    while (!this.#text.includes('\n')) {
-      const bytes = await this.#connection.read();
-      assert.ok(bytes !== null, 'the client is still there');
-      this.#text += fromUtf8(bytes);
-    }
-    const end = this.#text.indexOf('\n');
-    const line = this.#text.slice(0, end);
-    this.#text = this.#text.slice(end + 1);
-    return z
-      .object({ execute: z.string(), id: z.int(), arguments: z.unknown().optional() })
-      .parse(JSON.parse(line));
-  }
-
-  async end(): Promise<void> {
-    await this.#connection.end();
-  }
-}
-
-async function connected(): Promise<{ readonly client: QmpClient; readonly far: Far }> {
-  const [near, connection] = memoryConnectionPair();
-  const far = new Far(connection);
-  const opening = QmpClient.open(clock, near, 5000);
-  await far.say(GREETING);
-  const { execute, id } = await far.hear();
-  assert.equal(execute, 'qmp_capabilities');
-  await far.say(`{"return": {}, "id": ${id}}`);
-  return { client: await opening, far };
-}
 
 const backendFailed = (error: unknown): boolean => isKelpieError(error, 'vm_backend_failed');
 
 test('the greeting tells the version', async () => {
-  const { client } = await connected();
+  const { client } = await connectedQmp(clock);
   assert.equal(client.version, '7.2.22 (Debian)');
   client.close();
 });
 
 test('answers find their commands in any order, between events', async () => {
-  const { client, far } = await connected();
+  const { client, far } = await connectedQmp(clock);
   const events: string[] = [];
   const stopListening = client.onEvent((event) => events.push(event.name));
   const first = client.execute('first', { a: 1 }, z.number());
@@ -92,7 +46,7 @@ test('answers find their commands in any order, between events', async () => {
 });
 
 test('a refusal carries the reason and leaves the connection usable', async () => {
-  const { client, far } = await connected();
+  const { client, far } = await connectedQmp(clock);
   const refused = client.execute('cont', null, z.unknown());
   await far.say(`{"error": {"class": "GenericError", "desc": "no lock"}, "id": ${(await far.hear()).id}}`);
   await assert.rejects(refused, (error) => backendFailed(error) && String(error).includes('cont: no lock'));
@@ -103,7 +57,7 @@ test('a refusal carries the reason and leaves the connection usable', async () =
 });
 
 test('an answer of another shape is refused', async () => {
-  const { client, far } = await connected();
+  const { client, far } = await connectedQmp(clock);
   const asked = client.execute('query-status', null, z.object({ status: z.string() }));
   await far.say(`{"return": {"status": 4}, "id": ${(await far.hear()).id}}`);
   await assert.rejects(asked, backendFailed);
@@ -111,7 +65,7 @@ test('an answer of another shape is refused', async () => {
 });
 
 test('a command that is not answered fails in time, and its late answer disturbs nothing', async () => {
-  const { client, far } = await connected();
+  const { client, far } = await connectedQmp(clock);
   const late = client.execute('slow', null, z.unknown(), 20);
   const { id } = await far.hear();
   await assert.rejects(late, (error) => backendFailed(error) && String(error).includes('20 ms'));
@@ -123,7 +77,7 @@ test('a command that is not answered fails in time, and its late answer disturbs
 });
 
 test('the end of the stream fails what is under way and what comes later', async () => {
-  const { client, far } = await connected();
+  const { client, far } = await connectedQmp(clock);
   const underWay = client.execute('stop', null, z.unknown());
   await far.hear();
   await far.end();
@@ -139,7 +93,7 @@ for (const [what, line] of [
   ['too long', 'x'.repeat(QMP_LINE_BYTES_MAX + 1)],
 ] as const) {
   test(`a line that is ${what} ends the connection`, async () => {
-    const { client, far } = await connected();
+    const { client, far } = await connectedQmp(clock);
     const underWay = client.execute('stop', null, z.unknown());
     const saying = far.say(line);
     await assert.rejects(underWay, backendFailed);
