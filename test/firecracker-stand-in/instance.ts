@@ -18,7 +18,7 @@ import type { Members } from './fields.ts';
 import { GuestMemory } from './guest-memory.ts';
 import { assertKernel } from './kernel-image.ts';
 import { Machine } from './machine.ts';
-import { assertMayOpen, hostPath } from './paths.ts';
+import { assertMayOpen, giveToJail, hostPath } from './paths.ts';
 import { qemuLine } from './qemu-arguments.ts';
 import type { Start } from './qemu-arguments.ts';
 import { assertDriveOpens, Resources } from './resources.ts';
@@ -198,6 +198,8 @@ export class Instance {
     } catch (error) {
       throw new Fault(`${failure}Cannot perform open on the memory backing file: ${osError(error)}`);
     }
+    giveToJail(statePath, jail);
+    giveToJail(memoryPath, jail);
     this.#vsock?.reset();
     this.#hasSnapshot = true;
   }
@@ -277,7 +279,9 @@ export class Instance {
 
   async #listen(vsock: Members): Promise<Vsock> {
     const path = hostPath(text(vsock, 'uds_path'), this.#settings.jail);
-    return await Vsock.listen(path, this.#faults, this.#kill);
+    const listening = await Vsock.listen(path, this.#faults, this.#kill);
+    giveToJail(path, this.#settings.jail);
+    return listening;
   }
 }
 

@@ -12,7 +12,7 @@ import { Log, parseLevel } from './log.ts';
 import { Machine } from './machine.ts';
 import { Metrics } from './metrics.ts';
 import { Mmds } from './mmds.ts';
-import { hostPath } from './paths.ts';
+import { giveToJail, hostPath } from './paths.ts';
 import { readSettings } from './settings.ts';
 import type { Settings } from './settings.ts';
 import { describeStateFile } from './state-file.ts';
@@ -113,6 +113,7 @@ async function serve(line: CommandLine, settings: Settings): Promise<void> {
         if (isFatal) process.exit(EXIT_ERROR);
       },
     });
+    giveToJail(socketPath, settings.jail);
     log.write('info', `Listening on API socket ("${socketPath}").`);
   }
   const configPath = line.value('config-file');

@@ -1,5 +1,5 @@
 /** Paths that a client names, as the process sees them: inside the jail, whose root is the working directory, or as they are. */
-import { accessSync, constants, lstatSync, statSync } from 'node:fs';
+import { accessSync, chownSync, constants, statSync } from 'node:fs';
 import type { Jail } from './settings.ts';
 
 /** A path that this process can open. Jails stay relative, so that a socket's path is as short as inside the real chroot. */
@@ -31,9 +31,9 @@ function mayJailed(path: string, mode: 'r' | 'rw', jail: Jail): boolean {
   return ((bits >> shift) & wanted) === wanted;
 }
 
-/** Whether there is anything at a path, a dead link too. */
-export function exists(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+/** Gives a file that was just made to the jail's user, who would have made it. */
+export function giveToJail(path: string, jail: Jail | null): void {
+  if (jail !== null && process.getuid?.() === 0) chownSync(path, jail.uid, jail.gid);
 }
 
 function systemError(code: string, path: string): Error {
