@@ -10,11 +10,13 @@
 #include <errno.h>
 #include <linux/fs.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/reboot.h>
 #include <unistd.h>
 
 #include "agent.h"
+#include "boot.h"
 #include "clock.h"
 #include "log.h"
 
@@ -86,7 +88,10 @@ _Noreturn void power_cut(int data_fd)
     sync();
     if (data_fd >= 0 && ioctl(data_fd, FIFREEZE, 0) < 0)
         log_line("the data disk could not be frozen (errno %d)", errno);
-    reboot(RB_POWER_OFF);
+    /* Firecracker's x86 machine has no switch: a halted one would stay for ever, and a restart ends it. */
+    char how[sizeof "restart"];
+    bool restarts = boot_option("kelpie.off", how, sizeof how) && strcmp(how, "restart") == 0;
+    reboot(restarts ? RB_AUTOBOOT : RB_POWER_OFF);
     for (;;)
         pause();
 }
