@@ -38,7 +38,8 @@ async function createFixture(): Promise<EnvFixture> {
   });
   const over = new AbortController();
   void (async () => {
-    while (!over.signal.aborted) if (!(await scheduler.step())) await settle();
+    const goesOn = (): boolean => !over.signal.aborted;
+    while (!(await scheduler.run(goesOn)));
   })();
   const process = machine.startProcess(['test'], 'test t');
   const env = createSimEnv(process);

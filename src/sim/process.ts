@@ -2,12 +2,14 @@
  * A process of a simulated machine. Whatever its code asks of the world goes through `call`, `wait` or `post`, which end with
  * the process: a killed one never hears an answer again, so none of its `finally` blocks run. That is `kill -9`.
  */
-import { assert } from '../base/assert.ts';
+import { assert, defined } from '../base/assert.ts';
 import { asError } from '../base/errors.ts';
 import type { ExitStatus, ProcessIdentity } from '../env/processes.ts';
 import { failureOf } from './call-watch.ts';
 import type { ProcFile } from './env/proc-files.ts';
 import type { Machine } from './machine.ts';
+import type { AimKind } from './plan.ts';
+import type { Task } from './scheduler.ts';
 
 export interface CallOptions {
   /** Simulated milliseconds that the act takes. */
@@ -63,50 +65,19 @@ export class SimProcess {
     begin: (done: (act: () => T) => void) => void,
     options: CallOptions = {},
   ): Promise<T> {
-    const { signal, delayMs = 0, costMs = COST_MS, subject = '' } = options;
-    if (signal?.aborted === true) return Promise.reject(asError(signal.reason));
-    const { promise, resolve, reject } = Promise.withResolvers<T>();
-    const aim = this.machine.calls.meet(this.label, site, subject);
-    if (aim === 'crash-before') {
-      this.machine.kill(this);
-      return promise;
-    }
-    let isPending = true;
-    const isWanted = (): boolean => isPending && this.isAlive;
-    const onAbort = (): void => {
-      if (!isWanted()) return;
-      isPending = false;
-      reject(asError(signal?.reason));
-    };
-    signal?.addEventListener('abort', onAbort);
-    const settle = (act: () => T): void => {
-      isPending = false;
-      signal?.removeEventListener('abort', onAbort);
-      try {
-        const value = act();
-        if (aim === 'crash-after') this.machine.kill(this);
-        if (aim === 'answer-lost') throw failureOf(site, subject);
-        // The act itself may have ended the process: then nobody hears of it.
-        if (this.isAlive) resolve(value);
-      } catch (error) {
-        if (this.isAlive) reject(error);
-      }
-    };
-    let isDone = false;
-    const start = aim === 'fail' ? failing<T>(site, subject) : begin;
-    start((act) => {
-      assert(!isDone, 'a call is answered once');
-      isDone = true;
-      const { scheduler } = this.machine;
-      scheduler.park({ site, actor: this.label, costMs, delayMs, isWanted, run: () => settle(act) });
-    });
-    return promise;
+    if (options.signal?.aborted === true) return Promise.reject(asError(options.signal.reason));
+    const call = new Call<T>(this, site, options);
+    const done = (act: () => T): void => call.done(act);
+    if (call.aim === 'crash-before') this.machine.kill(this);
+    else if (call.aim === 'fail') done(() => call.fail());
+    else begin(done);
+    return call.answer;
   }
 
   /** Calls into the process's code at some later step. */
   post(site: string, run: () => void, delayMs = 0): void {
-    const { scheduler } = this.machine;
-    scheduler.park({ site, actor: this.label, costMs: COST_MS, delayMs, isWanted: () => this.isAlive, run });
+    const isWanted = (): boolean => this.isAlive;
+    this.machine.scheduler.park({ site, actor: this.label, costMs: COST_MS, isWanted, run }, delayMs);
   }
 
   /** What the system does when the process ends, however it ends. */
@@ -122,10 +93,70 @@ export class SimProcess {
   }
 }
 
-/** A call that fails without having done anything. */
-function failing<T>(site: string, subject: string): (done: (act: () => T) => void) => void {
-  return (done) =>
-    done(() => {
-      throw failureOf(site, subject);
-    });
+/** A call from its beginning to its answer, which never comes when its process has ended. */
+class Call<T> implements Task {
+  readonly site: string;
+  readonly costMs: number;
+  /** What happens to it beside. */
+  readonly aim: AimKind | null;
+  readonly #process: SimProcess;
+  readonly #options: CallOptions;
+  readonly #answer: PromiseWithResolvers<T> = Promise.withResolvers<T>();
+  #act: (() => T) | null = null;
+  #isPending = true;
+  readonly #onAbort: (() => void) | null;
+
+  constructor(process: SimProcess, site: string, options: CallOptions) {
+    this.#process = process;
+    this.site = site;
+    this.#options = options;
+    this.costMs = options.costMs ?? COST_MS;
+    this.aim = process.machine.calls.meet(process.label, site, options.subject ?? '');
+    this.#onAbort = options.signal === undefined ? null : () => this.#abort();
+    if (this.#onAbort !== null) options.signal?.addEventListener('abort', this.#onAbort);
+  }
+
+  get actor(): string {
+    return this.#process.label;
+  }
+  get answer(): Promise<T> {
+    return this.#answer.promise;
+  }
+
+  /** It goes on by `act`, at some step from now on. */
+  done(act: () => T): void {
+    assert(this.#act === null, 'a call is answered once');
+    this.#act = act;
+    this.#process.machine.scheduler.park(this, this.#options.delayMs ?? 0);
+  }
+
+  /** @throws SystemError as a call does that has done nothing, or of whose doing nobody hears. */
+  fail(): never {
+    throw failureOf(this.site, this.#options.subject ?? '');
+  }
+
+  isWanted(): boolean {
+    return this.#isPending && this.#process.isAlive;
+  }
+
+  run(): void {
+    const act = defined(this.#act, 'what the call does');
+    this.#isPending = false;
+    if (this.#onAbort !== null) this.#options.signal?.removeEventListener('abort', this.#onAbort);
+    try {
+      const value = act();
+      if (this.aim === 'crash-after') this.#process.machine.kill(this.#process);
+      if (this.aim === 'answer-lost') this.fail();
+      // The act itself may have ended the process: then nobody hears of it.
+      if (this.#process.isAlive) this.#answer.resolve(value);
+    } catch (error) {
+      if (this.#process.isAlive) this.#answer.reject(error);
+    }
+  }
+
+  #abort(): void {
+    if (!this.isWanted()) return;
+    this.#isPending = false;
+    this.#answer.reject(asError(this.#options.signal?.reason));
+  }
 }

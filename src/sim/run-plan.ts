@@ -8,11 +8,11 @@ import { Life } from './life.ts';
 import { homeFile } from './oracles/site-view.ts';
 import type { Plan } from './plan.ts';
 import { RecordStory } from './oracles/record-story.ts';
-import type { Scheduler, Settle } from './scheduler.ts';
+import type { Settle } from './scheduler.ts';
 import { World } from './world/world.ts';
 import type { Site } from './world/world.ts';
 import type { Told } from './trace.ts';
-import type { Violation, WorldTruth } from './world/world-truth.ts';
+import type { Violation } from './world/world-truth.ts';
 
 /** A run that takes more steps does not converge. */
 const STEPS_MAX = 400_000;
@@ -61,18 +61,20 @@ export async function runPlan(engine: Engine, plan: Plan, audience: Audience = {
   if (onTold !== undefined) truth.onTold = (told) => onTold(told, scheduler.nowMs);
   world.calls.onCall = onCall ?? null;
   life.begin();
-  await scheduler.settle();
-  while (!life.isOver && truth.violation === null) {
-    if (!(await goOn(scheduler, truth))) break;
+  const goesOn = (): boolean => {
     const stray = engine.takeStray() ?? null;
     if (stray !== null) truth.violated('stray-rejection', asError(stray).stack ?? '');
+    if (scheduler.steps >= STEPS_MAX) truth.violated('liveness', `${STEPS_MAX} steps were not enough`);
     if (scheduler.steps % LOOK_STEPS === 0) life.look();
     records?.look();
-  }
+    return !life.isOver && truth.violation === null;
+  };
+  if (!(await scheduler.run(goesOn)))
+    truth.violated('liveness', 'nothing is left to do, and the end was not reached');
   const hash = scheduler.hash.digest();
   const { steps } = scheduler;
   // Daemons come to write down what they have to say about it.
-  if (truth.violation !== null) for (let left = LAST_WORDS_STEPS; left > 0; left -= 1) await scheduler.step();
+  if (truth.violation !== null) await scheduler.run(() => scheduler.steps < steps + LAST_WORDS_STEPS);
   return {
     seed: plan.seed,
     violation: truth.violation,
@@ -85,17 +87,6 @@ export async function runPlan(engine: Engine, plan: Plan, audience: Audience = {
     isAimHit: world.calls.isHit,
     logs: () => new Map(world.sites.map((site) => [site.name, logOf(site)])),
   };
-}
-
-/** One step; false when there can be none. */
-async function goOn(scheduler: Scheduler, truth: WorldTruth): Promise<boolean> {
-  const isTooLong = scheduler.steps >= STEPS_MAX;
-  if (!isTooLong && (await scheduler.step())) return true;
-  const why = isTooLong
-    ? `${STEPS_MAX} steps were not enough`
-    : 'nothing is left to do, and the end was not reached';
-  truth.violated('liveness', why);
-  return false;
 }
 
 function logOf(site: Site): string {

@@ -14,29 +14,35 @@ import type { Strategy } from './strategies.ts';
 /** An act that is due for longer goes first, whatever the strategy: nothing real waits for ever either. */
 const DUE_MS_MAX = 2000;
 
+/** What is to be done. */
 export interface Task {
   readonly site: string;
   /** Which process asks; for strategies and traces. */
   readonly actor: string;
-  readonly dueMs: number;
-  /** Order of being parked. */
-  readonly order: number;
   /** How long the act takes, in simulated milliseconds. */
   readonly costMs: number;
   /** False when nobody waits for it any more. */
-  readonly isWanted: () => boolean;
-  readonly run: () => void;
+  isWanted(): boolean;
+  run(): void;
 }
 
-/** Lets everything that can go on without the world go on: a turn of the event loop. */
-export type Settle = () => Promise<void>;
+/** A task with its time. */
+export interface Parked {
+  readonly task: Task;
+  readonly dueMs: number;
+  /** Order of being parked. */
+  readonly order: number;
+}
+
+/** Calls `then` when everything that can go on without the world has gone on: after a turn of the event loop. */
+export type Settle = (then: () => void) => void;
 
 export class Scheduler {
   readonly hash: RollingHash = new RollingHash();
   readonly #strategy: Strategy;
   readonly #settle: Settle;
-  readonly #waiting: TaskHeap = new TaskHeap();
-  readonly #due: Task[] = [];
+  readonly #waiting: ParkedHeap = new ParkedHeap();
+  readonly #due: Parked[] = [];
   #nowMs = 0;
   #order = 0;
   #steps = 0;
@@ -54,17 +60,36 @@ export class Scheduler {
     return this.#steps;
   }
 
-  park(task: Omit<Task, 'order' | 'dueMs'> & { readonly delayMs: number }): void {
-    const { site, actor, costMs, isWanted, run, delayMs } = task;
+  park(task: Task, delayMs: number): void {
     assert(delayMs >= 0, 'nothing happens before it was asked for');
     this.#order += 1;
-    const parked = { site, actor, costMs, isWanted, run, dueMs: this.#nowMs + delayMs, order: this.#order };
+    const parked = { task, dueMs: this.#nowMs + delayMs, order: this.#order };
     if (delayMs === 0) this.#due.push(parked);
     else this.#waiting.push(parked);
   }
 
-  /** Takes one step. @returns false when there is nothing left to do. */
-  async step(): Promise<boolean> {
+  /**
+   * Takes steps for as long as `goesOn`, which is asked before each, when all that came of the one before has settled. There is no promise
+   * between two steps: it would cost as much as the step.
+   * @returns false when nothing was left to do before.
+   */
+  run(goesOn: () => boolean): Promise<boolean> {
+    const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+    const turn = (): void => {
+      try {
+        if (!goesOn()) resolve(true);
+        else if (this.#step()) this.#settle(turn);
+        else resolve(false);
+      } catch (error) {
+        reject(error);
+      }
+    };
+    this.#settle(turn);
+    return promise;
+  }
+
+  /** @returns false when there is nothing to do. */
+  #step(): boolean {
     const task = this.#next();
     if (task === null) return false;
     this.#steps += 1;
@@ -73,13 +98,7 @@ export class Scheduler {
     this.hash.addWord(task.actor);
     this.hash.addNumber(this.#nowMs);
     task.run();
-    await this.#settle();
     return true;
-  }
-
-  /** Lets what was started outside of a step come as far as it can. */
-  async settle(): Promise<void> {
-    await this.#settle();
   }
 
   #next(): Task | null {
@@ -87,9 +106,9 @@ export class Scheduler {
       this.#wake();
       if (this.#due.length === 0) return null;
       const index = this.#isStarving() ? 0 : this.#strategy.choose(this.#due);
-      const task = this.#due[index];
-      assert(task !== undefined, 'a strategy chooses one of the acts that are due');
-      this.#due.splice(index, 1);
+      const { task } = at(this.#due, index);
+      if (this.#due.length === 1) this.#due.length = 0;
+      else this.#due.splice(index, 1);
       if (task.isWanted()) return task;
     }
   }
@@ -102,7 +121,7 @@ export class Scheduler {
   /** Moves what has come due. What nobody waits for any more takes no part in the choice of the next. */
   #wake(): void {
     for (let next = this.#waiting.peek(); next !== null; next = this.#waiting.peek()) {
-      const isWanted = next.isWanted();
+      const isWanted = next.task.isWanted();
       if (isWanted && next.dueMs > this.#nowMs && this.#due.length > 0) return;
       this.#waiting.pop();
       if (!isWanted) continue;
@@ -113,53 +132,49 @@ export class Scheduler {
 }
 
 /** Waiting tasks, the earliest first. */
-class TaskHeap {
-  readonly #tasks: Task[] = [];
+class ParkedHeap {
+  readonly #items: Parked[] = [];
 
-  peek(): Task | null {
-    return this.#tasks[0] ?? null;
+  peek(): Parked | null {
+    return this.#items[0] ?? null;
   }
 
-  push(task: Task): void {
-    this.#tasks.push(task);
-    let index = this.#tasks.length - 1;
+  push(added: Parked): void {
+    const items = this.#items;
+    let index = items.length;
+    items.push(added);
     while (index > 0) {
       const parent = (index - 1) >> 1;
-      if (!this.#isBefore(index, parent)) return;
-      this.#swap(index, parent);
+      const above = at(items, parent);
+      if (!isBefore(added, above)) break;
+      items[index] = above;
       index = parent;
     }
+    items[index] = added;
   }
 
   pop(): void {
-    const last = this.#tasks.pop();
-    if (last === undefined || this.#tasks.length === 0) return;
-    this.#tasks[0] = last;
-    for (let index = 0; ;) {
-      let least = index;
-      for (const child of [2 * index + 1, 2 * index + 2]) {
-        if (child < this.#tasks.length && this.#isBefore(child, least)) least = child;
-      }
-      if (least === index) return;
-      this.#swap(index, least);
-      index = least;
+    const items = this.#items;
+    const last = items.pop();
+    if (last === undefined || items.length === 0) return;
+    let index = 0;
+    for (let child = 1; child < items.length; child = 2 * index + 1) {
+      if (child + 1 < items.length && isBefore(at(items, child + 1), at(items, child))) child += 1;
+      const below = at(items, child);
+      if (!isBefore(below, last)) break;
+      items[index] = below;
+      index = child;
     }
+    items[index] = last;
   }
+}
 
-  #isBefore(a: number, b: number): boolean {
-    const [left, right] = [this.#at(a), this.#at(b)];
-    return left.dueMs < right.dueMs || (left.dueMs === right.dueMs && left.order < right.order);
-  }
+function isBefore(a: Parked, b: Parked): boolean {
+  return a.dueMs < b.dueMs || (a.dueMs === b.dueMs && a.order < b.order);
+}
 
-  #swap(a: number, b: number): void {
-    const [left, right] = [this.#at(a), this.#at(b)];
-    this.#tasks[a] = right;
-    this.#tasks[b] = left;
-  }
-
-  #at(index: number): Task {
-    const task = this.#tasks[index];
-    assert(task !== undefined, 'the index lies in the heap');
-    return task;
-  }
+function at(items: readonly Parked[], index: number): Parked {
+  const item = items[index];
+  assert(item !== undefined, 'the index lies in the list');
+  return item;
 }

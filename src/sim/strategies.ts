@@ -1,13 +1,13 @@
 /** Which of the acts that are due comes next. All of them are fair enough that nothing waits for ever: time goes on with each step. */
 import type { Prng } from './prng.ts';
-import type { Task } from './scheduler.ts';
+import type { Parked, Task } from './scheduler.ts';
 
 export const strategyNames = ['random', 'fifo', 'priority'] as const;
 export type StrategyName = (typeof strategyNames)[number];
 
 export interface Strategy {
   /** The index of one of `due`, which is not empty. */
-  choose(due: readonly Task[]): number;
+  choose(due: readonly Parked[]): number;
 }
 
 /** One in so many steps puts the priority of what it has chosen last. */
@@ -32,16 +32,16 @@ class PriorityStrategy implements Strategy {
     this.#random = random;
   }
 
-  choose(due: readonly Task[]): number {
+  choose(due: readonly Parked[]): number {
     let best = 0;
     let bestPriority = -Infinity;
     for (let index = 0; index < due.length; index += 1) {
-      const priority = this.#priorityOf(due[index]);
+      const priority = this.#priorityOf(due[index]?.task);
       if (priority <= bestPriority) continue;
       best = index;
       bestPriority = priority;
     }
-    if (this.#random.below(PRIORITY_CHANGE_STEPS) === 0) this.#demote(due[best]);
+    if (this.#random.below(PRIORITY_CHANGE_STEPS) === 0) this.#demote(due[best]?.task);
     return best;
   }
 

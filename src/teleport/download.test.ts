@@ -155,8 +155,7 @@ test('after a loss of power at any moment the journal names no frame that is not
 /** @returns 1 when the second download found some frames. */
 async function losePowerOnce(seed: number): Promise<number> {
   const random = Prng.fromSeed(seed);
-  const settle = createSettle();
-  const scheduler = new Scheduler(createStrategy('random', random.split('strategy')), settle);
+  const scheduler = new Scheduler(createStrategy('random', random.split('strategy')), createSettle());
   const volume = new Volume('disk', GIB);
   const machine = new Machine({
     name: 'host',
@@ -177,10 +176,12 @@ async function losePowerOnce(seed: number): Promise<number> {
     new Download(createSimEnv(machine.startProcess(['test'], 'test')), '/home/downloads/some-package');
   /** Steps until `act` is done, or at most `steps`: null then. */
   const run = async <T>(act: Promise<T>, steps: number): Promise<T | null> => {
-    const ended = Promise.allSettled([act]);
-    const isEnded = async (): Promise<boolean> => (await Promise.race([ended, settle()])) !== undefined;
-    for (let step = 0; step < steps && !(await isEnded()); step += 1) await scheduler.step();
-    return (await isEnded()) ? await act : null;
+    let isEnded = false;
+    const end = (): void => void (isEnded = true);
+    act.then(end, end);
+    const last = scheduler.steps + steps;
+    await scheduler.run(() => !isEnded && scheduler.steps < last);
+    return isEnded ? await act : null;
   };
   for (let lives = random.between(1, 2); lives > 0; lives -= 1) {
     await run(fetchRest(download()), random.between(1, 120));

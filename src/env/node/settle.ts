@@ -2,23 +2,21 @@
 const BATCH_TURNS = 256;
 
 /**
- * Makes a function that resolves once every promise that can settle without the world has settled: between two immediates Node runs
+ * Makes a function that calls `then` once every promise that can settle without the world has settled: between two immediates Node runs
  * all microtasks. Immediates of one batch run in one turn of the event loop, which asks the system nothing between them: a third of the
  * price of a turn each. One wait at a time.
  */
-export function createSettle(): () => Promise<void> {
+export function createSettle(): (then: () => void) => void {
   let waiting: (() => void) | null = null;
   let asked = 0;
   const fire = (): void => {
     asked -= 1;
-    const resolve = waiting;
+    const then = waiting;
     waiting = null;
-    resolve?.();
+    then?.();
   };
-  return async () => {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    waiting = resolve;
+  return (then) => {
+    waiting = then;
     if (asked === 0) for (; asked < BATCH_TURNS; asked += 1) setImmediate(fire);
-    await promise;
   };
 }

@@ -136,14 +136,10 @@ export class World {
   /** Sleeps in true time, for ever when `isWanted` says no by then; for the world's own drivers. */
   sleep(durationMs: number, isWanted: () => boolean = () => true): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.scheduler.park({
-      site: 'world.sleep',
-      actor: 'world',
-      costMs: 0,
-      delayMs: durationMs,
-      isWanted,
-      run: resolve,
-    });
+    this.scheduler.park(
+      { site: 'world.sleep', actor: 'world', costMs: 0, isWanted, run: resolve },
+      durationMs,
+    );
     return promise;
   }
 
