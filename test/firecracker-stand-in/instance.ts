@@ -16,7 +16,7 @@ import type { Faults } from './faults.ts';
 import { flag, optionalMembers, optionalText, text } from './fields.ts';
 import type { Members } from './fields.ts';
 import { GuestMemory } from './guest-memory.ts';
-import { assertKernel } from './kernel-image.ts';
+import { bootableKernel } from './kernel-image.ts';
 import { Machine } from './machine.ts';
 import { assertMayOpen, giveToJail, hostPath } from './paths.ts';
 import { qemuLine } from './qemu-arguments.ts';
@@ -104,8 +104,7 @@ export class Instance {
       throw new Fault('Start microvm error: Cannot start microvm without kernel configuration.');
     }
     const { jail, hasBzImage } = this.#settings;
-    const kernel = hostPath(text(bootSource, 'kernel_image_path'), jail);
-    assertKernel(kernel, hasBzImage);
+    const kernel = bootableKernel(hostPath(text(bootSource, 'kernel_image_path'), jail), hasBzImage);
     this.#checkBackends('Start microvm error: ');
     const initrd = optionalText(bootSource, 'initrd_path');
     await this.#launch(
