@@ -1,16 +1,17 @@
 #!/bin/bash
 # A real S3 service for tests: Ceph's gateway with one monitor, and one storage daemon that keeps the objects in memory.
 #
-#   scripts/s3-server.sh DIRECTORY
+#   scripts/s3-server.sh DIRECTORY [ADDRESS]
 #
-# DIRECTORY must not exist: it is made for the state and removed at the end. Prints `http://127.0.0.1:PORT` when it serves (10 to 15 s),
-# then runs until its standard input ends, so it never outlives who started it. Loopback only, on ports of its own: several
-# may run at once. Both keys are `kelpie-test`; there is no bucket yet.
+# DIRECTORY must not exist: it is made for the state and removed at the end. Prints `http://ADDRESS:PORT` when it serves (10 to 15 s),
+# then runs until its standard input ends, so it never outlives who started it. Loopback only, unless another address of this machine
+# is given; on ports of its own: several may run at once. Both keys are `kelpie-test`; there is no bucket yet.
 #
 # Needs the Debian packages radosgw, ceph-mon, ceph-osd and ceph-common (`scripts/bootstrap.sh --tests`).
 set -euo pipefail
 
-state=${1:?usage: scripts/s3-server.sh DIRECTORY}
+state=${1:?usage: scripts/s3-server.sh DIRECTORY [ADDRESS]}
+address=${2:-127.0.0.1}
 mkdir "$state"
 state=$(cd "$state" && pwd)
 export CEPH_CONF=$state/ceph.conf
@@ -40,7 +41,7 @@ free_port() {
   local port
   while :; do
     port=$((RANDOM % 16000 + 16000))
-    if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+    if ! (exec 3<>"/dev/tcp/$1/$port") 2>/dev/null; then
       echo "$port"
       return
     fi
@@ -48,8 +49,8 @@ free_port() {
 }
 
 fsid=$(cat /proc/sys/kernel/random/uuid)
-monitor="[v2:127.0.0.1:$(free_port)/0]"
-port=$(free_port)
+monitor="[v2:127.0.0.1:$(free_port 127.0.0.1)/0]"
+port=$(free_port "$address")
 
 # tcp_nodelay: without it each request takes 43 ms.
 cat >"$CEPH_CONF" <<CONF
@@ -84,7 +85,7 @@ osd memory target = 939524096
 mgr initial modules =
 mon pg warn min per osd = 0
 [client.rgw]
-rgw frontends = beast endpoint=127.0.0.1:$port tcp_nodelay=1
+rgw frontends = beast endpoint=$address:$port tcp_nodelay=1
 rgw data = $state/rgw
 rgw enable usage log = false
 rgw enable ops log = false
@@ -111,11 +112,11 @@ quietly ceph-osd -i 0 --mkfs --osd-uuid "$osd"
 start ceph-osd -i 0 -f
 start radosgw -n client.rgw -f
 quietly timeout 60 radosgw-admin user create --uid=test --display-name=test --access-key=kelpie-test --secret-key=kelpie-test
-until (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do
+until (exec 3<>"/dev/tcp/$address/$port") 2>/dev/null; do
   kill -0 "${daemons[@]}" 2>/dev/null || fail 'a daemon ended while it started'
   [ "$SECONDS" -lt 90 ] || fail 'the gateway does not serve'
   sleep 0.1
 done
-echo "http://127.0.0.1:$port"
+echo "http://$address:$port"
 # Until nobody holds the other end any more.
 cat >/dev/null

@@ -10,14 +10,9 @@ import { eventually } from './support/eventually.ts';
 import { withHosts } from './support/cli-host.ts';
 import { assertGoesOn, bootCounter } from './support/counter-vm.ts';
 import { processesOf } from './support/host-processes.ts';
+import { phaseLine, restorePhases, teleportPhases } from './support/move-phases.ts';
 import type { CliHost, RunningCommand, RunResult } from './support/cli-host.ts';
 import type { CounterReport } from './support/counter-vm.ts';
-
-const teleportPhases = ['check', 'image', 'capture', 'publish', 'publish memory', 'announce', 'commit'];
-const restorePhases = ['check', 'image', 'download', 'download memory', 'claim', 'process', 'load', 'guest'];
-
-/** Lines such as `publish …` and `publish memory  ░░░`. */
-const phaseLine = (phase: string): RegExp => new RegExp(`^${phase} (?:…| [█░])`, 'm');
 
 interface World {
   readonly host: CliHost;

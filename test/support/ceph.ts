@@ -15,10 +15,13 @@ const START_TIMEOUT_MS = 120_000;
 const BUCKET = 'kelpie';
 const script = resolve(import.meta.dirname, '../../scripts/s3-server.sh');
 
-/** Takes 10 to 15 s. It ends by `close`, or with this process. */
-export async function startCeph(): Promise<S3Server> {
+/**
+ * Takes 10 to 15 s. It ends by `close`, or with this process.
+ * @param address of this machine, where it serves.
+ */
+export async function startCeph(address = '127.0.0.1'): Promise<S3Server> {
   const directory = await mkdtemp(join(tmpdir(), 'kelpie-ceph-'));
-  const child = spawn(script, [join(directory, 'state')], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(script, [join(directory, 'state'), address], { stdio: ['pipe', 'pipe', 'inherit'] });
   const exited = new Promise<void>((done) => child.once('close', () => done()));
   const close = async (): Promise<void> => {
     child.stdin.end();

@@ -27,6 +27,16 @@ export interface RunOptions {
   readonly input?: string | Uint8Array;
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** Ends a command that hangs. */
+  readonly timeoutMs?: number;
+}
+
+export interface HostOptions {
+  /** False for a host that has never seen the base image. */
+  readonly withImage?: boolean;
+  readonly env?: Readonly<Record<string, string>>;
+  /** The beginning of every command line: a program that runs the rest in a world of its own, such as another network. */
+  readonly enter?: readonly string[];
 }
 
 export interface RunResult {
@@ -86,19 +96,21 @@ export class CliHost {
   readonly name: string;
   readonly home: string;
   readonly #environment: Record<string, string>;
+  readonly #enter: readonly string[];
 
-  private constructor(name: string, home: string, environment: Record<string, string>) {
+  private constructor(
+    name: string,
+    home: string,
+    environment: Record<string, string>,
+    enter: readonly string[],
+  ) {
     this.name = name;
     this.home = home;
     this.#environment = environment;
+    this.#enter = enter;
   }
 
-  /** @param options.withImage false for a host that has never seen the base image. */
-  static async create(
-    scratch: string,
-    name: string,
-    options: { readonly withImage?: boolean; readonly env?: Readonly<Record<string, string>> } = {},
-  ): Promise<CliHost> {
+  static async create(scratch: string, name: string, options: HostOptions = {}): Promise<CliHost> {
     await baseImage(createNodeEnv(), 'x86_64');
     const home = join(scratch, name);
     await mkdir(join(home, 'images'), { recursive: true, mode: 0o700 });
@@ -108,7 +120,7 @@ export class CliHost {
     for (const [key, value] of Object.entries({ ...inherited, ...options.env, KELPIE_HOME: home }))
       if (value !== undefined) environment[key] = value;
     await shareFindings(scratch, home);
-    return new CliHost(name, home, environment);
+    return new CliHost(name, home, environment, options.enter ?? []);
   }
 
   start(args: readonly string[], options: RunOptions = {}): RunningCommand {
@@ -117,11 +129,12 @@ export class CliHost {
 
   /** Another program, which may run `kelpie` for this host. */
   startProgram(program: string, args: readonly string[], options: RunOptions = {}): RunningCommand {
-    const child = spawn(program, args, {
+    const [first = program, ...rest] = [...this.#enter, program, ...args];
+    const child = spawn(first, rest, {
       env: { ...this.#environment, ...options.env },
       cwd: options.cwd ?? this.home,
       stdio: ['pipe', 'pipe', 'pipe'],
-      timeout: RUN_TIMEOUT_MS,
+      timeout: options.timeoutMs ?? RUN_TIMEOUT_MS,
     });
     // A command that does not read its input closes it; what it says is in its result.
     child.stdin.on('error', () => undefined);
@@ -242,10 +255,7 @@ export function objectOf(value: unknown): Readonly<Record<string, unknown>> {
   return Object.fromEntries(Object.entries(value));
 }
 
-export type MakeHost = (
-  name: string,
-  options?: { readonly withImage?: boolean; readonly env?: Readonly<Record<string, string>> },
-) => Promise<CliHost>;
+export type MakeHost = (name: string, options?: HostOptions) => Promise<CliHost>;
 
 /** Runs `act` with a folder for stores and the hosts that it makes; ends and checks them, or kills them when the test failed. */
 export async function withHosts(act: (make: MakeHost, scratch: string) => Promise<void>): Promise<void> {
