@@ -12,6 +12,8 @@ export interface CallMade {
   readonly call: number;
   /** The file or address that it is about, with what differs between runs left out. */
   readonly place: string;
+  /** How many commands people had begun by then. */
+  readonly commands: number;
 }
 
 /** What a call that fails says, by the beginning of its site; a site that is not here does not fail. */
@@ -51,7 +53,7 @@ const STREAM: ReadonlySet<string> = new Set(['sockets.read', 'sockets.write', 's
 
 export class CallWatch {
   /** Every call, when somebody wants to know. */
-  onCall: ((call: CallMade) => void) | null = null;
+  onCall: ((call: Omit<CallMade, 'commands'>) => void) | null = null;
   /** The aimed-at call came. */
   isHit = false;
   readonly #aim: Aim | null;

@@ -54,7 +54,9 @@ const answerSchema: z.ZodType<Answer> = z.object({
   plan: planSchema.nullable(),
   logs: z.record(z.string(), z.string()),
   trace: traceSchema.nullable(),
-  calls: z.array(z.object({ actor: z.string(), site: z.string(), call: z.int(), place: z.string() })),
+  calls: z.array(
+    z.object({ actor: z.string(), site: z.string(), call: z.int(), place: z.string(), commands: z.int() }),
+  ),
 });
 
 export function parseJob(line: string): Job {

@@ -64,6 +64,11 @@ export class Life {
     this.#daemons.check();
   }
 
+  /** How many commands people have begun. */
+  get commands(): number {
+    return this.#script.begun;
+  }
+
   /** The plan of exactly this run, with nothing left open. */
   get plan(): Plan {
     return {

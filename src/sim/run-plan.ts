@@ -59,7 +59,7 @@ export async function runPlan(engine: Engine, plan: Plan, audience: Audience = {
   const { scheduler, truth } = world;
   const records = onTold === undefined ? null : new RecordStory(world);
   if (onTold !== undefined) truth.onTold = (told) => onTold(told, scheduler.nowMs);
-  world.calls.onCall = onCall ?? null;
+  if (onCall !== undefined) world.calls.onCall = (call) => onCall({ ...call, commands: life.commands });
   life.begin();
   const goesOn = (): boolean => {
     const stray = engine.takeStray() ?? null;

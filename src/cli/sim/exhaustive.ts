@@ -14,10 +14,10 @@ export async function exhaustive(cli: Cli, options: Options): Promise<number> {
   const callsPerPlaceMax = parseCount(textOption(options, 'callsPerPlace') ?? '1', '--calls-per-place');
   let drawnMs = cli.env.clock.monotonicMs();
   const report = await withCrew(cli, options, (crew) =>
-    runExhaustive(crew, { callsPerPlaceMax }, async (answer, aim, done, total) => {
+    runExhaustive(crew, { callsPerPlaceMax }, async (answer, { aim, commands }, done, total) => {
       if (answer.violation !== null) {
         const path = `kelpie-sim-${nameOf(aim)}.json`;
-        await writeText(cli, path, `${JSON.stringify(errandPlan(aim), null, 2)}\n`);
+        await writeText(cli, path, `${JSON.stringify(errandPlan(aim, commands), null, 2)}\n`);
         const text = await failureText(cli.env, answer, `kelpie sim --plan ${path} --log`);
         await cli.output.notice(`${aim.kind} at ${aim.actor} ${aim.site} #${aim.call}\n  ${text}`);
       }

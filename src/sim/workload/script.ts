@@ -22,6 +22,11 @@ export class Script {
     this.#randoms = new Map(siteNames.map((site) => [site, Prng.named(seed, `person ${site}`)]));
   }
 
+  /** Commands that were begun. */
+  get begun(): number {
+    return this.taken.filter(({ name }) => name !== 'none').length;
+  }
+
   /** No more commands begin. */
   get isOver(): boolean {
     return this.#actsLeft === 0;
