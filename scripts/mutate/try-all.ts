@@ -1,0 +1,134 @@
+/** Tries mutants with the tests that meet them, quick ones first, until one fails. */
+import type { Mutant } from './mutants.ts';
+import type { Outcome, Outcomes } from './outcomes.ts';
+import { Trier } from './trier.ts';
+import type { Trial } from './trial.ts';
+
+/** Loading and running every test once. */
+const COVER_MS_MAX = 1_800_000;
+const LOAD_MS_MAX = 300_000;
+/** Tests of one mutant, all together, as they took when nothing was mutated. */
+const TESTS_MS_MAX = 20_000;
+/** An answer may take so many times longer than that, and this long more. */
+const SLOWNESS = 4;
+const ANSWER_SPARE_MS = 60_000;
+/** Memory that mutants left behind is given back. */
+const TRIES_PER_PROCESS = 150;
+
+export interface Trying {
+  readonly environment: Readonly<Record<string, string>>;
+  readonly files: readonly string[];
+  readonly trials: readonly Trial[];
+  /** All that the sources have. */
+  readonly mutants: readonly Mutant[];
+  readonly outcomes: Outcomes;
+  /** Nothing begins after that. */
+  readonly endMs: number;
+  readonly workers: number;
+}
+
+/** What each test meets. */
+export async function cover(
+  environment: Readonly<Record<string, string>>,
+  files: readonly string[],
+): Promise<readonly Trial[]> {
+  const trier = new Trier(environment);
+  try {
+    const answer = await trier.ask({ kind: 'load', files, forced: null, covers: true }, COVER_MS_MAX);
+    if (answer === 'ended' || answer === 'late' || answer.kind !== 'loaded')
+      throw new Error(`the tests cannot be run: ${trier.words}`);
+    for (const { name, durationMs } of answer.trials)
+      if (durationMs === null) console.log(`of no use, since it fails without mutants: ${name}`);
+    return answer.trials;
+  } finally {
+    await trier.end();
+  }
+}
+
+export async function tryAll(trying: Trying, mutants: readonly Mutant[]): Promise<void> {
+  const queue = [...mutants];
+  await Promise.all(Array.from({ length: trying.workers }, () => new Lane(trying).work(queue)));
+}
+
+/** One process after the other, one mutant after the other. */
+class Lane {
+  readonly #trying: Trying;
+  #trier: Trier | null = null;
+  #tries = 0;
+
+  constructor(trying: Trying) {
+    this.#trying = trying;
+  }
+
+  async work(queue: Mutant[]): Promise<void> {
+    try {
+      for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+        if (performance.now() > this.#trying.endMs) return;
+        const outcome = await this.#try(next);
+        await this.#trying.outcomes.set(next.file, next.index, outcome);
+        const end = outcome === null ? 'SURVIVED' : `killed by ${outcome}`;
+        console.log(`${next.file}:${next.line} ${next.kind} ${next.was}: ${end}`);
+      }
+    } finally {
+      await this.#trier?.end();
+    }
+  }
+
+  async #try(mutant: Mutant): Promise<Outcome> {
+    const tests = this.#testsOf(mutant);
+    if (tests.length === 0) return null;
+    const isAlone = mutant.isStatic || this.#tries >= TRIES_PER_PROCESS;
+    const outcome = await this.#ask(mutant, tests, isAlone);
+    // It ended: perhaps for this mutant, perhaps for what one before had left behind.
+    return outcome === 'ended' ? await this.#ask(mutant, tests, true) : outcome;
+  }
+
+  async #ask(mutant: Mutant, tests: readonly Trial[], isAlone: boolean): Promise<Outcome> {
+    const isFresh = isAlone || this.#trier === null;
+    const trier = isFresh ? await this.#begin(mutant.isStatic ? mutant.id : null) : this.#trier;
+    if (trier === null) return 'ended';
+    this.#tries += 1;
+    const expectedMs = tests.reduce((sum, { durationMs }) => sum + (durationMs ?? 0), 0);
+    const names = tests.map(({ name }) => name);
+    const answer = await trier.ask(
+      { kind: 'try', mutant: mutant.id, tests: names, isFresh },
+      expectedMs * SLOWNESS + ANSWER_SPARE_MS,
+    );
+    if (answer === 'ended' || answer === 'late' || mutant.isStatic) await this.#drop();
+    if (answer === 'ended' || answer === 'late') return answer;
+    return answer.kind === 'tried' ? answer.killedBy : 'ended';
+  }
+
+  /** Null: what is loaded with the mutant does not load. */
+  async #begin(forced: number | null): Promise<Trier | null> {
+    await this.#drop();
+    const trier = new Trier(this.#trying.environment);
+    this.#trier = trier;
+    const { files } = this.#trying;
+    const answer = await trier.ask({ kind: 'load', files, forced, covers: false }, LOAD_MS_MAX);
+    if (answer !== 'ended' && answer !== 'late') return trier;
+    if (forced === null) throw new Error(`the tests cannot be loaded: ${trier.words}`);
+    await this.#drop();
+    return null;
+  }
+
+  async #drop(): Promise<void> {
+    await this.#trier?.end();
+    this.#trier = null;
+    this.#tries = 0;
+  }
+
+  #testsOf({ id, file, isStatic }: Mutant): readonly Trial[] {
+    // What runs at load meets no test: those of its file are tried.
+    const ids = new Set(
+      isStatic ? this.#trying.mutants.filter((one) => one.file === file).map((one) => one.id) : [id],
+    );
+    const meeting = this.#trying.trials.filter(
+      ({ met, durationMs }) => durationMs !== null && met.some((one) => ids.has(one)),
+    );
+    let leftMs = TESTS_MS_MAX;
+    return meeting
+      .toSorted((a, b) => (a.durationMs ?? 0) - (b.durationMs ?? 0))
+      .filter(({ durationMs }) => (leftMs -= durationMs ?? 0) > 0);
+  }
+}

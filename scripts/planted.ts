@@ -1,0 +1,65 @@
+/**
+ * Measures how soon the simulator finds planted bugs (`npm run planted`), and writes the tables of `docs/SIMULATION.md`:
+ *
+ *     --only TEXT     bugs whose name has it
+ *     --seeds N       at most so many seeds of each, all runs together; default 10000
+ *     --minutes M     at most so long for each in this run; default 10
+ *     --workers N     default: all cores
+ *
+ * What was measured is kept (`test/planted/measured.json`): a run that is cut loses the bug that it was at. Bugs of which least is known come first.
+ */
+import { readFile, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { plantedBugs } from '../test/planted/catalogue.ts';
+import { isMeasured, measure } from '../test/planted/measure.ts';
+import { measurementOf, readMeasurements, writeMeasurements } from '../test/planted/measurements.ts';
+import type { Measurements } from '../test/planted/measurements.ts';
+import { SEEDS_MAX } from '../test/planted/planted-bug.ts';
+import { plantedTables } from '../test/planted/tables.ts';
+
+const MINUTE_MS = 60_000;
+const page = join(import.meta.dirname, '../docs/SIMULATION.md');
+const [begin, end] = ['<!-- planted: begin -->', '<!-- planted: end -->'] as const;
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', default: '' },
+    seeds: { type: 'string', default: String(SEEDS_MAX) },
+    minutes: { type: 'string', default: '10' },
+    workers: { type: 'string', default: String(availableParallelism()) },
+  },
+});
+const options = {
+  seedsMax: Number(values.seeds),
+  timeMs: Number(values.minutes) * MINUTE_MS,
+};
+
+let writing: Promise<void> = Promise.resolve();
+let measurements: Measurements = await readMeasurements();
+const wanted = plantedBugs
+  .filter(({ name }) => name.includes(values.only))
+  .map((bug) => ({ bug, known: measurementOf(measurements, bug) }))
+  .filter(({ known }) => !isMeasured(known, options.seedsMax))
+  .toSorted((a, b) => a.known.seeds - b.known.seeds);
+
+/** One bug after the other; several do so side by side, since a process that has loaded a bug is of no use for another. */
+async function work(): Promise<void> {
+  for (let next = wanted.shift(); next !== undefined; next = wanted.shift()) {
+    const { bug, known } = next;
+    const measured = await measure(bug, known, options);
+    measurements = { ...measurements, [bug.name]: measured };
+    writing = writing.then(() => writeMeasurements(measurements));
+    const found = measured.found.map(({ seed, oracle }) => `${seed} ${oracle}`).join(', ');
+    console.log(`${bug.name}: ${found === '' ? 'not found' : found} (of ${measured.seeds})`);
+  }
+}
+
+await Promise.all(Array.from({ length: Number(values.workers) }, work));
+await writing;
+
+const text = await readFile(page, 'utf8');
+const [before, , after] = text.split(new RegExp(`(?<=${begin}\n)|(?=${end})`));
+if (before === undefined || after === undefined) throw new Error(`${page} has no place for the tables`);
+await writeFile(page, `${before}${plantedTables(measurements)}\n${after}`);

@@ -1,0 +1,163 @@
+/** Bugs in what a snapshot holds, in what is kept of it, and in what a restored guest is told. */
+import type { PlantedBug } from './planted-bug.ts';
+
+const capture = 'src/vm/qemu/capture.ts';
+const load = 'src/vm/qemu/load.ts';
+const start = 'src/teleport/start-from-snapshot.ts';
+
+export const snapshotBugs: readonly PlantedBug[] = [
+  {
+    name: 'the captured pages are not synced',
+    edits: [
+      {
+        file: capture,
+        right: 'else await makeDurable(env.files, pagePath);',
+        wrong: 'else await env.files.syncDirectory(places.blobDirectory);',
+      },
+    ],
+    oracles: ['memory', 'lost-vm'],
+  },
+  {
+    name: 'the captured device state is not synced',
+    edits: [
+      { file: capture, right: '    await makeDurable(env.files, this.#deviceStatePath);\n', wrong: '' },
+    ],
+    oracles: ['lost-vm', 'lost-time', 'liveness'],
+  },
+  {
+    name: 'pages that became zero are forgotten',
+    edits: [
+      {
+        file: capture,
+        right: 'zeroRuns: pages.zeroRuns }',
+        wrong: 'zeroRuns: pages.zeroRuns.constructor.none }',
+      },
+    ],
+    oracles: ['memory'],
+  },
+  {
+    name: 'pages are looked for before the guest stands still',
+    edits: [
+      {
+        file: capture,
+        right: 'const { pages } = await view.dirtyPages();',
+        wrong:
+          'const seen = await view.dirtyPages(); const { pages } = seen; view.dirtyPages = async () => seen;',
+      },
+    ],
+    oracles: ['memory', 'lost-vm', 'lost-time'],
+  },
+  {
+    name: 'a snapshot forgets the pages of the one before',
+    edits: [
+      {
+        file: capture,
+        right: 'if (this.#vm.memory === null)',
+        wrong: 'if (this.#vm.memory !== undefined)',
+      },
+    ],
+    oracles: ['memory'],
+  },
+  {
+    name: 'a run of pages is laid out one page beside',
+    edits: [
+      {
+        file: 'src/snapshot/mapped-runs.ts',
+        right: 'at(source, this.#index) + this.#done);',
+        wrong: 'at(source, this.#index) + Math.max(0, this.#done - 1));',
+      },
+    ],
+    oracles: ['memory', 'lost-vm'],
+  },
+  {
+    name: 'the guest goes on before its pages are read',
+    edits: [
+      {
+        file: capture,
+        right: 'const taken = await this.#take(overlay, view, copy);',
+        wrong:
+          'await this.#takeDevicesAndDisk(overlay); await continueCpus(qmp); const taken = { ...(await this.#takeMemory(view, copy)), deviceStateMs: 0, frozen: this.#vm.disk.slice(0, -1) };',
+      },
+    ],
+    oracles: ['memory', 'lost-vm'],
+  },
+  {
+    name: 'the disk switches after the guest went on',
+    edits: [
+      {
+        file: capture,
+        right: 'const saving = saveDeviceState(qmp, this.#deviceStatePath);',
+        wrong:
+          'await saveDeviceState(qmp, this.#deviceStatePath); await continueCpus(qmp); const saving = Promise.resolve();',
+      },
+    ],
+    oracles: ['disk', 'memory', 'lost-vm'],
+  },
+  {
+    name: 'a snapshot counts before it is durable',
+    edits: [
+      {
+        file: 'src/snapshot/local-snapshots.ts',
+        right: 'await this.#write(directory, facts);\n    });\n    return located',
+        wrong: 'void this.#write(directory, facts).catch(() => undefined);\n    });\n    return located',
+      },
+    ],
+    oracles: ['lost-vm', 'lost-time', 'liveness'],
+  },
+  {
+    name: 'layers that a VM runs on are collected',
+    edits: [
+      {
+        file: 'src/daemon/supervisor.ts',
+        right: 'disk: [...record.disk, ...(record.runtime?.disk ?? [])],',
+        wrong: 'disk: [],',
+      },
+    ],
+    oracles: ['lost-vm', 'disk'],
+  },
+  {
+    name: 'the memory that a VM runs on is collected',
+    edits: [
+      {
+        file: 'src/daemon/supervisor.ts',
+        right: 'memory: record.runtime?.memory ?? null,',
+        wrong: 'memory: null,',
+      },
+    ],
+    oracles: ['lost-vm', 'memory', 'liveness', 'internal-error'],
+  },
+  {
+    name: 'the guest is handed out without repair',
+    edits: [
+      { file: load, right: 'const clockStepMs = await this.#repair(vm);', wrong: 'const clockStepMs = 0;' },
+    ],
+    oracles: ['repair', 'lost-vm'],
+  },
+  {
+    name: 'every restored guest gets the same randomness',
+    edits: [
+      {
+        file: load,
+        right: 'seed: env.random.bytes(SEED_BYTES),',
+        wrong: 'seed: new Uint8Array(SEED_BYTES),',
+      },
+    ],
+    oracles: ['repair'],
+  },
+  {
+    name: "the VM's generation does not grow",
+    edits: [
+      {
+        file: start,
+        right: 'snapshot.metadata.guest.generation) + 1',
+        wrong: 'snapshot.metadata.guest.generation)',
+      },
+    ],
+    oracles: ['lost-vm'],
+  },
+  {
+    name: "the guest goes on before the VM's generation is durable",
+    edits: [{ file: start, right: '      await generationKept;\n', wrong: '' }],
+    oracles: ['lost-vm', 'repair', 'liveness'],
+  },
+];

@@ -1,0 +1,17 @@
+import { daemonBugs } from './serving.ts';
+import { ownershipBugs } from './ownership.ts';
+import type { PlantedBug } from './planted-bug.ts';
+import { publishingBugs } from './publishing.ts';
+import { recoveryBugs } from './recovering.ts';
+import { snapshotBugs } from './capturing.ts';
+
+/** Every planted bug, by what it breaks. */
+export const catalogue: ReadonlyMap<string, readonly PlantedBug[]> = new Map([
+  ['ownership', ownershipBugs],
+  ['publishing', publishingBugs],
+  ['recovery', recoveryBugs],
+  ['snapshots', snapshotBugs],
+  ['the daemon', daemonBugs],
+]);
+
+export const plantedBugs: readonly PlantedBug[] = [...catalogue.values()].flat();

@@ -1,0 +1,61 @@
+/** How soon planted bugs are found, and by whom when the oracle that found them is not listened to. */
+import type { Crew } from '../../src/sim/crew.ts';
+import { withCrewIn, withPlanted } from '../support/planted.ts';
+import type { Measurement } from './measurements.ts';
+import { searched, seedsFrom } from './planted-bug.ts';
+import type { PlantedBug } from './planted-bug.ts';
+
+/** So often found, its rate is known well enough. */
+const FOUND_ENOUGH = 4;
+/** Of each oracle, seeds that are looked at again without it. */
+const ABLATED_SEEDS = 1;
+
+export interface MeasureOptions {
+  readonly seedsMax: number;
+  readonly timeMs: number;
+}
+
+/** Nothing is left to measure of it. */
+export function isMeasured({ seeds, found }: Measurement, seedsMax: number): boolean {
+  return seeds >= seedsMax || found.length >= FOUND_ENOUGH;
+}
+
+/** Goes on where it stopped. */
+export async function measure(
+  bug: PlantedBug,
+  known: Measurement,
+  options: MeasureOptions,
+): Promise<Measurement> {
+  const endMs = performance.now() + options.timeMs;
+  return await withPlanted(bug.edits, (environment) =>
+    withCrewIn(environment, 1, async (crew) => {
+      let now = known;
+      const { workload = 'people' } = bug;
+      const seeds = seedsFrom(known.seeds + 1, options.seedsMax + 1);
+      for await (const { seed, violation } of searched(crew, seeds, { workload, silenced: [] })) {
+        const found = violation === null ? now.found : [...now.found, { seed, oracle: violation.oracle }];
+        now = { ...now, seeds: seed, found };
+        if (isMeasured(now, options.seedsMax) || performance.now() > endMs) break;
+      }
+      return { ...now, without: await ablate(crew, bug, now) };
+    }),
+  );
+}
+
+async function ablate(
+  crew: Crew,
+  { workload = 'people' }: PlantedBug,
+  { found }: Measurement,
+): Promise<Measurement['without']> {
+  const without: Record<string, { seed: number; oracle: string | null }[]> = {};
+  for (const silent of new Set(found.map(({ oracle }) => oracle))) {
+    const showed = found.filter(({ oracle }) => oracle === silent).slice(0, ABLATED_SEEDS);
+    const seeds = showed.map(({ seed }) => seed);
+    const seen: { seed: number; oracle: string | null }[] = [];
+    const search = { workload, silenced: [silent] };
+    for await (const { seed, violation } of searched(crew, seeds, search))
+      seen.push({ seed, oracle: violation?.oracle ?? null });
+    without[silent] = seen;
+  }
+  return without;
+}
