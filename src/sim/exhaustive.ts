@@ -49,6 +49,7 @@ export function errandPlan(aim: Aim | null, commands: number = errand.length): P
     seed: 1,
     strategy: 'fifo',
     isOneMachine: false,
+    store: 'directory',
     isVanishing: false,
     hasFarImage: false,
     acts: errand.slice(0, commands),

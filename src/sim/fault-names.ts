@@ -37,6 +37,14 @@ export const faultNames = [
   'teleport_image_mismatch',
   'clock_jump',
   'clock_skew',
+  'network_partition',
+  'network_delay',
+  'network_packet_loss',
+  'network_corruption',
+  'http_server_error',
+  'http_timeout',
+  'http_rate_limited',
+  'http_ack_lost',
 ] as const;
 export type FaultName = (typeof faultNames)[number];
 
@@ -86,6 +94,16 @@ const chanceRanges: Readonly<Record<FaultName, readonly [number, number]>> = {
   // Clocks.
   clock_jump: [0.1, 1],
   clock_skew: [1, 1],
+  // Between a host and a store that is elsewhere.
+  network_partition: [0.1, 1],
+  network_delay: [0.002, 0.05],
+  network_packet_loss: [0.002, 0.05],
+  network_corruption: [0.005, 0.1],
+  // In front of a store that is a service.
+  http_server_error: [0.005, 0.1],
+  http_timeout: [0.002, 0.03],
+  http_rate_limited: [0.005, 0.1],
+  http_ack_lost: [0.005, 0.1],
 };
 
 export function isFaultName(name: string): name is FaultName {

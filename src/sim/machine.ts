@@ -9,6 +9,7 @@ import type { ExitStatus } from '../env/processes.ts';
 import type { CallWatch } from './call-watch.ts';
 import type { Volume } from './disk/volume.ts';
 import type { Faults } from './faults.ts';
+import type { Network } from './network.ts';
 import type { Prng } from './prng.ts';
 import { SimProcess } from './process.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -37,6 +38,8 @@ export interface MachineParts {
   readonly volumes: ReadonlyMap<string, Volume>;
   readonly programs: ReadonlyMap<string, Program>;
   readonly wallStartMs: number;
+  /** Other machines that can be called; null: none. */
+  readonly network: Network | null;
   /** What a program that failed without being asked to is told to: the run is over then. */
   readonly onBug: (error: unknown) => void;
   /** Told what happens; for traces. */
@@ -55,13 +58,14 @@ export class Machine {
   readonly listeners: Map<string, SimListener> = new Map();
   readonly onBug: (error: unknown) => void;
   readonly tell: Tell;
-  /** The way to the store is cut. */
-  isStoreCut = false;
+  readonly network: Network | null;
   /** Wall time minus true time. */
   wallOffsetMs: number;
   readonly #processes = new Map<number, SimProcess>();
   #pids = 100;
   #boots = 1;
+  #cutUntilMs = 0;
+  #isCutMet = false;
 
   constructor(parts: MachineParts) {
     assert(parts.volumes.has('/'), 'a machine has a root');
@@ -77,7 +81,23 @@ export class Machine {
     this.programs = parts.programs;
     this.onBug = parts.onBug;
     this.tell = parts.tell;
+    this.network = parts.network;
     this.wallOffsetMs = parts.wallStartMs;
+  }
+
+  /** From now on nothing gets from here to a store that is elsewhere, nor back, for so long or until faults end. */
+  cutOff(durationMs: number): void {
+    this.#cutUntilMs = this.scheduler.nowMs + durationMs;
+    this.#isCutMet = false;
+  }
+
+  /** Somebody wants to get through. @returns how long that will take; 0: it does now. */
+  meetCut(): number {
+    const leftMs = this.#cutUntilMs - this.scheduler.nowMs;
+    if (leftMs <= 0 || !this.faults.isOn) return 0;
+    if (!this.#isCutMet) this.faults.tookEffect('network_partition');
+    this.#isCutMet = true;
+    return leftMs;
   }
 
   get processes(): readonly SimProcess[] {

@@ -51,6 +51,7 @@ export const troubleNames = [
   'host_power_loss',
   'disk_full',
   'clock_jump',
+  'network_partition',
 ] as const;
 /** A fault that comes by itself. */
 export type TroubleName = (typeof troubleNames)[number];
@@ -76,11 +77,16 @@ export interface Aim {
   readonly kind: AimKind;
 }
 
+export const storeKinds = ['directory', 's3'] as const;
+/** Where packages and records are: on a disk, or at a service that is reached over the network. */
+export type StoreKind = (typeof storeKinds)[number];
+
 export interface Plan {
   readonly seed: number;
   readonly strategy: StrategyName;
   /** Both homes and the store are on one machine, whose power takes them all. */
   readonly isOneMachine: boolean;
+  readonly store: StoreKind;
   /** The second site has the image from the beginning too. */
   readonly hasFarImage: boolean;
   /** VMs are held by leases and reclaimed, and the way to the store is cut. */
@@ -100,6 +106,9 @@ const CROWD_ACTS: readonly [number, number] = [20, 60];
 /** Enough for a VM to be made, to go, and to be lost on the way. */
 const VANISH_ACTS: readonly [number, number] = [20, 60];
 const TROUBLE_PAUSE_MS_MAX = 4000;
+/** How many worlds have their store at a service. */
+const S3_SHARE = 0.4;
+const PARTITION_PAUSE_MS_MAX = 40_000;
 /** Commands are over long before. */
 const TROUBLE_END_MS = 120_000;
 
@@ -120,15 +129,20 @@ export function drawPlan(seed: number, choice: Choice = anything): Plan {
   const random = Prng.named(seed, 'plan');
   const chances = drawChances(seed, choice.faults);
   const kind = random.fraction();
+  const stores = Prng.named(seed, 'store');
   return {
     seed,
     strategy: kind < 0.5 ? 'random' : kind < 0.65 ? 'fifo' : 'priority',
     // Who vanishes must have been apart.
     isOneMachine: random.chance(0.5) && choice.workload !== 'vanish',
+    store: stores.chance(S3_SHARE) ? 's3' : 'directory',
     hasFarImage: random.chance(0.5),
     isVanishing: choice.workload === 'vanish',
     acts: drawActs(random.split('acts'), choice.workload),
-    troubles: drawTroubles(random.split('troubles'), chances),
+    troubles: [
+      ...drawTroubles(random.split('troubles'), chances),
+      ...drawPartitions(Prng.named(seed, 'partitions'), chances),
+    ].toSorted((a, b) => a.atMs - b.atMs),
     chances,
     strikes: null,
     aim: null,
@@ -156,16 +170,30 @@ function drawChances(seed: number, only: ReadonlySet<string> | null): FaultChanc
   return chances;
 }
 
+const ownTroubles = troubleNames.filter((name) => name !== 'network_partition');
+
 function drawTroubles(random: Prng, chances: FaultChances): readonly Trouble[] {
   const troubles: Trouble[] = [];
   for (let atMs = 0; ;) {
     atMs += random.fraction() * TROUBLE_PAUSE_MS_MAX;
     if (atMs > TROUBLE_END_MS) return troubles;
     const site = random.pick(siteNames);
-    for (const name of troubleNames) {
+    for (const name of ownTroubles) {
       const share = random.fraction();
       if (random.chance(chances[name] ?? 0)) troubles.push({ atMs, name, site, share });
     }
+  }
+}
+
+/** Apart from other troubles: they last, and so are rarer. */
+function drawPartitions(random: Prng, chances: FaultChances): readonly Trouble[] {
+  const troubles: Trouble[] = [];
+  for (let atMs = 0; ;) {
+    atMs += random.fraction() * PARTITION_PAUSE_MS_MAX;
+    if (atMs > TROUBLE_END_MS) return troubles;
+    const [site, share] = [random.pick(siteNames), random.fraction()];
+    if (random.chance(chances.network_partition ?? 0))
+      troubles.push({ atMs, name: 'network_partition', site, share });
   }
 }
 
@@ -173,6 +201,7 @@ export const planSchema: z.ZodType<Plan> = z.object({
   seed: z.int().nonnegative(),
   strategy: z.enum(strategyNames),
   isOneMachine: z.boolean(),
+  store: z.enum(storeKinds).default('directory'),
   hasFarImage: z.boolean(),
   isVanishing: z.boolean().default(false),
   acts: z.union([

@@ -168,6 +168,7 @@ async function losePowerOnce(seed: number): Promise<number> {
     volumes: new Map([['/', volume]]),
     programs: new Map(),
     wallStartMs: 1_700_000_000_000,
+    network: null,
     onBug: (error) => {
       throw error;
     },

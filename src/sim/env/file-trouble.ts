@@ -110,7 +110,7 @@ export class FileTrouble {
 
   #failBefore(site: string, path: string): void {
     const isStore = path.startsWith(STORE);
-    if (isStore && this.#isStoreCut) throw new SystemError('ETIMEDOUT', site, path);
+    if (isStore && this.#process.machine.meetCut() > 0) throw new SystemError('ETIMEDOUT', site, path);
     if (WRITING.has(site)) this.#fail(isStore ? 'teleport_upload_fail' : 'storage_write_fail', site, path);
     if (READING.has(site)) this.#fail(isStore ? 'teleport_download_fail' : 'storage_read_fail', site, path);
     if (SYNCING.has(site)) this.#fail('storage_fsync_fail', site, path);
@@ -118,11 +118,6 @@ export class FileTrouble {
     if (!ALLOCATING.has(site) || volumeOf(machine, path).capacityBytes > 0) return;
     machine.faults.tookEffect('disk_full');
     throw new SystemError('ENOSPC', site, path);
-  }
-
-  get #isStoreCut(): boolean {
-    const { faults, isStoreCut } = this.#process.machine;
-    return isStoreCut && faults.isOn;
   }
 
   #fail(name: FaultName, site: string, path: string): void {

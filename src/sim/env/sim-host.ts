@@ -6,7 +6,12 @@ export const SIM_UID = 1000;
 
 /** Facts of a process's machine. */
 export function createSimHost(process: SimProcess): Host {
-  const variables: Readonly<Record<string, string>> = { PATH: '/usr/bin', HOME: '/home/sim' };
+  const variables: Readonly<Record<string, string>> = {
+    PATH: '/usr/bin',
+    HOME: '/home/sim',
+    AWS_ACCESS_KEY_ID: 'simulated',
+    AWS_SECRET_ACCESS_KEY: 'simulated',
+  };
   return {
     architecture: 'x86_64',
     platform: 'linux',

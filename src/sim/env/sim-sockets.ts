@@ -1,4 +1,4 @@
-/** Unix and TCP sockets between the processes of one machine. */
+/** Unix and TCP sockets between the processes of one machine, and TCP to another one. */
 import { assert } from '../../base/assert.ts';
 import { utf8 } from '../../base/bytes.ts';
 import type { Bytes } from '../../base/bytes.ts';
@@ -6,6 +6,7 @@ import type { Connection, Listener, SocketAddress, Sockets } from '../../env/soc
 import { isSystemError, SystemError } from '../../env/system-error.ts';
 import { locate, lookup } from '../disk/paths.ts';
 import type { Machine } from '../machine.ts';
+import { Link } from '../network.ts';
 import type { SimProcess } from '../process.ts';
 import { Pipe } from './pipe.ts';
 
@@ -27,27 +28,32 @@ export class SimSockets implements Sockets {
   async connect(address: SocketAddress, signal?: AbortSignal): Promise<Connection> {
     signal?.throwIfAborted();
     checkLength(address, 'connect');
+    const { machine } = this.#process;
+    const there = machineAt(machine, address);
+    const link = there === null || there === machine ? null : new Link(machine, there);
     return this.#process.wait<Connection>(
       'sockets.connect',
       (done) => {
         // Nobody answers there, not even with a refusal.
-        if (address.kind === 'tcp' && !isLocal(address.host)) return;
-        done(() => {
-          const { machine, label } = this.#process;
-          const strike = machine.faults.strike('socket_refused', label);
-          strike?.tookEffect();
-          // A listener whose queue is full.
-          if (strike !== null) throw new SystemError('EAGAIN', 'connect', subjectOf(address));
-          return connectTo(this.#process, findListener(machine, address), subjectOf(address));
-        });
+        if (there !== null) done(() => this.#connect(address, there, link));
       },
-      { signal, subject: subjectOf(address) },
+      { signal, subject: subjectOf(address), delayMs: link?.delayMs(this.#process) ?? 0 },
     );
   }
 
   async listen(address: SocketAddress, onConnection: (connection: Connection) => void): Promise<Listener> {
     checkLength(address, 'listen');
     return this.#process.call('sockets.listen', () => bind(this.#process, address, onConnection));
+  }
+
+  #connect(address: SocketAddress, there: Machine, link: Link | null): Connection {
+    const { machine, label } = this.#process;
+    const strike = machine.faults.strike('socket_refused', label);
+    strike?.tookEffect();
+    // A listener whose queue is full: a Unix socket's says so, and a machine refuses.
+    const errno = address.kind === 'unix' ? 'EAGAIN' : 'ECONNREFUSED';
+    if (strike !== null) throw new SystemError(errno, 'connect', subjectOf(address));
+    return connectTo(this.#process, findListener(there, address), subjectOf(address), link);
   }
 }
 
@@ -91,17 +97,25 @@ function removeSocket(machine: Machine, path: string): void {
     place.volume.change({ directory: place.directory, name: place.name, inode: null });
 }
 
-/** The listener at an address. @throws SystemError `ENOENT`, `ECONNREFUSED`. */
-export function findListener(machine: Machine, address: SocketAddress): SimListener {
+/** The machine that an address is on; null when nobody has its name. */
+function machineAt(machine: Machine, address: SocketAddress): Machine | null {
+  if (address.kind === 'unix' || isLocal(address.host)) return machine;
+  return machine.network?.find(address.host) ?? null;
+}
+
+/** The listener at an address of a machine. @throws SystemError `ENOENT`, `ECONNREFUSED`. */
+function findListener(machine: Machine, address: SocketAddress): SimListener {
   const listener = machine.listeners.get(keyOf(machine, address));
   if (listener === undefined) throw new SystemError('ECONNREFUSED', 'connect', subjectOf(address));
   return listener;
 }
 
-/** Who listens at an address; null when nobody does. */
+/** Who listens at an address, as a machine sees it; null when nobody does. */
 export function serverOf(machine: Machine, address: SocketAddress): string | null {
+  const there = machineAt(machine, address);
+  if (there === null) return null;
   try {
-    return findListener(machine, address).process.label;
+    return findListener(there, address).process.label;
   } catch (error) {
     if (isSystemError(error)) return null;
     throw error;
@@ -118,32 +132,41 @@ function freePort(machine: Machine): number {
   for (let port = FIRST_FREE_PORT; ; port += 1) if (!machine.listeners.has(`tcp ${port}`)) return port;
 }
 
-/** Joins two processes; the far one hears of it at some later step. */
+/** Joins two processes; the far one hears of it at some later step. @param link what is between their machines. */
 function connectTo(
   process: SimProcess,
   { process: server, onConnection }: SimListener,
   subject: string,
+  link: Link | null,
 ): Connection {
   const up = new Pipe();
   const down = new Pipe();
-  const near = new SimConnection(process, subject, down, up);
-  const far = new SimConnection(server, subject, up, down);
+  const near = new SimConnection({ process, subject, link }, down, up);
+  const far = new SimConnection({ process: server, subject, link }, up, down);
   server.post('sockets.accept', () => onConnection(far));
   return near;
+}
+
+interface ConnectionEnd {
+  readonly process: SimProcess;
+  readonly subject: string;
+  readonly link: Link | null;
 }
 
 class SimConnection implements Connection {
   readonly #process: SimProcess;
   readonly #subject: string;
+  readonly #link: Link | null;
   readonly #incoming: Pipe;
   readonly #outgoing: Pipe;
   #isReading = false;
   #isWriting = false;
   #isClosed = false;
 
-  constructor(process: SimProcess, subject: string, incoming: Pipe, outgoing: Pipe) {
+  constructor({ process, subject, link }: ConnectionEnd, incoming: Pipe, outgoing: Pipe) {
     this.#process = process;
     this.#subject = subject;
+    this.#link = link;
     this.#incoming = incoming;
     this.#outgoing = outgoing;
     process.onExit(() => this.#drop());
@@ -154,7 +177,8 @@ class SimConnection implements Connection {
     if (this.#isClosed) return null;
     this.#isReading = true;
     try {
-      return await this.#incoming.read(this.#process, 'sockets.read', this.#subject);
+      const bytes = await this.#incoming.read(this.#process, 'sockets.read', this.#subject);
+      return this.#link === null ? bytes : await this.#link.carry(this.#process, bytes);
     } catch (error) {
       // The other side hears of it too.
       this.#drop();

@@ -11,7 +11,6 @@ import { Prng } from '../prng.ts';
 import type { VmModel } from '../workload/vm-model.ts';
 import { countOf, quiet } from '../workload/acts.ts';
 import { vmKeyOf } from '../world/guest.ts';
-import { STORE_PATH } from '../world/world.ts';
 import type { Site, World } from '../world/world.ts';
 import { directoryIn } from './store-view.ts';
 
@@ -126,7 +125,7 @@ export class ConvergenceOracle {
     const { truth, seed, faults } = this.#world;
     if (!Prng.named(seed, `leave ${name}`).chance(LEAVE_CHANCE)) return;
     try {
-      const body = { storeUrl: STORE_PATH, message: '', includeImage: true };
+      const body = { storeUrl: this.#world.storeUrl, message: '', includeImage: true };
       await daemon.operate(routes.teleport, { parameters: { vm: name }, body }, quiet);
       truth.mark('left at the end');
     } catch (error) {
@@ -142,7 +141,11 @@ export class ConvergenceOracle {
   async #bringUp(vm: VmModel, daemon: DaemonClient, view: VmView | null): Promise<void> {
     const parameters = { vm: vm.name };
     if (view === null) {
-      await daemon.operate(routes.restoreFromStore, { body: { storeUrl: STORE_PATH, vm: vm.name } }, quiet);
+      await daemon.operate(
+        routes.restoreFromStore,
+        { body: { storeUrl: this.#world.storeUrl, vm: vm.name } },
+        quiet,
+      );
     } else if (view.state === 'paused') {
       await daemon.call(routes.vmResume, { parameters });
     } else if (view.state !== 'running') {

@@ -4,6 +4,7 @@ import type { Bytes } from '../../base/bytes.ts';
 import { isJsonObject } from '../../base/json.ts';
 import type { DirectoryInode, FileInode, Inode } from '../disk/inode.ts';
 import type { PageStore } from '../disk/page-store.ts';
+import type { Bucket } from '../s3/bucket.ts';
 import type { World } from '../world/world.ts';
 
 /** `cached`: what programs see. `durable`: what is promised to survive. */
@@ -46,29 +47,42 @@ export function fileIn(root: DirectoryInode, path: string, view: View): Bytes | 
   return inode?.kind === 'file' ? contentsOf(inode, view).bytes() : null;
 }
 
-/** An object of the store, by its key; null when there is none. */
-export function objectAt(world: World, key: string, view: View): Bytes | null {
-  return fileIn(world.storeVolume.root, `${world.storeRoot}/${key}`, view);
+/** An object of the store, by its key; null when there is none. What a service keeps is durable. */
+export function objectAt({ store }: World, key: string, view: View): Bytes | null {
+  if (store.kind === 's3') return store.bucket.objects.get(`${store.prefix}${key}`)?.body ?? null;
+  return fileIn(store.volume.root, `${store.root}/${key}`, view);
 }
 
 /** The ownership record of every VM. */
-export function newestRecords(world: World, view: View): readonly RecordSeen[] {
-  const ownership = directoryIn(world.storeVolume.root, `${world.storeRoot}/ownership`, view);
+export function newestRecords({ store }: World, view: View): readonly RecordSeen[] {
+  if (store.kind === 's3') return recordsInBucket(store.bucket, `${store.prefix}ownership/`);
+  const ownership = directoryIn(store.volume.root, `${store.root}/ownership`, view);
   if (ownership === null) return [];
   return [...entriesOf(ownership, view)].flatMap(([vmId, inode]) =>
-    inode.kind === 'file' ? [recordIn(vmId, inode, view)] : [],
+    inode.kind === 'file' ? [recordInFile(vmId, contentsOf(inode, view))] : [],
   );
 }
 
 /** Oracles look again and again at records that did not change. */
-const parsedRecords = new WeakMap<PageStore, { readonly version: number; readonly record: RecordSeen }>();
+const parsedRecords = new WeakMap<object, { readonly version: number; readonly record: RecordSeen }>();
 
-function recordIn(vmId: string, inode: FileInode, view: View): RecordSeen {
-  const contents = contentsOf(inode, view);
-  const known = parsedRecords.get(contents);
-  if (known?.version === contents.version) return known.record;
-  const record = parseRecord(vmId, fromUtf8Lossy(contents.bytes()));
-  parsedRecords.set(contents, { version: contents.version, record });
+function recordInFile(vmId: string, contents: PageStore): RecordSeen {
+  return parsedOnce(vmId, contents, contents.version, () => contents.bytes());
+}
+
+function recordsInBucket({ objects }: Bucket, prefix: string): readonly RecordSeen[] {
+  const records: RecordSeen[] = [];
+  for (const [key, kept] of objects)
+    // What is kept is never changed, but replaced.
+    if (key.startsWith(prefix)) records.push(parsedOnce(key.slice(prefix.length), kept, 0, () => kept.body));
+  return records;
+}
+
+function parsedOnce(vmId: string, of: object, version: number, bytes: () => Bytes): RecordSeen {
+  const known = parsedRecords.get(of);
+  if (known?.version === version) return known.record;
+  const record = parseRecord(vmId, fromUtf8Lossy(bytes()));
+  parsedRecords.set(of, { version, record });
   return record;
 }
 

@@ -5,7 +5,6 @@ import { encodeExecFrame } from '../../daemon/api/exec-frames.ts';
 import { routes } from '../../daemon/api/routes.ts';
 import type { ActName } from '../plan.ts';
 import { vmKeyOf } from '../world/guest.ts';
-import { STORE_PATH } from '../world/world.ts';
 import type { Site, World } from '../world/world.ts';
 import type { VmModel } from './vm-model.ts';
 
@@ -45,14 +44,14 @@ export function createActs(world: World, site: Site, daemon: DaemonClient): Read
       const before = count(vm);
       const strike = world.faults.strike('teleport_image_mismatch', `person ${site.name}`);
       strike?.tookEffect();
-      const body = { storeUrl: STORE_PATH, message: '', includeImage: strike === null };
+      const body = { storeUrl: world.storeUrl, message: '', includeImage: strike === null };
       vm.place = null;
       await daemon.operate(routes.teleport, { ...named(vm), body, ...until(signal) }, quiet);
       vm.floor = Math.max(vm.floor, before);
       vm.packageFloor = Math.max(vm.packageFloor, before);
     },
     restoreFromStore: async (vm, isBold, signal) => {
-      const body = { storeUrl: STORE_PATH, vm: vm.name, ...(isBold ? { leaseMs: LEASE_MS } : {}) };
+      const body = { storeUrl: world.storeUrl, vm: vm.name, ...(isBold ? { leaseMs: LEASE_MS } : {}) };
       await daemon.operate(routes.restoreFromStore, { body, ...until(signal) }, quiet);
       vm.place = site.name;
     },
@@ -78,7 +77,7 @@ export function createActs(world: World, site: Site, daemon: DaemonClient): Read
       // Whatever was not published is given up, also when the answer is lost.
       vm.floor = Math.min(vm.floor, vm.packageFloor);
       // Never by force: then a person answers for what runs.
-      const body = { storeUrl: STORE_PATH, vm: vm.name, force: false };
+      const body = { storeUrl: world.storeUrl, vm: vm.name, force: false };
       await daemon.operate(routes.reclaim, { body, ...until(signal) }, quiet);
       vm.place = null;
     },

@@ -5,6 +5,8 @@ import type { Site, World } from '../world/world.ts';
 
 const DOWN_MS_MAX = 3000;
 const FULL_MS_MAX = 4000;
+/** Longer than a client waits for an answer, and tries again. */
+const PARTITION_MS_MAX = 90_000;
 const CLOCK_JUMP_MS_MAX = 3_600_000;
 
 export class Nemesis {
@@ -84,6 +86,13 @@ export class Nemesis {
       await this.#world.sleep(share * FULL_MS_MAX);
       volume.capacityBytes = capacityBytes;
       // Who is refused counts it.
+      return false;
+    },
+    network_partition: async ({ machine }, { share }) => {
+      if (this.#world.isStoreOnDisk(machine)) return false;
+      this.#world.truth.tell('fault', 'network_partition', machine.name);
+      machine.cutOff(share ** 2 * PARTITION_MS_MAX);
+      // Who does not get through counts it.
       return false;
     },
     clock_jump: async ({ machine }, { share }) => {

@@ -18,12 +18,12 @@ export async function cutStores(world: World): Promise<void> {
     const { machine } = site;
     site.isAway = random.chance(0.4);
     const cutMs = random.fraction() * CUT_MS_MAX;
-    machine.isStoreCut = true;
+    world.faults.planned('network_partition');
+    machine.cutOff(cutMs);
     if (site.isAway && site.daemon?.isAlive === true) machine.kill(site.daemon);
     world.truth.mark('store cut');
     world.truth.tell('fault', 'store cut', machine.name);
     await world.sleep(cutMs, () => world.faults.isOn);
-    machine.isStoreCut = false;
     site.isAway = false;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Two hosts and one store. Either each host is a machine of its own and the store a server that does not fail, or all of it is one
- * machine with two homes, where a loss of power takes everything that was not synced, the store's files too.
+ * Two hosts and one store. Each host is a machine of its own, or both are homes on one. The store is a service on the network, or a directory:
+ * of one machine then, whose loss of power takes the store's files that were not synced too, or of a server that does not fail, which two mount.
  */
 import { defined } from '../../base/assert.ts';
 import { isKelpieError } from '../../base/errors.ts';
@@ -17,6 +17,7 @@ import { CallWatch } from '../call-watch.ts';
 import { siteNames } from '../plan.ts';
 import type { Plan, SiteName } from '../plan.ts';
 import { Machine } from '../machine.ts';
+import { Network } from '../network.ts';
 import type { Program } from '../machine.ts';
 import { Prng } from '../prng.ts';
 import type { SimProcess } from '../process.ts';
@@ -27,9 +28,10 @@ import { installDirectory, installImage, installPrograms } from './install.ts';
 import { fuseProgram } from './fuse-program.ts';
 import { qemuImgProgram } from './qemu-img.ts';
 import { qemuProgram } from './qemu.ts';
+import { SERVICE_HOST, STORE_PATH, startService } from './store-place.ts';
+import type { StorePlace } from './store-place.ts';
 import { WorldTruth } from './world-truth.ts';
 
-export const STORE_PATH = '/store';
 const WALL_START_MS = 1_750_000_000_000;
 const DISK_BYTES: number = 64 * GIB;
 const CLOCK_SKEW_MS_MAX = 60_000;
@@ -54,6 +56,14 @@ export interface Site {
   isAway: boolean;
 }
 
+interface MachineRole {
+  readonly compute: InPlaceCompute;
+  readonly network: Network;
+  /** The volume with the store; null when that is elsewhere. */
+  readonly mounted: Volume | null;
+  readonly clockOff: number;
+}
+
 export class World {
   readonly seed: number;
   readonly scheduler: Scheduler;
@@ -61,9 +71,7 @@ export class World {
   readonly truth: WorldTruth;
   readonly calls: CallWatch;
   readonly sites: readonly Site[];
-  readonly storeVolume: Volume;
-  /** Where the store is on its volume. */
-  readonly storeRoot: string;
+  readonly store: StorePlace;
   /** People hold VMs by leases, and reclaim them; the way to the store is cut now and then. */
   readonly isVanishing: boolean;
 
@@ -76,27 +84,37 @@ export class World {
     this.faults.onStrike = (key) => this.truth.tell('fault', key, laneOf(key));
     this.calls = new CallWatch(plan.aim);
     this.isVanishing = isVanishing;
-    const store = new Volume('store', DISK_BYTES);
-    const machines: Machine[] = [];
-    const machineNamed = (name: string, extra: ReadonlyMap<string, Volume>): Machine => {
-      const machine = this.#machine(name, compute, extra);
-      machines.push(machine);
+    const mounted = new Volume('store', DISK_BYTES);
+    const isMounted = plan.store === 'directory' && !isOneMachine;
+    const network = new Network();
+    const machineNamed = (name: string, clockOff: number): Machine => {
+      const machine = this.#machine(name, {
+        clockOff,
+        compute,
+        network,
+        mounted: isMounted ? mounted : null,
+      });
+      network.join(name, machine);
       return machine;
     };
-    const shared = isOneMachine ? machineNamed('m', new Map()) : null;
+    const hostNamed = (name: string): Machine => machineNamed(name, this.#clockOff(name));
+    const shared = isOneMachine ? hostNamed('m') : null;
     this.sites = siteNames.map((name) => ({
       name,
       home: `/home/${name}`,
-      machine: shared ?? machineNamed(name, new Map([[STORE_PATH, store]])),
+      machine: shared ?? hostNamed(name),
       hasImage: name === 'a' || plan.hasFarImage,
       daemon: null,
       isAway: false,
     }));
-    this.storeVolume = shared === null ? store : rootOf(shared);
-    this.storeRoot = shared === null ? '/' : STORE_PATH;
-    for (const machine of machines) installPrograms(rootOf(machine));
+    for (const machine of new Set(this.sites.map((site) => site.machine))) installPrograms(rootOf(machine));
     for (const site of this.sites) installDirectory(rootOf(site.machine), site.home);
-    installDirectory(this.storeVolume, this.storeRoot);
+    this.store =
+      plan.store === 's3'
+        ? startService(machineNamed(SERVICE_HOST, 0), seed)
+        : directoryStore(
+            shared === null ? { volume: mounted, root: '/' } : { volume: rootOf(shared), root: STORE_PATH },
+          );
     for (const { machine, home, hasImage } of this.sites)
       if (hasImage) installImage(rootOf(machine), home, compute);
   }
@@ -106,6 +124,16 @@ export class World {
       this.sites.find((site) => site.name === name),
       'a site of the world',
     );
+  }
+
+  /** Where the store is, as people tell it. */
+  get storeUrl(): string {
+    return this.store.url;
+  }
+
+  /** No network is between a machine and the store. */
+  isStoreOnDisk(machine: Machine): boolean {
+    return this.store.kind === 'directory' && this.store.volume === rootOf(machine);
   }
 
   /** Starts the daemon of a site, as `kelpie serve` does. */
@@ -149,10 +177,14 @@ export class World {
     return process;
   }
 
-  #machine(name: string, compute: InPlaceCompute, extra: ReadonlyMap<string, Volume>): Machine {
+  /** How far a machine's clock is off from the beginning, in milliseconds. */
+  #clockOff(name: string): number {
     const skew = this.faults.strike('clock_skew', name);
     skew?.tookEffect();
-    const skewMs = skew === null ? 0 : (skew.random.fraction() - 0.5) * 2 * CLOCK_SKEW_MS_MAX;
+    return skew === null ? 0 : (skew.random.fraction() - 0.5) * 2 * CLOCK_SKEW_MS_MAX;
+  }
+
+  #machine(name: string, { compute, network, mounted, clockOff }: MachineRole): Machine {
     const programs = new Map<string, Program>([
       ['qemu-system-x86_64', qemuProgram(this.truth)],
       ['qemu-img', qemuImgProgram],
@@ -165,9 +197,13 @@ export class World {
       calls: this.calls,
       faults: this.faults,
       compute,
-      volumes: new Map([['/', new Volume(`disk-${name}`, DISK_BYTES)], ...extra]),
+      volumes: new Map([
+        ['/', new Volume(`disk-${name}`, DISK_BYTES)],
+        ...(mounted === null ? [] : [[STORE_PATH, mounted] as const]),
+      ]),
       programs,
-      wallStartMs: WALL_START_MS + skewMs,
+      network,
+      wallStartMs: WALL_START_MS + clockOff,
       tell: ({ kind, text, lane, to }) => this.truth.tell(kind, text, lane, to),
       onBug: (error) =>
         this.truth.violated('bug', error instanceof Error ? (error.stack ?? error.message) : String(error)),
@@ -187,6 +223,11 @@ const daemonProgram: Program = async ({ env, args }) => {
     throw error;
   }
 };
+
+function directoryStore(on: { readonly volume: Volume; readonly root: string }): StorePlace {
+  installDirectory(on.volume, on.root);
+  return { kind: 'directory', url: STORE_PATH, ...on };
+}
 
 function rootOf(machine: Machine): Volume {
   return defined(machine.volumes.get('/'), 'the root volume');

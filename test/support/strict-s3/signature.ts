@@ -1,6 +1,6 @@
 /** Checks AWS Signature Version 4, written apart from the client's: what both get wrong in the same way is found against Ceph. */
 import { createHash, createHmac } from 'node:crypto';
-import type { ReceivedRequest } from './request.ts';
+import type { ReceivedRequest } from '../../../src/sim/s3/wire.ts';
 import type { Refused } from './faults.ts';
 
 const SKEW_MS_MAX = 15 * 60_000;

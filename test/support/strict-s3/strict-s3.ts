@@ -2,14 +2,15 @@
  * A fake S3 service in this process: strict about what it is asked (every signature and digest is checked), with faults on order. It
  * keeps objects in memory and knows one bucket. It runs the same suite as Ceph, so that it stays honest.
  */
+import { createHash, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Bucket } from './bucket.ts';
+import { Bucket } from '../../../src/sim/s3/bucket.ts';
+import { refusal } from '../../../src/sim/s3/wire.ts';
+import type { Answer, ReceivedRequest } from '../../../src/sim/s3/wire.ts';
 import { Faults } from './faults.ts';
 import type { Fault } from './faults.ts';
-import { refusal } from './request.ts';
-import type { Answer, ReceivedRequest } from './request.ts';
 import type { S3Server } from './s3-server.ts';
 import { signatureFault } from './signature.ts';
 
@@ -27,7 +28,11 @@ export const testKeys: Readonly<Record<string, string>> = {
 export class StrictS3 implements S3Server {
   readonly url: string = `s3://${BUCKET}`;
   readonly faults: Faults = new Faults();
-  readonly bucket: Bucket = new Bucket();
+  readonly bucket: Bucket = new Bucket({
+    sha256: (bytes) => createHash('sha256').update(bytes).digest('hex'),
+    wallMs: () => Date.now(),
+    newId: () => randomUUID(),
+  });
   /** Every request that came, as `METHOD url`. */
   readonly requests: string[] = [];
   /** The headers of the last request. */

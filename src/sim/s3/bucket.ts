@@ -1,36 +1,55 @@
-/** One bucket and what S3's acts do to it. */
-import { createHash, randomUUID } from 'node:crypto';
-import { refusal, xmlAnswer } from './request.ts';
-import type { Answer, ReceivedRequest } from './request.ts';
+/** One bucket and what S3's acts do to it: strongly consistent, with conditional writes, pages of listings and uploads in parts. */
+import { concat, fromHex, fromUtf8 } from '../../base/bytes.ts';
+import type { Bytes } from '../../base/bytes.ts';
+import { MIB } from '../../base/units.ts';
+import { httpTime, isoTime } from './times.ts';
+import { noBody, refusal, xmlAnswer } from './wire.ts';
+import type { Answer, ReceivedRequest } from './wire.ts';
 
-interface Kept {
-  readonly body: Uint8Array;
+/** What it needs of its world. */
+export interface BucketParts {
+  readonly sha256: (bytes: Bytes) => string;
+  readonly wallMs: () => number;
+  /** Never the same twice. */
+  readonly newId: () => string;
+}
+
+export interface Kept {
+  readonly body: Bytes;
   readonly etag: string;
-  readonly modified: Date;
+  readonly modifiedMs: number;
+  /** In Base64, when its writer gave it. */
   readonly sha256: string | undefined;
   readonly writeId: string | undefined;
 }
 
 interface Upload {
   readonly key: string;
-  readonly started: Date;
+  readonly startedMs: number;
   readonly parts: Map<number, Kept>;
 }
 
-const PART_BYTES_MIN = 5 * 1024 * 1024;
-const md5 = (data: Uint8Array): string => createHash('md5').update(data).digest('hex');
+const PART_BYTES_MIN: number = 5 * MIB;
+const LIST_PAGE_MAX = 1000;
+/** Of an ETag, as many as an MD5 has. */
+const TAG_DIGITS = 32;
 
 export class Bucket {
   readonly objects: Map<string, Kept> = new Map();
   readonly uploads: Map<string, Upload> = new Map();
-  /** The keys before the last change, for stale listings. */
-  #before: readonly string[] = [];
   /** Takes conditional writes for plain ones, as some services do. */
   ignoresConditions = false;
   /** `If-Match` must be quoted. */
   wantsQuotes = false;
+  readonly #parts: BucketParts;
+  /** The keys before the last change, for stale listings. */
+  #before: readonly string[] = [];
 
-  answer(request: ReceivedRequest, key: string, query: URLSearchParams, isStale: boolean): Answer {
+  constructor(parts: BucketParts) {
+    this.#parts = parts;
+  }
+
+  answer(request: ReceivedRequest, key: string, query: URLSearchParams, isStale = false): Answer {
     if (key === '') return query.has('uploads') ? this.#listUploads(query) : this.#list(query, isStale);
     const uploadId = query.get('uploadId');
     switch (request.method) {
@@ -55,12 +74,14 @@ export class Bucket {
       return refusal(412, 'PreconditionFailed');
     const facts = {
       etag: `"${kept.etag}"`,
-      'last-modified': kept.modified.toUTCString(),
-      ...(kept.sha256 === undefined ? {} : { 'x-amz-checksum-sha256': kept.sha256 }),
+      'last-modified': httpTime(kept.modifiedMs),
       ...(kept.writeId === undefined ? {} : { 'x-amz-meta-kelpie-write': kept.writeId }),
     };
     const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(headers['range'] ?? '') ?? [];
-    if (from === undefined || to === undefined) return { status: 200, headers: facts, body: kept.body };
+    if (from === undefined || to === undefined) {
+      const digest = kept.sha256 === undefined ? {} : { 'x-amz-checksum-sha256': kept.sha256 };
+      return { status: 200, headers: { ...facts, ...digest }, body: kept.body };
+    }
     const size = kept.body.byteLength;
     if (Number(from) >= size) return refusal(416, 'InvalidRange');
     const end = Math.min(Number(to) + 1, size);
@@ -81,38 +102,38 @@ export class Bucket {
         return refusal(412, 'PreconditionFailed');
     }
     const sha256 = headers['x-amz-checksum-sha256'];
-    if (sha256 !== undefined && sha256 !== createHash('sha256').update(body).digest('base64'))
-      return refusal(400, 'BadDigest');
-    return this.#keep(key, { body, etag: md5(body), sha256, writeId: headers['x-amz-meta-kelpie-write'] });
+    if (sha256 !== undefined && sha256 !== this.#base64Digest(body)) return refusal(400, 'BadDigest');
+    const writeId = headers['x-amz-meta-kelpie-write'];
+    return this.#keep(key, { body, etag: this.#tag(body), sha256, writeId });
   }
 
-  #keep(key: string, kept: Omit<Kept, 'modified'>): Answer {
+  #keep(key: string, kept: Omit<Kept, 'modifiedMs'>): Answer {
     this.#before = [...this.objects.keys()];
-    this.objects.set(key, { ...kept, modified: new Date() });
-    return { status: 200, headers: { etag: `"${kept.etag}"` }, body: '' };
+    this.objects.set(key, { ...kept, modifiedMs: this.#parts.wallMs() });
+    return { status: 200, headers: { etag: `"${kept.etag}"` }, body: noBody };
   }
 
   #delete(key: string): Answer {
     this.#before = [...this.objects.keys()];
     this.objects.delete(key);
-    return { status: 204, headers: {}, body: '' };
+    return { status: 204, headers: {}, body: noBody };
   }
 
   #list(query: URLSearchParams, isStale: boolean): Answer {
     const prefix = query.get('prefix') ?? '';
     const after = query.get('start-after') ?? '';
-    const limit = Number(query.get('max-keys') ?? 1000);
+    const limit = Number(query.get('max-keys') ?? LIST_PAGE_MAX);
     const keys = (isStale ? this.#before : [...this.objects.keys()])
       .filter((key) => key.startsWith(prefix) && key > after)
       .toSorted();
     const contents = keys.slice(0, limit).map((key) => {
-      const { body, modified, etag } = this.objects.get(key) ?? {
-        body: '',
-        modified: new Date(),
-        etag: 'gone',
-      };
-      const facts = `<LastModified>${modified.toISOString()}</LastModified><ETag>&quot;${etag}&quot;</ETag><Size>${body.length}</Size>`;
-      return `<Contents><Key>${encodeURIComponent(key)}</Key>${facts}<StorageClass>STANDARD</StorageClass></Contents>`;
+      const kept = this.objects.get(key);
+      const facts = [
+        `<LastModified>${isoTime(kept?.modifiedMs ?? this.#parts.wallMs())}</LastModified>`,
+        `<ETag>&quot;${kept?.etag ?? 'gone'}&quot;</ETag>`,
+        `<Size>${kept?.body.byteLength ?? 0}</Size>`,
+      ];
+      return `<Contents><Key>${encodeURIComponent(key)}</Key>${facts.join('')}<StorageClass>STANDARD</StorageClass></Contents>`;
     });
     const facts = `<EncodingType>url</EncodingType><IsTruncated>${keys.length > limit}</IsTruncated>`;
     return xmlAnswer(
@@ -123,8 +144,8 @@ export class Bucket {
   #listUploads(query: URLSearchParams): Answer {
     const uploads = [...this.uploads]
       .filter(([, { key }]) => key.startsWith(query.get('prefix') ?? ''))
-      .map(([id, { key, started }]) => {
-        const facts = `<Key>${key}</Key><UploadId>${id}</UploadId><Initiated>${started.toISOString()}</Initiated>`;
+      .map(([id, { key, startedMs }]) => {
+        const facts = `<Key>${key}</Key><UploadId>${id}</UploadId><Initiated>${isoTime(startedMs)}</Initiated>`;
         return `<Upload>${facts}</Upload>`;
       });
     return xmlAnswer(
@@ -133,8 +154,8 @@ export class Bucket {
   }
 
   #start(key: string): Answer {
-    const id = randomUUID();
-    this.uploads.set(id, { key, started: new Date(), parts: new Map() });
+    const id = this.#parts.newId();
+    this.uploads.set(id, { key, startedMs: this.#parts.wallMs(), parts: new Map() });
     return xmlAnswer(
       `<InitiateMultipartUploadResult><Key>${key}</Key><UploadId>${id}</UploadId></InitiateMultipartUploadResult>`,
     );
@@ -143,20 +164,17 @@ export class Bucket {
   #putPart({ body }: ReceivedRequest, key: string, query: URLSearchParams): Answer {
     const upload = this.uploads.get(query.get('uploadId') ?? '');
     if (upload?.key !== key) return refusal(404, 'NoSuchUpload');
-    const kept = { body, etag: md5(body), modified: new Date(), sha256: undefined, writeId: undefined };
+    const etag = this.#tag(body);
+    const kept = { body, etag, modifiedMs: this.#parts.wallMs(), sha256: undefined, writeId: undefined };
     upload.parts.set(Number(query.get('partNumber')), kept);
-    return { status: 200, headers: { etag: `"${kept.etag}"` }, body: '' };
+    return { status: 200, headers: { etag: `"${etag}"` }, body: noBody };
   }
 
   #complete({ body }: ReceivedRequest, key: string, id: string): Answer {
     const upload = this.uploads.get(id);
     if (upload?.key !== key) return refusal(404, 'NoSuchUpload');
-    const asked = [
-      ...Buffer.from(body)
-        .toString()
-        .matchAll(/<PartNumber>(\d+)<\/PartNumber><ETag>"?([^"<]+)"?<\/ETag>/g),
-    ];
-    const parts: Uint8Array[] = [];
+    const asked = [...fromUtf8(body).matchAll(/<PartNumber>(\d+)<\/PartNumber><ETag>"?([^"<]+)"?<\/ETag>/g)];
+    const parts: Bytes[] = [];
     for (const [index, [, number, etag]] of asked.entries()) {
       const part = upload.parts.get(Number(number));
       if (part === undefined || part.etag !== etag) return refusal(400, 'InvalidPart');
@@ -165,8 +183,8 @@ export class Bucket {
       parts.push(part.body);
     }
     this.uploads.delete(id);
-    const whole = new Uint8Array(Buffer.concat(parts));
-    const etag = `${md5(whole)}-${parts.length}`;
+    const whole = concat(parts);
+    const etag = `${this.#tag(whole)}-${parts.length}`;
     this.#keep(key, { body: whole, etag, sha256: undefined, writeId: undefined });
     return xmlAnswer(
       `<CompleteMultipartUploadResult><Key>${key}</Key><ETag>&quot;${etag}&quot;</ETag></CompleteMultipartUploadResult>`,
@@ -175,10 +193,19 @@ export class Bucket {
 
   #abort(id: string): Answer {
     if (!this.uploads.delete(id)) return refusal(404, 'NoSuchUpload');
-    return { status: 204, headers: {}, body: '' };
+    return { status: 204, headers: {}, body: noBody };
   }
 
   #matches(etag: string, kept: Kept): boolean {
     return etag === (this.wantsQuotes ? `"${kept.etag}"` : kept.etag);
+  }
+
+  /** A function of the bytes alone, as the MD5 is that most services give. */
+  #tag(body: Bytes): string {
+    return this.#parts.sha256(body).slice(0, TAG_DIGITS);
+  }
+
+  #base64Digest(body: Bytes): string {
+    return btoa(String.fromCharCode(...fromHex(this.#parts.sha256(body))));
   }
 }
