@@ -3,6 +3,7 @@ import { asError } from '../base/errors.ts';
 import type { InPlaceCompute } from '../env/compute.ts';
 import { ConvergenceOracle } from './oracles/convergence-oracle.ts';
 import { DaemonOracle } from './oracles/daemon-oracle.ts';
+import { LayerOracle } from './oracles/layer-oracle.ts';
 import { OwnerOracle } from './oracles/owner-oracle.ts';
 import { OwnershipOracle } from './oracles/ownership-oracle.ts';
 import { PackageOracle } from './oracles/package-oracle.ts';
@@ -32,6 +33,7 @@ export class Life {
   readonly #owner: OwnerOracle;
   readonly #packages: PackageOracle;
   readonly #daemons: DaemonOracle;
+  readonly #layers: LayerOracle;
   readonly #nemesis: Nemesis;
   readonly #people = new Set<SimProcess>();
 
@@ -43,6 +45,7 @@ export class Life {
     this.#owner = new OwnerOracle(world);
     this.#packages = new PackageOracle(world, compute);
     this.#daemons = new DaemonOracle(world);
+    this.#layers = new LayerOracle(world);
     this.#nemesis = new Nemesis(world, (site) => this.#powerOn(site));
   }
 
@@ -62,6 +65,7 @@ export class Life {
     this.#owner.check();
     this.#packages.check();
     this.#daemons.check();
+    this.#layers.check();
   }
 
   /** How many commands people have begun. */

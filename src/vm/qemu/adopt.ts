@@ -1,20 +1,17 @@
 import { defined } from '../../base/assert.ts';
 import { isKelpieError, KelpieError } from '../../base/errors.ts';
-import type { DiskLayer } from '../../snapshot/local-snapshot.ts';
 import { pageFilePath } from '../../snapshot/local-snapshot.ts';
 import type { VmRuntime } from '../instance.ts';
 import type { AdoptedVm } from '../vm-driver.ts';
 import { openAgentLink } from './agent-port.ts';
 import { isSettledWithin } from '../bounded.ts';
-import { DATA_DEVICE } from './command-line.ts';
 import { ConsoleLog } from './console-log.ts';
 import type { LiveVm, VmContext } from './context.ts';
-import { topLayer } from '../disk-layers.ts';
-import { layerNode } from './disk-chain.ts';
 import { adoptQemu } from './launch.ts';
 import type { QemuProcess } from './launch.ts';
 import { END_NOTICE_MS } from '../limits.ts';
-import { queryDiskNode, queryRunState } from './qmp-commands.ts';
+import { presentDisk } from './present-disk.ts';
+import { queryRunState } from './qmp-commands.ts';
 import { runFiles } from './run-files.ts';
 import { emptyRunDirectory } from '../run-directory.ts';
 
@@ -83,24 +80,4 @@ async function giveUp(context: VmContext, process: QemuProcess | null, why: stri
   await process?.end();
   await emptyRunDirectory(env, places.runDirectory);
   throw new KelpieError('vm_crashed', `"${config.name}" ended while no daemon was running: ${why}.`);
-}
-
-/** The layers that were written down, and the one above them that QEMU may have switched to since. */
-async function presentDisk(
-  { env, places }: VmContext,
-  process: QemuProcess,
-  written: readonly DiskLayer[],
-): Promise<readonly DiskLayer[]> {
-  const node = await queryDiskNode(process.qmp, DATA_DEVICE);
-  const known = written.findIndex((layer) => layerNode(layer) === node);
-  if (known !== -1) return written.slice(0, known + 1);
-  for (const name of await env.files.list(places.blobDirectory)) {
-    const [id, format] = name.split('.');
-    if (id === undefined || format !== 'qcow2') continue;
-    const layer: DiskLayer = { id, format, sizeBytes: topLayer(written).sizeBytes };
-    if (layerNode(layer) === node) return [...written, layer];
-  }
-  throw new KelpieError('vm_backend_failed', 'the VM writes to a disk that is not its own.', {
-    data: { node: node ?? '' },
-  });
 }

@@ -26,6 +26,7 @@ import { PageCopy } from './copy-pages.ts';
 import { topLayer } from '../disk-layers.ts';
 import { createOverlay, layerNode } from './disk-chain.ts';
 import { CLOCK_CORRECTION_TIMEOUT_MS, QUIESCE_TIMEOUT_MS } from '../limits.ts';
+import { presentDisk } from './present-disk.ts';
 import { openMemoryView } from './memory-view.ts';
 import type { MemoryView } from './memory-view.ts';
 import {
@@ -70,6 +71,8 @@ class Capture {
   readonly #request: CaptureRequest;
   readonly #undo: Undo;
   readonly #pageFile: string;
+  /** QEMU was told to. */
+  #mayHaveSwitched = false;
 
   constructor(context: VmContext, vm: LiveVm, request: CaptureRequest, undo: Undo) {
     this.#context = context;
@@ -119,6 +122,8 @@ class Capture {
   /** The layer that the guest will write to after the pause, open but above nothing. */
   async #prepareDisk(): Promise<DiskLayer> {
     const { env, places } = this.#context;
+    // An earlier snapshot may have ended without knowing whether the disk switches.
+    this.#vm.disk = await presentDisk(this.#context, this.#vm.process, this.#vm.disk);
     const top = topLayer(this.#vm.disk);
     const overlay = await createOverlay(env, places.blobDirectory, top);
     const path = diskLayerPath(places.blobDirectory, overlay);
@@ -126,15 +131,31 @@ class Capture {
       if (!this.#vm.disk.includes(overlay)) await env.files.removeTree(path);
     });
     await addOverlay(this.#vm.process.qmp, layerNode(overlay), path);
-    this.#undo.onFailure(async () => {
-      if (!this.#vm.disk.includes(overlay) && !this.#vm.process.hasEnded()) {
-        await removeNode(this.#vm.process.qmp, layerNode(overlay));
-      }
-    });
+    this.#undo.onFailure(() => this.#dropOverlay(overlay));
     await makeDurable(env.files, path);
     // What the guest wrote lately goes to the disk now rather than when `stop` flushes, inside the pause.
     await makeDurable(env.files, diskLayerPath(places.blobDirectory, top));
     return overlay;
+  }
+
+  /** Not when the disk has switched to it, which QEMU may have done after it was given up: then it is the VM's, and what the guest writes is there. */
+  async #dropOverlay(overlay: DiskLayer): Promise<void> {
+    const { process } = this.#vm;
+    if (this.#vm.disk.includes(overlay) || process.hasEnded()) return;
+    const below = this.#vm.disk;
+    if (this.#mayHaveSwitched) {
+      // It stays the VM's if QEMU does not answer even now.
+      this.#switched([...below, overlay]);
+      const disk = await presentDisk(this.#context, process, this.#vm.disk);
+      if (disk.includes(overlay)) return;
+      this.#switched(below);
+    }
+    await removeNode(process.qmp, layerNode(overlay));
+  }
+
+  #switched(disk: readonly DiskLayer[]): void {
+    this.#vm.disk = disk;
+    this.#request.onDiskSwitched();
   }
 
   async #withPageFile(work: (target: FileHandle) => Promise<CapturedSnapshot>): Promise<CapturedSnapshot> {
@@ -223,13 +244,11 @@ class Capture {
     const startMs = this.#now();
     this.#undo.onFailure(() => this.#context.env.files.removeTree(this.#deviceStatePath));
     const saving = saveDeviceState(qmp, this.#deviceStatePath);
+    this.#mayHaveSwitched = true;
     const switching = switchToOverlay(qmp, layerNode(topLayer(this.#vm.disk)), layerNode(overlay));
     await both(
       saving,
-      switching.then(() => {
-        this.#vm.disk = [...this.#vm.disk, overlay];
-        this.#request.onDiskSwitched();
-      }),
+      switching.then(() => this.#switched([...this.#vm.disk, overlay])),
     );
     return this.#now() - startMs;
   }
