@@ -102,6 +102,19 @@ for (const fault of lost) {
   });
 }
 
+test('a record that came damaged is asked for again', async () => {
+  const server = await StrictS3.start();
+  try {
+    const records = new ObjectOwnership(await openS3(server));
+    await records.compareAndSwap(0, sampleRecord(1));
+    server.faults.rules = [{ method: 'GET', count: 2, fault: { kind: 'damage' } }];
+    assert.deepEqual(await records.read(vmId), sampleRecord(1));
+    assert.equal(server.faults.injected, 2);
+  } finally {
+    await server.close();
+  }
+});
+
 /** A store in memory whose conditional writes end as the test says. */
 function ending(put: () => Promise<PutOutcome>): ObjectStore {
   return { ...passOn(new MemoryObjects(env)), putIfAbsent: put };

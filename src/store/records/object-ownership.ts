@@ -1,6 +1,6 @@
 import { assert } from '../../base/assert.ts';
 import { isUuid } from '../../base/uuid.ts';
-import { OWNERSHIP_RECORDS_LISTED_MAX, OWNERSHIP_RECORD_BYTES_MAX } from '../limits.ts';
+import { OWNERSHIP_RECORDS_LISTED_MAX } from '../limits.ts';
 import { listPages } from '../objects/list-all.ts';
 import type { ETag, ObjectStore, PutOutcome } from '../objects/object-store.ts';
 import { isStoreTrouble } from '../objects/store-trouble.ts';
@@ -63,9 +63,8 @@ export class ObjectOwnership implements OwnershipRecords {
   }
 
   async #find(vmId: string): Promise<Found | null> {
-    // One byte more than a record may have, so that a longer one is noticed and not fetched.
-    const range = { offset: 0, length: OWNERSHIP_RECORD_BYTES_MAX + 1 };
-    const object = await this.#objects.get(keyOf(vmId), { range });
+    // Whole, since a service has a digest of whole objects only: a record that came with one digit changed may say that the VM is another's.
+    const object = await this.#objects.get(keyOf(vmId));
     if (object === null) return null;
     return { record: parseOwnershipRecord(object.bytes, vmId), etag: object.etag };
   }
