@@ -1,4 +1,7 @@
-/** An import that is killed, or refused by the system, at each call that it makes: there is the VM as it was exported, or there is nothing. */
+/**
+ * An import that is killed, or refused by the system, at each call that it makes: there is the VM as it was exported, on this host or at rest in the
+ * store, or there is nothing.
+ */
 import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import test from 'node:test';
@@ -8,12 +11,14 @@ import { SystemError } from '../src/env/system-error.ts';
 import { encodeBlob } from '../src/snapshot/blob/write-blob.ts';
 import { importBlob } from '../src/teleport/blob-import.ts';
 import { snapshotBlobSource } from '../src/teleport/blob-source.ts';
+import { depositBlob } from '../src/teleport/deposit.ts';
 import { findSnapshot, restoreLocal } from '../src/teleport/restore-local.ts';
 import { takeSnapshot } from '../src/teleport/take-snapshot.ts';
 import { forEachCrashPoint } from './support/crash-points.ts';
 import { FakeHosts, quiet } from './support/fake-hosts.ts';
 import { faultyEnv } from './support/faulty-env.ts';
 import { memoryOf } from './support/fake-machines.ts';
+import { claimIn } from './support/fake-moves.ts';
 import { eventually } from './support/eventually.ts';
 import { streamOf } from './support/sample-package.ts';
 import type { Bytes } from '../src/base/bytes.ts';
@@ -100,6 +105,54 @@ test('killed at each call', async () => {
   });
   assert.ok(kills > 30, `${kills} calls`);
   assert.ok(whole >= 1 && whole < kills);
+});
+
+async function deposit(supervisor: Supervisor, { hosts, blob }: World): Promise<void> {
+  const { host } = supervisor;
+  const vmId = host.env.random.uuid();
+  const request = { name: null, publish: null, withoutDisk: false, storeUrl: hosts.storeUrl, vmId };
+  await supervisor.operate(vmId, 'import', () => depositBlob(host, streamOf(blob, 4096), request, quiet));
+}
+
+/** After the daemon has started again, both are there or neither. @returns whether they are. */
+async function checkDeposited(world: World, env: Env): Promise<boolean> {
+  const { hosts, memory } = world;
+  const onError = (fields: Readonly<Record<string, unknown>>): void => assert.fail(String(fields['event']));
+  const supervisor = await hosts.start('target', { onError }, env);
+  const { host } = supervisor;
+  assert.deepEqual(await readdir(host.places.operationsDirectory), []);
+  const { storage, ownership } = await host.openStore(hosts.storeUrl);
+  const [packages, records] = [(await storage.list()).length, (await ownership.list()).length];
+  assert.equal(packages, records);
+  if (packages === 0) await deposit(supervisor, world);
+  await ended(supervisor);
+  const reader = await hosts.start('reader');
+  const { vm } = await claimIn(reader, hosts.storeUrl);
+  const [machine] = hosts.machines.ofVm(vm.id);
+  assert.ok(machine !== undefined);
+  assert.equal(memoryOf(machine), memory);
+  await ended(reader);
+  return packages === 1;
+}
+
+test('into a store, killed at calls', async () => {
+  let whole = 0;
+  const kills = await forEachCrashPoint<World>({
+    // Each takes three daemons; those of the store's own files are gone through one by one in package-crash.test.ts.
+    stride: 5,
+    create: async () => {
+      const world = await createWorld();
+      return { env: world.hosts.env, world, close: () => world.hosts.close() };
+    },
+    act: async (env, world) => deposit(await world.hosts.start('target', {}, env), world),
+    check: async (env, world, killedAt) => {
+      const isThere = await checkDeposited(world, env);
+      if (isThere) whole += 1;
+      assert.ok(isThere || killedAt !== null, 'what was told to be done is there');
+    },
+  });
+  assert.ok(kills > 10, `${kills} calls`);
+  assert.ok(whole >= 2 && whole < kills, `${whole} of ${kills}`);
 });
 
 for (const errno of ['ENOSPC', 'EIO']) {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createReadStream, existsSync, watch } from 'node:fs';
-import { mkdir, open, readFile, readdir, stat, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, open, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import test from 'node:test';
 import { assertClock, assertGoesOn, bootCounter, readCounter } from './support/counter-vm.ts';
@@ -278,8 +278,24 @@ await test('packages as files and through pipes', async (t) => {
 
       const told = await laptop.must(['package', 'export', target, ...of]);
       assert.match(told.stdout, /^dev \(package [0-9a-f]{12}\) → .*packed\.klp \([\d.]+ MiB\)\n$/);
-      await cloud.must(['package', 'import', target, '--name', 'packed']);
-      await cloud.must(['restore', 'packed']);
+      const sealed = join(scratch, 'sealed');
+      await mkdir(sealed);
+      await cloud.must(['key', 'init']);
+      await cloud.must(['store', 'init', sealed, '--self']);
+      const line = 'head -c 300000 "$2" | "$0" --home "$1" package import - --name packed --store "$3"';
+      const args = ['-c', line, launcher, cloud.home, target, sealed];
+      failure('package_corrupt', await cloud.startProgram('bash', args).result, 'a pipe that is cut');
+      assert.deepEqual((await cloud.json(['package', 'ls', '--store', sealed]))['packages'], []);
+      await laptop.fails('permission_denied', ['package', 'import', target, '--store', sealed]);
+      const made = await cloud.must(['package', 'import', target, '--name', 'packed', '--store', sealed]);
+      assert.match(
+        made.stdout,
+        /→ package [0-9a-f]{12}, in which packed, a new VM, is at rest: kelpie restore/,
+      );
+      assert.match(made.stdout, /sent, encrypted for 1 recipient, not signed/);
+      assert.match(made.stderr, /^import .*100 %/m);
+      await cloud.must(['restore', 'packed', '--from', sealed]);
+      await rm(join(cloud.home, 'keys'), { recursive: true });
       const { counter, pid } = objectOf(JSON.parse(await cloud.sh('packed', 'cat /run/counter.json')));
       assert.ok(Number(counter) > before.counter);
       assert.equal(pid, before.pid);

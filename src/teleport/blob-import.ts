@@ -9,29 +9,22 @@
  * nothing of this one (docs/adr/0081-an-import-is-a-new-vm.md).
  */
 import { throwIfCanceled } from '../base/cancel.ts';
-import { KelpieError, asError } from '../base/errors.ts';
-import { PAGE_BYTES } from '../base/units.ts';
-import { isUuid } from '../base/uuid.ts';
+import { asError } from '../base/errors.ts';
 import { readBlob } from '../snapshot/blob/read-blob.ts';
 import { BlobTarget } from './blob-target.ts';
 import { imageFilesFor } from './image-files.ts';
+import { ImportProgress } from './import-progress.ts';
+import { describeImported, requireImportable } from './imported-snapshot.ts';
 import { newVmRecord } from './vm-record.ts';
 import type { Bytes } from '../base/bytes.ts';
 import type { BlobContents } from '../snapshot/blob/contents.ts';
 import type { LocalSnapshot } from '../snapshot/local-snapshots.ts';
-import type { PortForward, SnapshotMetadata } from '../snapshot/metadata.ts';
+import type { SnapshotMetadata } from '../snapshot/metadata.ts';
+import type { ImportRequest } from './imported-snapshot.ts';
 import type { ManagedVm } from './managed-vm.ts';
 import type { OperationOptions } from './source.ts';
 import type { TeleportHost } from './teleport-host.ts';
 import type { VmRegistry } from './vm-registry.ts';
-
-export interface ImportRequest {
-  /** Null: the one that the VM had. */
-  readonly name: string | null;
-  readonly publish: readonly PortForward[] | null;
-  /** Whether a blob of version 1 will do, which has no disk. */
-  readonly withoutDisk: boolean;
-}
 
 export interface Imported {
   readonly vm: ManagedVm;
@@ -64,18 +57,13 @@ export async function importBlob(
 ): Promise<Imported> {
   const { guard } = options;
   const vmId = host.env.random.uuid();
-  let totalBytes: number | null = null;
+  const progress = new ImportProgress(options);
   const target = new BlobTarget(host, async (contents) => {
     await requireAcceptable(host, registry, contents, request, guard);
-    totalBytes = payloadBytes(contents);
-    return describeHere(host, vmId, contents.metadata, request);
+    return describeImported(host.env, vmId, contents.metadata, request);
   });
   try {
-    await readBlob(
-      counted(bytes, options, () => totalBytes),
-      target,
-      host.env.compute,
-    );
+    await readBlob(progress.read(bytes), progress.watch(target), host.env.compute);
     const snapshot = await target.complete();
     const { name } = snapshot.metadata.config;
     const vm = await guard.whileNamed(name, async () => {
@@ -94,44 +82,15 @@ export async function importBlob(
 async function requireAcceptable(
   host: TeleportHost,
   registry: VmRegistry,
-  { version, metadata }: BlobContents,
+  contents: BlobContents,
   request: ImportRequest,
   guard: ImportGuard,
 ): Promise<void> {
-  if (version === 1 && !request.withoutDisk) {
-    throw new KelpieError(
-      'invalid_argument',
-      'the package is of version 1, which has no disk: export the VM as version 2, or import it with --without-disk, and it gets an empty disk.',
-    );
-  }
-  const name = request.name ?? metadata.config.name;
-  // The package's own word: such a name would hide behind a VM of that id.
-  if (isUuid(name)) {
-    throw new KelpieError(
-      'invalid_argument',
-      `the VM is named "${name}", like an id: give it another with --name.`,
-    );
-  }
-  registry.requireFreeName(name);
+  const { metadata } = contents;
+  requireImportable(contents, request);
+  registry.requireFreeName(request.name ?? metadata.config.name);
   await guard.admit(metadata);
   await imageFilesFor(host, metadata.config.image);
-}
-
-/** The snapshot as one of the new VM. What it was a child of is not here. */
-function describeHere(
-  host: TeleportHost,
-  vmId: string,
-  metadata: SnapshotMetadata,
-  { name, publish }: ImportRequest,
-): SnapshotMetadata {
-  const { config } = metadata;
-  return {
-    ...metadata,
-    vmId,
-    snapshotId: host.env.random.uuid(),
-    parentId: null,
-    config: { ...config, name: name ?? config.name, publish: publish ?? config.publish },
-  };
 }
 
 /** The record is the root: with it, there is a VM. Its generation goes on from the guest's, so that the first restore repairs its identity. */
@@ -160,30 +119,4 @@ async function discard(host: TeleportHost, vmId: string): Promise<void> {
   } catch (error) {
     host.log.error({ event: 'import-not-discarded', vmId, err: asError(error) });
   }
-}
-
-/** Counts the bytes on their way, and ends them when the import is canceled. */
-async function* counted(
-  bytes: AsyncIterable<Bytes>,
-  { listener, signal }: OperationOptions,
-  totalBytes: () => number | null,
-): AsyncGenerator<Bytes, void> {
-  let doneBytes = 0;
-  for await (const chunk of bytes) {
-    throwIfCanceled(signal, 'the import');
-    doneBytes += chunk.byteLength;
-    const total = totalBytes();
-    // The total leaves out what stands around the parts.
-    if (total !== null) listener.progress('import', undefined, Math.min(doneBytes, total), total);
-    yield chunk;
-  }
-  throwIfCanceled(signal, 'the import');
-}
-
-/** What a blob carries, in bytes. */
-function payloadBytes({ deviceStateBytes, memory, disks }: BlobContents): number {
-  return [memory, ...disks].reduce(
-    (sum, { pages, sizeBytes }) => sum + (pages === null ? sizeBytes : pages * PAGE_BYTES),
-    deviceStateBytes,
-  );
 }

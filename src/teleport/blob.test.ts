@@ -21,7 +21,8 @@ import type { Bytes } from '../base/bytes.ts';
 import type { Supervisor } from '../daemon/supervisor.ts';
 import type { BlobVersion } from '../snapshot/blob/contents.ts';
 import type { OpenPackage } from '../store/teleport-storage.ts';
-import type { ImportRequest, Imported } from './blob-import.ts';
+import type { Imported } from './blob-import.ts';
+import type { ImportRequest } from './imported-snapshot.ts';
 import type { ManagedVm } from './managed-vm.ts';
 
 const hosts = await FakeHosts.create();

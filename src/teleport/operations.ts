@@ -67,6 +67,13 @@ export interface RemoveOperation extends Common {
   readonly kind: 'remove';
 }
 
+/** A file becomes a package: once the manifest is there, the VM of it comes to rest in it. Nothing of it is on this host. */
+export interface DepositOperation extends Common {
+  readonly kind: 'deposit';
+  readonly storeUrl: string;
+  readonly packageId: string;
+}
+
 /** The store says that another host has the VM: the copy here is ended, and what it had is kept as a snapshot that nothing runs. */
 export interface SupersedeOperation extends Common {
   readonly kind: 'supersede';
@@ -85,6 +92,7 @@ export type Operation =
   | TeleportOperation
   | ClaimOperation
   | RemoveOperation
+  | DepositOperation
   | SupersedeOperation;
 
 const common = { id: z.uuid(), vmId: z.uuid(), vmName: z.string(), startedAtUnixMs: z.number() };
@@ -116,5 +124,6 @@ export const operation: z.ZodType<Operation> = z.discriminatedUnion('kind', [
     before: standing.nullable(),
   }),
   z.object({ ...common, kind: z.literal('remove') }),
+  z.object({ ...common, kind: z.literal('deposit'), storeUrl: z.string(), packageId: z.string() }),
   z.object({ ...common, kind: z.literal('supersede'), snapshotId: z.uuid(), departed }),
 ]);

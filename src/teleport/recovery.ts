@@ -6,6 +6,7 @@
  *     restore remove
  *     teleport                     settle-teleport.ts
  *     claim                        settle-claim.ts
+ *     deposit                      settle-deposit.ts
  *     supersede                    supersede.ts
  *     none, frozen by its lease    asked of its store first, then adopted
  *     none, the record is live     adopted; when it is gone: crashed, restorable from its snapshots or disk
@@ -22,6 +23,7 @@
 import { asError, isKelpieError } from '../base/errors.ts';
 import { removeStray } from './managed-vm.ts';
 import { settleClaim } from './settle-claim.ts';
+import { settleDeposit } from './settle-deposit.ts';
 import { settleLocal } from './settle-local.ts';
 import { settleTeleport } from './settle-teleport.ts';
 import { settleSupersede } from './supersede.ts';
@@ -32,6 +34,10 @@ import type { VmRegistry } from './vm-registry.ts';
 
 /** Rolls one operation forward or back. Idempotent. @throws KelpieError when that must wait, for a store above all. */
 export async function settle(host: TeleportHost, registry: VmRegistry, operation: Operation): Promise<void> {
+  if (operation.kind === 'deposit') {
+    await settleDeposit(host, operation);
+    return;
+  }
   // What the record says decides: a claim that was done must not be put to rest because it could not be read.
   if (operation.kind !== 'create' && operation.kind !== 'remove') await registry.readAgain(operation.vmId);
   if (operation.kind === 'claim') {

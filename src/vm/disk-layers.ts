@@ -11,6 +11,21 @@ export function topLayer(disk: readonly DiskLayer[]): DiskLayer {
   return defined(disk.at(-1), 'the top layer of a disk');
 }
 
+/** @throws KelpieError `invalid_argument` for a disk that is smaller than the image's template. */
+export async function requireTemplateFits(
+  { files }: Pick<Env, 'files'>,
+  template: string,
+  diskMib: number,
+): Promise<void> {
+  const { sizeBytes } = await files.stat(template);
+  if (sizeBytes <= diskMib * MIB) return;
+  throw new KelpieError(
+    'invalid_argument',
+    `a disk of ${formatBytes(diskMib * MIB)} is too small for this image, which needs ${formatBytes(sizeBytes)}.`,
+    { data: { diskMibMin: Math.ceil(sizeBytes / MIB) } },
+  );
+}
+
 /**
  * The disk of a VM that never ran: the image's template, grown to the size that the user asked for.
  * @throws KelpieError `invalid_argument` when that is less than the template; nothing is left then.
@@ -21,15 +36,8 @@ export async function createFirstLayer(
   template: string,
   diskMib: number,
 ): Promise<DiskLayer> {
+  await requireTemplateFits(env, template, diskMib);
   const sizeBytes = diskMib * MIB;
-  const { sizeBytes: templateBytes } = await env.files.stat(template);
-  if (sizeBytes < templateBytes) {
-    throw new KelpieError(
-      'invalid_argument',
-      `a disk of ${formatBytes(sizeBytes)} is too small for this image, which needs ${formatBytes(templateBytes)}.`,
-      { data: { diskMibMin: Math.ceil(templateBytes / MIB) } },
-    );
-  }
   const layer: DiskLayer = { id: env.random.uuid(), format: 'raw', sizeBytes };
   const path = diskLayerPath(blobDirectory, layer);
   try {

@@ -2,7 +2,7 @@ import type { Routes } from './routes.ts';
 
 const load = { blobs: () => import('./blobs.ts') } as const;
 
-export const blobRoutes: Pick<Routes, 'blobExport' | 'packageExport' | 'blobImport'> = {
+export const blobRoutes: Pick<Routes, 'blobExport' | 'packageExport' | 'blobImport' | 'blobDeposit'> = {
   blobExport: {
     method: 'POST',
     path: '/v1/vms/:vm/export',
@@ -27,5 +27,14 @@ export const blobRoutes: Pick<Routes, 'blobExport' | 'packageExport' | 'blobImpo
     body: 'bytes',
     answer: 'events',
     result: async () => (await load.blobs()).blobImported,
+  },
+  blobDeposit: {
+    method: 'POST',
+    path: '/v1/packages/import',
+    summary: 'A package of a store from such a stream, in which a new VM is at rest',
+    query: async () => (await load.blobs()).blobDepositQuery,
+    body: 'bytes',
+    answer: 'events',
+    result: async () => (await load.blobs()).blobDeposited,
   },
 };

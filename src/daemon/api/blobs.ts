@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { PortForward } from '../../snapshot/metadata.ts';
 import { parseForwards } from './forwards.ts';
-import { portForward, snapshotReference, storeUrl, vmName } from './fields.ts';
+import { portForward, sha256, snapshotReference, storeUrl, vmName } from './fields.ts';
 import { VM_PORT_FORWARDS_MAX } from './limits.ts';
 import { snapshotView } from './snapshots.ts';
 import { vmView } from './vms.ts';
@@ -81,7 +81,7 @@ export interface BlobImportQuery {
   /** Take a package of version 1, which has no disk: the VM gets an empty one. */
   readonly withoutDisk: boolean;
 }
-export const blobImportQuery: z.ZodType<BlobImportQuery> = z.strictObject({
+const importFields = {
   name: z.exactOptional(vmName),
   /** `8080:80,8443:443`; empty for none. */
   publish: z.exactOptional(
@@ -91,6 +91,39 @@ export const blobImportQuery: z.ZodType<BlobImportQuery> = z.strictObject({
       .pipe(z.array(portForward).max(VM_PORT_FORWARDS_MAX)),
   ),
   withoutDisk: z.stringbool().default(false),
+} as const;
+export const blobImportQuery: z.ZodType<BlobImportQuery> = z.strictObject(importFields);
+
+export interface BlobDepositQuery extends BlobImportQuery {
+  readonly storeUrl: string;
+}
+export const blobDepositQuery: z.ZodType<BlobDepositQuery> = z.strictObject({ storeUrl, ...importFields });
+
+/** Phases: `image`, `import`, `publish`. */
+export interface BlobDeposited {
+  readonly packageId: string;
+  readonly vmId: string;
+  readonly vmName: string;
+  readonly storeUrl: string;
+  /** Compressed: what the package takes in the store, without what was there already. */
+  readonly sentBytes: number;
+  readonly carriesImage: boolean;
+  readonly isEncrypted: boolean;
+  /** How many can read it; null when it is not encrypted. */
+  readonly recipientCount: number | null;
+  /** Public key of what this host signs with; null when it signs nothing. */
+  readonly signedBy: string | null;
+}
+export const blobDeposited: z.ZodType<BlobDeposited> = z.object({
+  packageId: sha256,
+  vmId: z.string(),
+  vmName: z.string(),
+  storeUrl: z.string(),
+  sentBytes: z.number(),
+  carriesImage: z.boolean(),
+  isEncrypted: z.boolean(),
+  recipientCount: z.int().nullable(),
+  signedBy: z.string().nullable(),
 });
 
 /** Phases: `import`. */

@@ -12,6 +12,8 @@ import { keysRoutes } from './keys-routes.ts';
 import { packageCareRoutes } from './package-care-routes.ts';
 import { storesRoutes } from './stores-routes.ts';
 import type {
+  BlobDeposited,
+  BlobDepositQuery,
   BlobExportQuery,
   BlobImportQuery,
   BlobImported,
@@ -108,6 +110,7 @@ export interface Routes {
   readonly blobExport: Route<BlobOpened, undefined, BlobExportQuery>;
   readonly packageExport: Route<BlobOpened, undefined, PackageExportQuery>;
   readonly blobImport: Route<BlobImported, undefined, BlobImportQuery>;
+  readonly blobDeposit: Route<BlobDeposited, undefined, BlobDepositQuery>;
   readonly keyShow: Route<KeysView, undefined, undefined>;
   readonly keyInit: Route<KeysView, KeyInit, undefined>;
   readonly keyTrust: Route<KeysView, KeyTrust, undefined>;

@@ -1,8 +1,9 @@
-import { blobExportQuery, blobImportQuery, packageExportQuery } from '../api/blobs.ts';
+import { blobDepositQuery, blobExportQuery, blobImportQuery, packageExportQuery } from '../api/blobs.ts';
 import { BLOB_CONTENT_TYPE } from '../api/blob-frames.ts';
 import { routes } from '../api/routes.ts';
 import { KelpieError } from '../../base/errors.ts';
 import { importBlob } from '../../teleport/blob-import.ts';
+import { depositBlob } from '../../teleport/deposit.ts';
 import { requireCompatible } from '../../teleport/host-facts.ts';
 import { answerBytes } from '../answers.ts';
 import { openExport } from '../blob-export.ts';
@@ -13,11 +14,14 @@ import { bodyBytes, readQuery } from '../requests.ts';
 import { parameter } from '../room.ts';
 import { viewSnapshot, viewVm } from '../views.ts';
 import type { SnapshotMetadata } from '../../snapshot/metadata.ts';
-import type { BlobForm } from '../api/blobs.ts';
+import type { Deposited } from '../../teleport/deposit.ts';
+import type { BlobDeposited, BlobForm } from '../api/blobs.ts';
 import type { ExportSubject } from '../export-subjects.ts';
 import type { Room } from '../room.ts';
 
-export const blobsRoom: Room<'blobExport' | 'packageExport' | 'blobImport'> = (supervisor) => {
+export const blobsRoom: Room<'blobExport' | 'packageExport' | 'blobImport' | 'blobDeposit'> = (
+  supervisor,
+) => {
   const { host, registry } = supervisor;
   const guard = {
     admit: async (metadata: SnapshotMetadata): Promise<void> => {
@@ -54,5 +58,32 @@ export const blobsRoom: Room<'blobExport' | 'packageExport' | 'blobImport'> = (s
         }),
       );
     },
+
+    blobDeposit: async (request) => {
+      const query = readQuery(request, blobDepositQuery);
+      const { name = null, publish = null, withoutDisk, storeUrl } = query;
+      const vmId = host.env.random.uuid();
+      const asked = { name, publish, withoutDisk, storeUrl, vmId };
+      return answerEvents(supervisor, routes.blobDeposit, request, (options) =>
+        supervisor.operate(vmId, 'import a package', async () =>
+          viewDeposited(await depositBlob(host, bodyBytes(request), asked, options)),
+        ),
+      );
+    },
   };
 };
+
+function viewDeposited({ package: made, storeUrl, recipientCount }: Deposited): BlobDeposited {
+  const { metadata, sizes, imageFiles, isEncrypted, signedBy } = made;
+  return {
+    packageId: made.id,
+    vmId: metadata.vmId,
+    vmName: metadata.config.name,
+    storeUrl,
+    sentBytes: sizes.ownBytes,
+    carriesImage: imageFiles.length > 0,
+    isEncrypted,
+    recipientCount,
+    signedBy,
+  };
+}

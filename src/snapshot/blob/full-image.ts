@@ -11,7 +11,7 @@ const WINDOW_BYTES: number = BLOB_FRAME_PAGES_MAX * PAGE_BYTES;
 
 /** @param sizeBytes of whole pages. */
 export async function readFullImage(
-  reader: PartReader,
+  reader: Pick<PartReader, 'readInto'>,
   sizeBytes: number,
   compute: Pick<Compute, 'isZero'>,
   put: (batch: PageBatch) => Promise<void>,
