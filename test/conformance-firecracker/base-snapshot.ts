@@ -1,0 +1,41 @@
+/** A snapshot of a machine that has worked for a moment, taken once for all tests that load one. */
+import { copyFile, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { World } from './case.ts';
+import { pausedWithBase } from './machine.ts';
+
+const FILES = ['base.state', 'base.memory'];
+
+export class BaseSnapshot {
+  readonly #openWorld: () => Promise<World>;
+  #taken: Promise<World> | null = null;
+
+  /** @param openWorld where it is taken, and kept until `close`. */
+  constructor(openWorld: () => Promise<World>) {
+    this.#openWorld = openWorld;
+  }
+
+  /** Copies `base.state` and `base.memory` to a folder: a test may damage its own. */
+  async into(folder: string): Promise<void> {
+    this.#taken ??= this.#take();
+    const { folder: taken } = await this.#taken;
+    await mkdir(folder, { recursive: true });
+    for (const name of FILES) await copyFile(join(taken, 'vm', name), join(folder, name));
+  }
+
+  async close(): Promise<void> {
+    if (this.#taken !== null) await (await this.#taken).close();
+  }
+
+  async #take(): Promise<World> {
+    const world = await this.#openWorld();
+    try {
+      const one = await pausedWithBase(world);
+      await one.kill();
+      return world;
+    } catch (error) {
+      await world.close();
+      throw error;
+    }
+  }
+}

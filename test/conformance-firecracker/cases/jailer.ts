@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { printed } from '../binary.ts';
+import { Skipped } from '../case.ts';
+import type { Case, World } from '../case.ts';
+import { countingGuest } from '../counting-guest.ts';
+import { done, object, state } from '../expect.ts';
+import { letWork, loadRequest, MEMORY_MIB_SMALL, pause, resume, snapshot } from '../machine.ts';
+import type { UnderTest } from '../under-test.ts';
+
+const SOCKET = 'run/api.sock';
+
+/** The root of a jail, as documented: `<base>/<exec file name>/<id>/root`. */
+function jailRoot(world: World, id: string): string {
+  return join(world.folder, basename(world.options.binary), id, 'root');
+}
+
+function jailArguments(world: World, id: string): readonly string[] {
+  const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+  return [
+    ...['--id', id, '--exec-file', world.options.binary, '--chroot-base-dir', world.folder],
+    ...['--uid', String(owner.uid), '--gid', String(owner.gid)],
+  ];
+}
+
+/** Starts in a jail; paths of requests are then those inside it. */
+async function launchJailed(world: World, id: string): Promise<UnderTest> {
+  const { jailer } = world.options;
+  if (jailer === null) throw new Skipped('no --jailer');
+  const root = jailRoot(world, id);
+  await mkdir(root, { recursive: true });
+  await writeFile(join(root, 'kernel'), countingGuest());
+  return await world.launchAs({
+    program: jailer,
+    args: [...jailArguments(world, id), '--', '--api-sock', `/${SOCKET}`],
+    folder: root,
+    socketPath: join(root, SOCKET),
+  });
+}
+
+async function startJailed(one: UnderTest): Promise<void> {
+  done(await one.put('/machine-config', { vcpu_count: 1, mem_size_mib: MEMORY_MIB_SMALL }));
+  done(await one.put('/boot-source', { kernel_image_path: '/kernel' }));
+  done(await one.put('/actions', { action_type: 'InstanceStart' }));
+}
+
+export const jailerCases: readonly Case[] = [
+  {
+    name: 'the jailer makes the jail, and its process is Firecracker',
+    run: async (world) => {
+      const one = await launchJailed(world, 'jailed-1');
+      assert.equal(object(await one.get('/'))['id'], 'jailed-1');
+      const root = jailRoot(world, 'jailed-1');
+      assert.ok((await stat(join(root, basename(world.options.binary)))).isFile());
+      const pid = await readFile(join(root, `${basename(world.options.binary)}.pid`), 'utf8');
+      assert.equal(Number(pid), one.pid);
+    },
+  },
+  {
+    name: 'paths in a jail begin at its root',
+    run: async (world) => {
+      const one = await launchJailed(world, 'jailed-1');
+      await startJailed(one);
+      await pause(one);
+      const request = { snapshot_path: '/deep.state', mem_file_path: 'deep.memory' };
+      done(await one.put('/snapshot/create', request));
+      assert.equal((await stat(one.path('deep.memory'))).size, MEMORY_MIB_SMALL * 2 ** 20);
+      assert.ok((await stat(one.path('deep.state'))).isFile());
+    },
+  },
+  {
+    name: 'a snapshot of one jail loads in another',
+    run: async (world) => {
+      const source = await launchJailed(world, 'jailed-1');
+      await startJailed(source);
+      await letWork();
+      await pause(source);
+      await snapshot(source, 'base');
+      await source.kill();
+      const target = await launchJailed(world, 'jailed-2');
+      for (const file of ['base.state', 'base.memory']) await rename(source.path(file), target.path(file));
+      done(await target.put('/snapshot/load', loadRequest('base')));
+      await resume(target);
+      assert.equal(await state(target), 'Running');
+    },
+  },
+  {
+    name: 'a jail that was not cleared away is refused',
+    run: async (world) => {
+      const one = await launchJailed(world, 'jailed-1');
+      await one.kill();
+      const { jailer } = world.options;
+      const { exitCode } = await printed(jailer ?? '', jailArguments(world, 'jailed-1'));
+      assert.notEqual(exitCode, 0);
+    },
+  },
+];

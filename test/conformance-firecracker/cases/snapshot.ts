@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+import { readFile, stat, writeFile } from 'node:fs/promises';
+import { COUNTED_PAGES, COUNTER_ADDRESS } from '../counting-guest.ts';
+import { Skipped } from '../case.ts';
+import type { Case } from '../case.ts';
+import { refused, sizes, state } from '../expect.ts';
+import {
+  letWork,
+  memoryBytes,
+  pause,
+  pausedWithBase,
+  resume,
+  snapshot,
+  snapshotRequest,
+  start,
+} from '../machine.ts';
+import { assertDiffFits, assertSameFiles } from '../memory-files.ts';
+import type { UnderTest } from '../under-test.ts';
+
+/** What the suite's own guest counted, in a memory file. */
+async function counted(one: UnderTest, name: string): Promise<number> {
+  const memory = await readFile(one.path(`${name}.memory`));
+  return memory.readUInt32LE(COUNTER_ADDRESS);
+}
+
+function paths(one: UnderTest, base: string, diff: string, whole: string): readonly [string, string, string] {
+  return [one.path(`${base}.memory`), one.path(`${diff}.memory`), one.path(`${whole}.memory`)];
+}
+
+export const snapshotCases: readonly Case[] = [
+  {
+    name: 'a full snapshot has a state file and the whole memory, and the machine still stands',
+    run: async (world) => {
+      const one = await pausedWithBase(world);
+      assert.equal((await sizes(one.path('base.memory'))).length, memoryBytes(world));
+      assert.ok((await stat(one.path('base.state'))).size > 0);
+      assert.equal(await state(one), 'Paused');
+    },
+  },
+  {
+    name: 'a paused guest does nothing: two snapshots of one pause have the same memory',
+    run: async (world) => {
+      const one = await pausedWithBase(world);
+      await letWork();
+      await snapshot(one, 'again');
+      await assertSameFiles(one.path('base.memory'), one.path('again.memory'));
+    },
+  },
+  {
+    name: 'a guest that goes on after a snapshot goes on working',
+    run: async (world) => {
+      const one = await pausedWithBase(world);
+      await resume(one);
+      await letWork();
+      await pause(one);
+      await snapshot(one, 'later');
+      const [before, after] = await Promise.all(
+        ['base', 'later'].map(async (name) => await readFile(one.path(`${name}.memory`))),
+      );
+      assert.notDeepEqual(before, after);
+    },
+  },
+  {
+    name: 'files that are there already are replaced, longer ones too',
+    run: async (world) => {
+      const one = await world.launch();
+      await start(world, one);
+      await pause(one);
+      const longer = Buffer.alloc(memoryBytes(world) + 2 ** 20, 0xee);
+      for (const kind of ['state', 'memory']) await writeFile(one.path(`base.${kind}`), longer);
+      await snapshot(one, 'base');
+      await snapshot(one, 'again');
+      await assertSameFiles(one.path('base.memory'), one.path('again.memory'));
+      assert.ok((await stat(one.path('base.state'))).size < longer.byteLength);
+    },
+  },
+  ...[true, false].map((isTracked) => ({
+    name: `a diff over the snapshot before is the whole memory, ${isTracked ? 'with' : 'without'} dirty tracking`,
+    run: async (world: Parameters<Case['run']>[0]) => {
+      if (!isTracked) world.needs(13, 'a diff without dirty tracking');
+      const one = await pausedWithBase(world, { track_dirty_pages: isTracked });
+      for (const [base, name] of [
+        ['base', 'first'],
+        ['first-whole', 'second'],
+      ] as const) {
+        await resume(one);
+        await letWork();
+        await pause(one);
+        await snapshot(one, name, 'Diff');
+        await snapshot(one, `${name}-whole`);
+        await assertDiffFits(...paths(one, base, name, `${name}-whole`));
+      }
+    },
+  })),
+  {
+    name: 'a tracked diff has what was written since the snapshot before, and little more',
+    run: async (world) => {
+      if (world.options.plainGuest !== null)
+        throw new Skipped('only the guest of the suite writes to known pages');
+      const one = await pausedWithBase(world, { track_dirty_pages: true });
+      await resume(one);
+      await letWork();
+      await pause(one);
+      await snapshot(one, 'diff', 'Diff');
+      const { length, allocated } = await sizes(one.path('diff.memory'));
+      assert.equal(length, memoryBytes(world));
+      // The guest writes to so many pages and no others; a file system may allocate some around them.
+      assert.ok(allocated >= 4096, 'something was written');
+      assert.ok(allocated <= 4 * COUNTED_PAGES * 4096, `${allocated} bytes`);
+      assert.ok((await counted(one, 'diff')) > (await counted(one, 'base')), 'the guest counted on');
+    },
+  },
+  {
+    name: 'a diff of a machine that was booted and never snapshotted can be loaded alone',
+    run: async (world) => {
+      const one = await world.launch();
+      await start(world, one, { track_dirty_pages: true });
+      await letWork();
+      await pause(one);
+      await snapshot(one, 'diff', 'Diff');
+      await snapshot(one, 'whole');
+      await assertSameFiles(one.path('diff.memory'), one.path('whole.memory'));
+    },
+  },
+  {
+    name: 'a snapshot into a folder that is not there is refused, and the machine can go on',
+    run: async (world) => {
+      const one = await world.launch();
+      await start(world, one);
+      await pause(one);
+      refused(await one.put('/snapshot/create', { ...snapshotRequest('base'), snapshot_path: 'none/state' }));
+      refused(
+        await one.put('/snapshot/create', { ...snapshotRequest('base'), mem_file_path: 'none/memory' }),
+      );
+      assert.equal(await state(one), 'Paused');
+      await snapshot(one, 'base');
+      await resume(one);
+      assert.equal(await state(one), 'Running');
+    },
+  },
+];

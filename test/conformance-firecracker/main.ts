@@ -1,0 +1,35 @@
+/** `npm run conformance:firecracker`: whether a Firecracker does what its documentation says, as far as Kelpie stands on it. */
+import { writeFile } from 'node:fs/promises';
+import { versionOf } from './binary.ts';
+import { suiteCases } from './cases.ts';
+import { runCycles } from './cycles.ts';
+import { readOptions, usage } from './options.ts';
+import type { SuiteOptions } from './options.ts';
+import { runCases } from './run.ts';
+import type { CaseResult } from './run.ts';
+
+const EXIT_USAGE = 64;
+
+function printResult({ name, result, ms, reason }: CaseResult): void {
+  const why = reason === '' ? '' : `\n${reason.replaceAll(/^/gm, '          ')}`;
+  console.log(`${result.padEnd(8)} ${String(ms).padStart(6)} ms  ${name}${why}`);
+}
+
+async function main(options: SuiteOptions): Promise<boolean> {
+  const version = await versionOf(options.binary);
+  console.log(`Firecracker ${version}: ${options.binary}`);
+  if (options.cycles !== null) return await runCycles(options, version, options.cycles);
+  const report = await runCases(options, version, suiteCases, printResult);
+  console.log(`${report.passed} passed, ${report.failed} failed, ${report.skipped} skipped`);
+  if (options.jsonPath !== null) await writeFile(options.jsonPath, `${JSON.stringify(report, null, 2)}\n`);
+  return report.failed === 0;
+}
+
+let options: SuiteOptions | null = null;
+try {
+  options = readOptions(process.argv.slice(2));
+} catch (error) {
+  console.error(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
+  process.exitCode = EXIT_USAGE;
+}
+if (options !== null && !(await main(options))) process.exitCode = 1;
