@@ -77,7 +77,10 @@ export class PageStore {
       const at = offset + done;
       const start = at % PAGE_BYTES;
       const count = Math.min(PAGE_BYTES - start, from.byteLength - done);
-      this.#writable(Math.floor(at / PAGE_BYTES)).set(from.subarray(done, done + count), start);
+      const index = Math.floor(at / PAGE_BYTES);
+      const bytes = from.subarray(done, done + count);
+      if (count === PAGE_BYTES) this.#putOwn(index, bytes.slice());
+      else this.#writable(index).set(bytes, start);
       done += count;
     }
     if (from.byteLength > 0) this.#sizeBytes = Math.max(this.#sizeBytes, offset + from.byteLength);
@@ -105,9 +108,12 @@ export class PageStore {
   #writable(index: number): Bytes {
     const page = this.#pages.get(index);
     if (page !== undefined && this.#own.has(index)) return page;
-    const own = page === undefined ? new Uint8Array(PAGE_BYTES) : page.slice();
-    this.#pages.set(index, own);
+    return this.#putOwn(index, page === undefined ? new Uint8Array(PAGE_BYTES) : page.slice());
+  }
+
+  #putOwn(index: number, page: Bytes): Bytes {
+    this.#pages.set(index, page);
     this.#own.add(index);
-    return own;
+    return page;
   }
 }

@@ -84,9 +84,18 @@ export class FrameWriter {
     return this.#writing;
   }
 
+  /** Asks for the next part while one is on its way: the last one goes together with the end. */
   async sendBody(body: AsyncIterable<Bytes>): Promise<void> {
-    for await (const part of body) for (const frame of dataFrames(part)) await this.send(frame);
-    await this.send(END);
+    let sending: Promise<void> = Promise.resolve();
+    for await (const part of body) {
+      for (const frame of dataFrames(part)) {
+        await sending;
+        sending = this.send(frame);
+        // It is awaited before the next one; until then a failure must not count as unseen.
+        sending.catch(() => undefined);
+      }
+    }
+    await Promise.all([sending, this.send(END)]);
   }
 
   async #flush(): Promise<void> {

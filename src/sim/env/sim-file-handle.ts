@@ -50,7 +50,7 @@ export class SimFileHandle implements FileHandle {
     this.#file = file;
   }
 
-  async read(into: Bytes, offset: number): Promise<number> {
+  read(into: Bytes, offset: number): Promise<number> {
     return this.#call('read', () => {
       const count = this.#file.inode.contents.read(into, offset);
       this.#trouble.corrupt(this.#file.path, into.subarray(0, count));
@@ -58,7 +58,7 @@ export class SimFileHandle implements FileHandle {
     });
   }
 
-  async write(bytes: Bytes, offset: number): Promise<void> {
+  write(bytes: Bytes, offset: number): Promise<void> {
     return this.#call('write', () => this.#write(bytes, offset));
   }
 
@@ -86,7 +86,7 @@ export class SimFileHandle implements FileHandle {
     });
   }
 
-  async truncate(sizeBytes: number): Promise<void> {
+  truncate(sizeBytes: number): Promise<void> {
     return this.#call('truncate', () => {
       this.#requireWritable('truncate');
       const { inode, volume } = this.#file;
@@ -97,11 +97,11 @@ export class SimFileHandle implements FileHandle {
     });
   }
 
-  async sync(): Promise<void> {
+  sync(): Promise<void> {
     return this.#call('sync', () => this.#file.volume.syncFile(this.#file.inode));
   }
 
-  async stat(): Promise<FileStat> {
+  stat(): Promise<FileStat> {
     return this.#call('stat', () => statOf(this.#file.volume, this.#file.inode));
   }
 

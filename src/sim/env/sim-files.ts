@@ -59,14 +59,14 @@ export class SimFiles implements Files {
     });
   }
 
-  async stat(path: string): Promise<FileStat> {
+  stat(path: string): Promise<FileStat> {
     return this.#call('stat', path, () => {
       const { volume, inode } = lookup(this.#machine, path, 'stat');
       return statOf(volume, inode);
     });
   }
 
-  async lstat(path: string): Promise<FileStat> {
+  lstat(path: string): Promise<FileStat> {
     return this.#call('lstat', path, () => {
       const { volume, inode } = locate(this.#machine, path, 'lstat');
       if (inode === null) throw new SystemError('ENOENT', 'lstat', path);
@@ -74,7 +74,7 @@ export class SimFiles implements Files {
     });
   }
 
-  async list(path: string): Promise<readonly string[]> {
+  list(path: string): Promise<readonly string[]> {
     return this.#call('list', path, () => {
       const names = [...directoryAt(this.#machine, path, 'list').entries.keys()];
       for (let left = names.length; left > 1; left -= 1) {
@@ -88,11 +88,11 @@ export class SimFiles implements Files {
     });
   }
 
-  async makeDirectory(path: string): Promise<void> {
+  makeDirectory(path: string): Promise<void> {
     return this.#call('makeDirectory', path, () => this.#makeWithParents(normalized(path)));
   }
 
-  async makeDirectoryExclusive(path: string): Promise<void> {
+  makeDirectoryExclusive(path: string): Promise<void> {
     return this.#call('makeDirectoryExclusive', path, () => {
       const place = locate(this.#machine, path, 'mkdir');
       if (place.inode !== null) throw new SystemError('EEXIST', 'mkdir', path);
@@ -100,7 +100,7 @@ export class SimFiles implements Files {
     });
   }
 
-  async rename(source: string, target: string): Promise<void> {
+  rename(source: string, target: string): Promise<void> {
     return this.#call('rename', source, () => {
       const from = locate(this.#machine, source, 'rename');
       const to = locate(this.#machine, target, 'rename');
@@ -119,7 +119,7 @@ export class SimFiles implements Files {
     });
   }
 
-  async link(source: string, target: string): Promise<void> {
+  link(source: string, target: string): Promise<void> {
     return this.#call('link', target, () => {
       const from = locate(this.#machine, source, 'link');
       if (from.inode === null) throw new SystemError('ENOENT', 'link', source);
@@ -130,7 +130,7 @@ export class SimFiles implements Files {
     });
   }
 
-  async symlink(target: string, path: string): Promise<void> {
+  symlink(target: string, path: string): Promise<void> {
     return this.#call('symlink', path, () => {
       const place = locate(this.#machine, path, 'symlink');
       if (place.inode !== null) throw new SystemError('EEXIST', 'symlink', path);
@@ -142,7 +142,7 @@ export class SimFiles implements Files {
     });
   }
 
-  async readLink(path: string): Promise<string> {
+  readLink(path: string): Promise<string> {
     return this.#call('readLink', path, () => {
       const { inode } = locate(this.#machine, path, 'readlink');
       if (inode === null) throw new SystemError('ENOENT', 'readlink', path);
@@ -151,7 +151,7 @@ export class SimFiles implements Files {
     });
   }
 
-  async unlink(path: string): Promise<void> {
+  unlink(path: string): Promise<void> {
     return this.#call('unlink', path, () => {
       const place = locate(this.#machine, path, 'unlink');
       if (place.inode === null) throw new SystemError('ENOENT', 'unlink', path);
@@ -168,14 +168,14 @@ export class SimFiles implements Files {
     }
   }
 
-  async syncDirectory(path: string): Promise<void> {
+  syncDirectory(path: string): Promise<void> {
     return this.#call('syncDirectory', path, () => {
       const { volume, inode } = lookup(this.#machine, path, 'fsync');
       if (inode.kind === 'directory') volume.syncDirectory(inode);
     });
   }
 
-  async clone(source: string, target: string): Promise<void> {
+  clone(source: string, target: string): Promise<void> {
     return this.#call(
       'clone',
       target,
@@ -193,23 +193,23 @@ export class SimFiles implements Files {
     );
   }
 
-  async changeMode(path: string, permissions: number): Promise<void> {
+  changeMode(path: string, permissions: number): Promise<void> {
     return this.#call('chmod', path, () => {
       lookup(this.#machine, path, 'chmod').inode.mode = permissions;
     });
   }
 
-  async changeModified(path: string, modifiedMs: number): Promise<void> {
+  changeModified(path: string, modifiedMs: number): Promise<void> {
     return this.#call('utimes', path, () => {
       lookup(this.#machine, path, 'utimes').inode.modifiedMs = modifiedMs;
     });
   }
 
-  async freeBytes(path: string): Promise<number> {
+  freeBytes(path: string): Promise<number> {
     return this.#call('freeBytes', path, () => lookup(this.#machine, path, 'statfs').volume.freeBytes);
   }
 
-  async tryLock(path: string): Promise<FileLock | null> {
+  tryLock(path: string): Promise<FileLock | null> {
     return this.#call('tryLock', path, () => {
       const place = follow(this.#machine, path, 'lock');
       const inode = place.inode ?? this.#make(place.volume, place.directory, place.name, 0o600);
@@ -225,11 +225,12 @@ export class SimFiles implements Files {
   }
 
   #call<T>(site: string, path: string, act: () => T, costMs?: number): Promise<T> {
-    return this.#process.call(`files.${site}`, () => this.#trouble.around(site, path, act), {
-      ...(costMs === undefined ? {} : { costMs }),
-      delayMs: this.#trouble.delayMs(site),
-      subject: path,
-    });
+    const options = { delayMs: this.#trouble.delayMs(site), subject: path };
+    return this.#process.call(
+      `files.${site}`,
+      () => this.#trouble.around(site, path, act),
+      costMs === undefined ? options : { ...options, costMs },
+    );
   }
 
   #make(volume: Volume, directory: DirectoryInode, name: string, mode: number): FileInode {
