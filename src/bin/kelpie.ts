@@ -29,7 +29,7 @@ async function serveHome(serveArgs: readonly string[]): Promise<number> {
     const world = createNodeEnv();
     const { values } = parseArgs({
       args: [...serveArgs],
-      options: { home: { type: 'string' } },
+      options: { home: { type: 'string' }, backend: { type: 'string' } },
       allowPositionals: false,
     });
     const home = resolve(
@@ -37,8 +37,21 @@ async function serveHome(serveArgs: readonly string[]): Promise<number> {
     );
     const { serve } = await import('../daemon/main.ts');
     const { createQemuBackend } = await import('../vm/qemu/backend.ts');
-    const backends = [createQemuBackend(world, { cacheDirectory: `${home}/cache` })];
-    await serve(world, { home, backends }, endingSignal());
+    const { createFirecrackerBackend } = await import('../vm/firecracker/backend.ts');
+    const { firecrackerOptions } = await import('../vm/firecracker/options.ts');
+    const cacheDirectory = `${home}/cache`;
+    // Firecracker is the faster one, where it works.
+    const backends = [
+      createFirecrackerBackend(world, firecrackerOptions(world.host, cacheDirectory)),
+      createQemuBackend(world, { cacheDirectory }),
+    ];
+    const { parseBackend } = await import('../daemon/api/backend-choice.ts');
+    const asked = world.host.variable('KELPIE_BACKEND') ?? 'auto';
+    const preferredBackend =
+      values.backend === undefined
+        ? parseBackend(asked, 'KELPIE_BACKEND')
+        : parseBackend(values.backend, '--backend');
+    await serve(world, { home, backends, preferredBackend }, endingSignal());
     return 0;
   } catch (error) {
     console.error(error instanceof Error ? `kelpie serve: ${error.message}` : error);

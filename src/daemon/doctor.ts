@@ -28,12 +28,16 @@ export async function examineStore(env: ObjectsEnv, storeUrl: string): Promise<r
 
 async function backendFindings({ host }: Supervisor): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
-  for (const backend of host.backends) {
-    const probe = await backend.probe();
+  const probes = await Promise.all(
+    host.backends.map(async (backend) => ({ backend, probe: await backend.probe() })),
+  );
+  // One is enough to run VMs.
+  const lacking = probes.some(({ probe }) => probe.usable) ? 'warning' : 'problem';
+  for (const { backend, probe } of probes) {
     const check = `backend.${backend.name}`;
     const text = [`${backend.name} ${probe.version ?? 'of unknown version'}`, ...probe.findings].join('; ');
     const isSlow = probe.accelerator === 'tcg';
-    findings.push({ check, level: !probe.usable ? 'problem' : isSlow ? 'warning' : 'ok', text });
+    findings.push({ check, level: !probe.usable ? lacking : isSlow ? 'warning' : 'ok', text });
   }
   if (findings.length === 0)
     findings.push({

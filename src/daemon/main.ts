@@ -21,6 +21,8 @@ export interface DaemonOptions {
   readonly home: string;
   /** In the order of preference. */
   readonly backends: readonly VmBackend[];
+  /** The only one that new VMs are made on, unless they ask for another; absent: whichever is usable first. */
+  readonly preferredBackend?: VmBackend['name'] | null;
   /** Absent: by `qemu-img`. */
   readonly disks?: DiskImages;
 }
@@ -54,6 +56,7 @@ export async function startDaemon(env: Env, options: DaemonOptions): Promise<Dae
       log,
       disks,
       backends: options.backends,
+      preferredBackend: options.preferredBackend ?? null,
     });
     await supervisor.start();
     const asked = Promise.withResolvers<void>();

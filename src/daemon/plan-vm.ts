@@ -5,7 +5,9 @@ import { isDigest } from '../image/paths.ts';
 import { VMS_MAX } from './limits.ts';
 import { requirePorts } from './ports.ts';
 import type { ImageInfo } from '../image/image-info.ts';
-import type { Architecture, VmConfig } from '../snapshot/metadata.ts';
+import type { Architecture } from '../snapshot/metadata.ts';
+import type { VmRecord } from '../teleport/vm-record.ts';
+import type { WantedVm } from '../vm/instance.ts';
 import type { VmCreate } from './api/vms.ts';
 import type { Supervisor } from './supervisor.ts';
 
@@ -13,15 +15,15 @@ import type { Supervisor } from './supervisor.ts';
 export async function planVm(
   supervisor: Supervisor,
   asked: VmCreate,
-): Promise<{ readonly id: string; readonly config: VmConfig }> {
+): Promise<Pick<VmRecord, 'id' | 'config' | 'backend'>> {
   const { host, registry } = supervisor;
   if (registry.all.length >= VMS_MAX)
     throw new KelpieError('limit_exceeded', `this host has ${VMS_MAX} VMs: remove some.`);
   const architecture = asked.architecture ?? host.env.host.architecture;
-  await requireArchitecture(supervisor, architecture);
+  const { name, vcpuCount, memoryMib, diskMib, portability, publish, backend = null } = asked;
+  await requireBackend(supervisor, backend, { architecture, portability, publish });
   const image = await chooseImage(supervisor, asked.image, architecture);
   await requirePorts(supervisor, asked.publish, null);
-  const { name, vcpuCount, memoryMib, diskMib, portability, publish } = asked;
   const { version, digest } = image;
   const config = {
     name,
@@ -33,7 +35,7 @@ export async function planVm(
     portability,
     publish,
   };
-  return { id: host.env.random.uuid(), config };
+  return { id: host.env.random.uuid(), config, backend };
 }
 
 /** `NAME`, `NAME@VERSION` or a digest. */
@@ -55,8 +57,15 @@ async function chooseImage(
   );
 }
 
-async function requireArchitecture(supervisor: Supervisor, architecture: Architecture): Promise<void> {
-  const { probe } = await supervisor.host.factory.forHost();
+async function requireBackend(
+  { host }: Supervisor,
+  backend: VmRecord['backend'],
+  wanted: WantedVm,
+): Promise<void> {
+  const { architecture } = wanted;
+  const { probe } = await (backend === null
+    ? host.factory.forHost(wanted)
+    : host.factory.forVm(backend, wanted));
   if (probe.architectures.includes(architecture)) return;
   throw new KelpieError(
     'backend_unavailable',

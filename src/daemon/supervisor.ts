@@ -42,6 +42,8 @@ export interface SupervisorOptions {
   readonly log: Log;
   /** In the order of preference; those that cannot be used are here too, for `doctor`. */
   readonly backends: readonly VmBackend[];
+  /** The only one that new VMs are made on, unless they ask for another; absent: whichever is usable first. */
+  readonly preferredBackend?: VmBackend['name'] | null;
   readonly disks: DiskImages;
 }
 
@@ -55,7 +57,8 @@ export class Supervisor {
   readonly #ending = new AbortController();
   readonly #retries: Retries;
 
-  constructor({ env, places, identity, facts, log, backends, disks }: SupervisorOptions) {
+  constructor(options: SupervisorOptions) {
+    const { env, places, identity, facts, log, backends, disks } = options;
     const openStoreHere = (url: string): Promise<Store> =>
       openStore(env, url, {
         home: places.home,
@@ -71,7 +74,7 @@ export class Supervisor {
       disks,
       journal: new Journal(env, places),
       snapshots: new LocalSnapshots(env, places.home),
-      factory: new VmFactory(backends),
+      factory: new VmFactory(backends, options.preferredBackend),
       backends,
       openStore: openStoreHere,
       leases: new Leases(

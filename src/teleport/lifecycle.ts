@@ -3,9 +3,9 @@ import { KelpieError } from '../base/errors.ts';
 import { journaled } from './journaled.ts';
 import { newOperation } from './new-operation.ts';
 import { newVmRecord, standingOf } from './vm-record.ts';
+import type { VmRecord } from './vm-record.ts';
 import { Stopwatch } from './stopwatch.ts';
 import { storeToTell, tellRemoved } from './tell-removed.ts';
-import type { VmConfig } from '../snapshot/metadata.ts';
 import type { StartProgress } from '../vm/instance.ts';
 import type { ManagedVm } from './managed-vm.ts';
 import type { OperationOptions } from './source.ts';
@@ -21,12 +21,14 @@ export interface Started {
 export async function createVm(
   host: TeleportHost,
   registry: VmRegistry,
-  { id, config }: { readonly id: string; readonly config: VmConfig },
+  { id, config, backend = null }: Pick<VmRecord, 'id' | 'config'> & Partial<Pick<VmRecord, 'backend'>>,
   options: OperationOptions,
 ): Promise<Started> {
   const operation = { ...newOperation(host, { id, name: config.name }), kind: 'create' } as const;
   return journaled(host, registry, operation, async () => {
-    const vm = await registry.add(newVmRecord({ id, config, createdAtUnixMs: operation.startedAtUnixMs }));
+    const vm = await registry.add(
+      newVmRecord({ id, config, backend, createdAtUnixMs: operation.startedAtUnixMs }),
+    );
     return boot(host, vm, options);
   });
 }
@@ -51,8 +53,8 @@ async function boot(
 ): Promise<Started> {
   const times = new Stopwatch(host.env.clock);
   const marks = new PhaseMarks(times, host, listener.progress.bind(listener));
-  const { disk } = vm.record;
-  const instance = await vm.prepareInstance(null);
+  const { disk, backend } = vm.record;
+  const instance = await vm.prepareInstance(backend);
   await instance.start({ disk, signal, onProgress: (progress) => marks.enter(progress.phase) });
   marks.end();
   await vm.save();

@@ -106,7 +106,8 @@ export class ManagedVm {
     await this.#host.env.files.makeDirectory(this.#host.places.runDirectory(this.id));
     await this.release();
     const { factory } = this.#host;
-    const chosen = backend === null ? (await factory.forHost()).backend : factory.byName(backend);
+    const chosen =
+      backend === null ? (await factory.forHost(this.#record.config)).backend : factory.byName(backend);
     const instance = await chosen.create(this.id, this.#record.config, await this.#placesOf());
     this.#take(instance);
     return instance;
@@ -180,7 +181,9 @@ export class ManagedVm {
 
   #learn(instance: VmInstance): void {
     const { runtime } = instance;
-    if (runtime !== null) this.#record = { ...this.#record, runtime, disk: runtime.disk };
+    if (runtime === null) return;
+    const { backend } = runtime.machine;
+    this.#record = { ...this.#record, backend, runtime, disk: runtime.disk };
   }
 
   #learnState(state: VmRecord['state'], reason: string | null): void {

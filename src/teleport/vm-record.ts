@@ -6,7 +6,7 @@
 import { z } from 'zod';
 import { diskLayer, machineFacts, memoryImage, vmConfig } from './record-schemas.ts';
 import type { DiskLayer } from '../snapshot/local-snapshot.ts';
-import type { VmConfig } from '../snapshot/metadata.ts';
+import type { MachineFacts, VmConfig } from '../snapshot/metadata.ts';
 import type { VmRuntime } from '../vm/instance.ts';
 import type { VmState } from '../vm/state.ts';
 
@@ -23,6 +23,8 @@ export interface VmRecord {
   readonly generation: number;
   /** The snapshot that it was started from or took last. */
   readonly snapshotId: string | null;
+  /** What runs it: asked for when it was made, else what ran it last, since no other knows its disk. Null before its first start: the host's best. */
+  readonly backend: MachineFacts['backend'] | null;
   /** Finds the running VM again; null while none runs. */
   readonly runtime: VmRuntime | null;
   /** The disk as the VM has or left it, bottom first; empty before its first boot. */
@@ -64,6 +66,7 @@ export function newVmRecord(
     startedAtUnixMs: null,
     generation: 0,
     snapshotId: null,
+    backend: null,
     runtime: null,
     disk: [],
     ownership: null,
@@ -125,6 +128,8 @@ export const vmRecord: z.ZodType<VmRecord> = z.object({
   startedAtUnixMs: z.number().nullable(),
   generation: z.int().min(0),
   snapshotId: z.uuid().nullable(),
+  // Absent in records of versions that had one backend.
+  backend: z.enum(['qemu', 'firecracker', 'vz', 'sim']).nullable().default(null),
   runtime: runtime.nullable(),
   disk: z.array(diskLayer),
   ownership: ownership.nullable(),

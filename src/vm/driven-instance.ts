@@ -53,6 +53,8 @@ export class DrivenInstance<Live extends LiveVmBase> implements VmInstance {
   #act: string | null = null;
   /** The clearing up after a VM that ended by itself, while it goes on. */
   #ending: Promise<void> | null = null;
+  /** Resolves when the snapshot under way is over. */
+  #snapshotting: Promise<void> | null = null;
   #listener: (event: VmEvent) => void = () => undefined;
   /** Of the VM that ran last; its files are gone. */
   #lastConsole: Bytes = new Uint8Array(0);
@@ -125,6 +127,19 @@ export class DrivenInstance<Live extends LiveVmBase> implements VmInstance {
   }
 
   async snapshot(request: SnapshotRequest): Promise<CapturedSnapshot> {
+    const taking = this.#takeSnapshot(request);
+    // Settled either way; `taking` tells who asked.
+    const over = taking.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#snapshotting ??= over.finally(() => {
+      this.#snapshotting = null;
+    });
+    return taking;
+  }
+
+  async #takeSnapshot(request: SnapshotRequest): Promise<CapturedSnapshot> {
     return this.#exclusively('snapshot', async () => {
       const vm = this.#liveIn('snapshot', 'running', 'paused');
       const isRunning = this.#state === 'running';
@@ -158,6 +173,7 @@ export class DrivenInstance<Live extends LiveVmBase> implements VmInstance {
   }
 
   async agent(): Promise<GuestAgent> {
+    if (this.#driver.snapshotEndsConnections) await this.#snapshotting;
     const vm = this.#liveIn('reach the guest of', 'running');
     return vm.link.connect({ timeoutMs: AGENT_CONNECT_TIMEOUT_MS });
   }

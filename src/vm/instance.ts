@@ -132,12 +132,15 @@ export interface VmInstance {
   close(): Promise<void>;
 }
 
+/** What of a VM decides which backends can run it. */
+export type WantedVm = Pick<VmConfig, 'architecture' | 'portability' | 'publish'>;
+
 export interface VmBackend {
   readonly name: MachineFacts['backend'];
   /** Whether this host can use it and why (not); never throws. Cached for the life of the process. */
   probe(): Promise<BackendProbe>;
   /** Why it runs no VM of this configuration here, although it runs others; null when it does. Absent: it runs all. */
-  refusal?(config: VmConfig): Promise<string | null>;
+  refusal?(wanted: WantedVm): Promise<string | null>;
   create(id: string, config: VmConfig, places: VmPlaces): Promise<VmInstance>;
   /** A running VM found again. @throws KelpieError `vm_crashed` when it is gone: leftovers are removed. */
   adopt(id: string, config: VmConfig, places: VmPlaces, runtime: VmRuntime): Promise<VmInstance>;
@@ -147,6 +150,8 @@ export interface VmBackend {
 
 export interface BackendProbe {
   readonly usable: boolean;
+  /** Usable, but only for who asks for it by its name: what it can do was not tried. */
+  readonly isByNameOnly?: boolean;
   readonly version: string | null;
   /** One sentence each: what was found, and what to do about what is missing. */
   readonly findings: readonly string[];

@@ -56,6 +56,8 @@ export interface AdoptedVm<Live> {
 export interface VmDriver<Live extends LiveVmBase> {
   /** The VMM's name, for sentences. */
   readonly vmmName: string;
+  /** A snapshot ends every connection to the guest: who asks for the agent meanwhile waits for the next one. */
+  readonly snapshotEndsConnections: boolean;
   /** Leaves nothing behind when it fails. */
   boot(options: StartOptions): Promise<Live>;
   /** Leaves nothing behind when it fails. */

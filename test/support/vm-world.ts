@@ -26,6 +26,9 @@ import { execute, shell } from './guest-commands.ts';
 /** What is found out about the host's VMMs, which takes seconds where an accelerator is broken: once for all suites. */
 const CACHE_DIRECTORY = join(import.meta.dirname, '../../.cache/test-home/cache');
 
+/** How long a process may stay that ends by itself when its VM has. */
+const LEFTOVER_TIMEOUT_MS = 2000;
+
 /** A snapshot whose memory can be mapped, and where it is. */
 export interface TakenSnapshot extends CapturedSnapshot {
   readonly directory: string;
@@ -147,12 +150,17 @@ export class VmWorld {
     return fromUtf8(stdout).trim();
   }
 
-  /** What is left of a VM that has ended. */
+  /** What is left of a VM that has ended. A process that its own has started gets the time to follow it. */
   async leftovers({ places }: VmInWorld): Promise<readonly string[]> {
-    const files = await readdir(places.runDirectory);
-    const processes = await this.env.processes.list();
-    const own = processes.filter(({ args }) => args.some((arg) => arg.includes(`${places.runDirectory}/`)));
-    return [...files, ...own.map(({ identity }) => `process ${identity.pid}`)];
+    const startMs = performance.now();
+    for (;;) {
+      const processes = await this.env.processes.list();
+      const own = processes.filter(({ args }) => args.some((arg) => arg.includes(`${places.runDirectory}/`)));
+      const files = await readdir(places.runDirectory);
+      if (own.length === 0 || performance.now() - startMs > LEFTOVER_TIMEOUT_MS)
+        return [...files, ...own.map(({ identity }) => `process ${identity.pid}`)];
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
   }
 
   /** Ends every VM, known or not, and removes everything. */

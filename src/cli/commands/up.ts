@@ -20,6 +20,7 @@ import {
 } from '../command.ts';
 import { timingLine } from '../views.ts';
 import type { LeafCommand, Options } from '../command.ts';
+import { parseBackend } from '../../daemon/api/backend-choice.ts';
 import type { VmCreate, VmStarted } from '../../daemon/api/vms.ts';
 
 export const up: LeafCommand = {
@@ -32,6 +33,7 @@ export const up: LeafCommand = {
       .option('--disk <mib>', 'writable disk, like 4g (default: 4g)')
       .option('--arch <arch>', 'x86_64 or arm64 (default: this host’s)')
       .option('--portability <class>', 'where it can go: host, arch or any (default: arch)')
+      .option('--backend <name>', 'what runs it: auto, qemu or firecracker (default: auto)')
       .option(
         '-p, --publish <host:guest>',
         'forward a port of this host into the VM; may be repeated',
@@ -81,6 +83,7 @@ function creationOptions(options: Options): Mutable<Omit<VmCreate, 'name'>> {
   const disk = textOption(options, 'disk');
   const arch = textOption(options, 'arch');
   const portability = textOption(options, 'portability');
+  const backend = parseBackend(textOption(options, 'backend') ?? 'auto', '--backend');
   const publish = listOption(options, 'publish').map(parsePublish);
   if (image !== null) asked.image = image;
   if (memory !== null)
@@ -89,6 +92,7 @@ function creationOptions(options: Options): Mutable<Omit<VmCreate, 'name'>> {
   if (disk !== null) asked.diskMib = requireWithin(parseMib(disk, '--disk'), '--disk', diskBounds, ' MiB');
   if (arch !== null) asked.architecture = parseArchitecture(arch);
   if (portability !== null) asked.portability = parsePortability(portability);
+  if (backend !== null) asked.backend = backend;
   if (publish.length > 0) asked.publish = publish;
   return asked;
 }

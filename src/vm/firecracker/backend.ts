@@ -4,7 +4,7 @@ import type { Env } from '../../env/env.ts';
 import type { VmConfig } from '../../snapshot/metadata.ts';
 import { isSettledWithin } from '../bounded.ts';
 import { DrivenInstance } from '../driven-instance.ts';
-import type { BackendProbe, VmBackend, VmInstance, VmPlaces, VmRuntime } from '../instance.ts';
+import type { BackendProbe, VmBackend, VmInstance, VmPlaces, VmRuntime, WantedVm } from '../instance.ts';
 import { BOOT_TIMEOUT_MS_DEFAULT, KILL_TIMEOUT_MS } from '../limits.ts';
 import type { AdoptedVm } from '../vm-driver.ts';
 import { checkJailer, discoverAbilities } from './abilities.ts';
@@ -25,8 +25,8 @@ export interface FirecrackerBackendOptions {
   /** An existing private folder, for kernels that were unpacked. */
   readonly cacheDirectory: string;
   /**
-   * A program instead of `firecracker` on the `PATH`. It is used as it is, whether or not KVM works here: whoever names it knows, and
-   * it is never chosen by itself.
+   * A program instead of `firecracker` on the `PATH`. It is never chosen by itself, and used as it is by whoever asks for the backend by
+   * its name: that KVM works here is for them to know.
    */
   readonly program?: string;
   /** Absent: VMs are not caged. */
@@ -62,8 +62,8 @@ class FirecrackerBackend implements VmBackend {
     return probe;
   }
 
-  async refusal(config: VmConfig): Promise<string | null> {
-    return refusalOf(config, this.#env.host.architecture, await this.#discover());
+  async refusal(wanted: WantedVm): Promise<string | null> {
+    return refusalOf(wanted, this.#env.host.architecture, await this.#discover());
   }
 
   async create(id: string, config: VmConfig, places: VmPlaces): Promise<VmInstance> {
@@ -95,13 +95,15 @@ class FirecrackerBackend implements VmBackend {
       const newer = isNewerThanKnown(version)
         ? ['It is newer than this Kelpie knows: what it does differently may fail.']
         : [];
-      const problem = await this.#kvmProblem(abilities);
-      if (problem !== null && this.#options.program === undefined)
-        return unusable(versionText(version), [`${found}: ${problem}`]);
+      const isNamed = this.#options.program !== undefined;
+      const problem = isNamed ? null : await this.#kvmProblem(program);
+      if (problem !== null) return unusable(versionText(version), [`${found}: ${problem}.`, ...newer]);
+      const kvm = isNamed ? 'was named, so it is used by name alone and KVM was not tried.' : 'KVM works.';
       return {
         usable: true,
+        isByNameOnly: isNamed,
         version: versionText(version),
-        findings: [`${found}: ${problem ?? 'KVM works.'}`, ...newer],
+        findings: [`${found}: ${kvm}`, ...newer, ...this.#jailFindings()],
         accelerator: 'kvm',
         architectures: [architecture],
         guests: [factsOf(abilities, architecture, true)],
@@ -113,15 +115,19 @@ class FirecrackerBackend implements VmBackend {
     }
   }
 
-  /** A program that somebody named is not tried: it is only used by whoever asks for it. */
-  async #kvmProblem({ program }: FirecrackerAbilities): Promise<string | null> {
+  async #kvmProblem(program: string): Promise<string | null> {
     const problem = await findKvmProblem(this.#env);
     if (problem !== null) return problem.text;
-    if (this.#options.program !== undefined) return 'KVM was not tried, as the program was named.';
     const why = await tryKvm(this.#env, program, this.#options.cacheDirectory);
     return why === null
       ? null
-      : `/dev/kvm is there, but no guest runs with it (${why}): a host or cloud instance with working virtualization is needed.`;
+      : `/dev/kvm is there, but no guest runs with it (${why}): a host or cloud instance with working virtualization is needed`;
+  }
+
+  #jailFindings(): readonly string[] {
+    const { jail } = this.#options;
+    if (jail === undefined) return ['VMs run without a jailer, as the user of the daemon.'];
+    return [`VMs are caged by ${jail.program}, as user ${jail.uid} and group ${jail.gid}.`];
   }
 
   #discover(): Promise<FirecrackerAbilities> {

@@ -17,6 +17,7 @@ import { supervise } from './supervise.ts';
 
 export class FirecrackerDriver implements VmDriver<LiveVm> {
   readonly vmmName = 'Firecracker';
+  readonly snapshotEndsConnections = true;
   readonly #context: VmContext;
 
   constructor(context: VmContext) {

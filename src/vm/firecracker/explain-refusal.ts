@@ -31,13 +31,11 @@ function as(code: 'vm_start_failed' | 'snapshot_failed', error: KelpieError): Ke
 async function kvmProblem(env: Pick<Env, 'files'>, cause: unknown): Promise<KelpieError | null> {
   const problem = await findKvmProblem(env);
   if (problem === null) return null;
-  return new KelpieError(problem.code, problem.text, { cause });
+  return new KelpieError(problem.code, `${problem.text}.`, { cause });
 }
 
-/** Why nobody can use `/dev/kvm`, or this user cannot, with what to do; null when it can be opened. */
-export async function findKvmProblem({
-  files,
-}: Pick<Env, 'files'>): Promise<{
+/** Why nobody can use `/dev/kvm`, or this user cannot, with what to do, without a full stop; null when it can be opened. */
+export async function findKvmProblem({ files }: Pick<Env, 'files'>): Promise<{
   readonly code: 'backend_unavailable' | 'permission_denied';
   readonly text: string;
 } | null> {
@@ -48,13 +46,13 @@ export async function findKvmProblem({
     if (isSystemError(error, 'ENOENT', 'ENODEV', 'ENXIO')) {
       return {
         code: 'backend_unavailable',
-        text: 'there is no /dev/kvm: turn virtualization on in the firmware (or nested virtualization in the cloud), and load kvm_intel or kvm_amd.',
+        text: 'there is no /dev/kvm: turn virtualization on in the firmware (or nested virtualization in the cloud), and load kvm_intel or kvm_amd',
       };
     }
     if (isSystemError(error, 'EACCES', 'EPERM')) {
       return {
         code: 'permission_denied',
-        text: 'this user may not use /dev/kvm: `sudo usermod -aG kvm $USER`, then log in again.',
+        text: 'this user may not use /dev/kvm: `sudo usermod -aG kvm $USER`, then log in again',
       };
     }
     throw error;

@@ -1,9 +1,8 @@
 /** A Firecracker process and its API: started, caged or not, or found again. */
 import { throwIfCanceled } from '../../base/cancel.ts';
-import { isKelpieError, KelpieError } from '../../base/errors.ts';
+import { KelpieError } from '../../base/errors.ts';
 import type { Env } from '../../env/env.ts';
 import type { ProcessIdentity } from '../../env/processes.ts';
-import { isSystemError } from '../../env/system-error.ts';
 import { isSettledWithin } from '../bounded.ts';
 import { END_NOTICE_MS } from '../limits.ts';
 import { logTail } from '../log-file.ts';
@@ -11,7 +10,7 @@ import { SupervisedProcess } from '../vmm-process.ts';
 import type { ProcessHandle } from '../vmm-process.ts';
 import { describeInstance } from './api/calls.ts';
 import type { InstanceInfo } from './api/calls.ts';
-import { FirecrackerApi } from './api/client.ts';
+import { FirecrackerApi, isUnserved } from './api/client.ts';
 import type { CommandLine } from './command-line.ts';
 import type { FirecrackerProcess } from './context.ts';
 import { LAUNCH_RETRY_MS, LAUNCH_TIMEOUT_MS } from './limits.ts';
@@ -73,13 +72,11 @@ export async function findFirecracker(
   const api = new FirecrackerApi(env, places.api);
   try {
     const info = await firstAnswer(env, process, api, undefined);
-    return { process: withApi(process, api), info };
+    // What answers may be the last of a process that is ending.
+    return (await env.processes.isAlive(identity)) ? { process: withApi(process, api), info } : null;
   } catch (error) {
     if (await isSettledWithin(env.clock, process.ended, END_NOTICE_MS)) return null;
-    if (isKelpieError(error)) throw error;
-    throw new KelpieError('vm_backend_failed', 'Firecracker does not answer at its socket.', {
-      cause: error,
-    });
+    throw error;
   }
 }
 
@@ -100,8 +97,7 @@ async function firstAnswer(
     try {
       return await describeInstance(api);
     } catch (error) {
-      const isNotThereYet = isSystemError(error, 'ENOENT', 'ECONNREFUSED');
-      if (!isNotThereYet || process.hasEnded() || env.clock.monotonicMs() > deadlineMs) throw error;
+      if (!isUnserved(error) || process.hasEnded() || env.clock.monotonicMs() > deadlineMs) throw error;
     }
     await env.clock.sleep(LAUNCH_RETRY_MS, signal);
   }

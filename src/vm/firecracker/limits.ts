@@ -25,8 +25,6 @@ export const TRIAL_TIMEOUT_MS: number = 2 * SECOND_MS;
 export const VSOCK_ATTEMPT_TIMEOUT_MS = 500;
 /** `OK 4294967295` and its newline, with room. */
 export const VSOCK_ANSWER_BYTES_MAX = 32;
-/** How long a guest that was paused may take to answer on vsock before the device is taken for stuck. */
-export const VSOCK_REVIVE_TIMEOUT_MS: number = 3 * SECOND_MS;
 
 /** From Ctrl-Alt-Del until Firecracker is killed. */
 export const STOP_KEYS_TIMEOUT_MS: number = 3 * SECOND_MS;

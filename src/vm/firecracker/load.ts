@@ -75,7 +75,8 @@ class Load {
     const resumedMs = now();
 
     onProgress?.({ phase: 'guest' });
-    const repair = { generation: this.#request.generation, rehearse: false };
+    // A new process has mapped nothing in yet: the first command would wait for its pages one by one.
+    const repair = { generation: this.#request.generation, rehearse: true };
     const repaired = await repairRestored(this.#context.env, contactOf(this.#context, vm, signal), repair);
     vm.guest = repaired.guest;
     const timings = {

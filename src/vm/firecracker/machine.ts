@@ -2,6 +2,7 @@
 import { KelpieError } from '../../base/errors.ts';
 import type { BackendFacts } from '../../snapshot/compatibility/facts.ts';
 import type { Architecture, MachineFacts, VmConfig } from '../../snapshot/metadata.ts';
+import type { WantedVm } from '../instance.ts';
 import type { FirecrackerAbilities } from './abilities.ts';
 import type { CpuTemplate } from './api/requests.ts';
 import { parseVersion, versionText } from './version.ts';
@@ -18,7 +19,7 @@ export const DEVICE_LAYOUT = 1;
  * @param architecture of the host: KVM runs no other.
  */
 export function refusalOf(
-  config: VmConfig,
+  config: WantedVm,
   architecture: Architecture,
   { cpuTemplate }: Pick<FirecrackerAbilities, 'cpuTemplate'>,
 ): string | null {

@@ -1,5 +1,4 @@
 import { isKelpieError } from '../../base/errors.ts';
-import { isSystemError } from '../../env/system-error.ts';
 import { isSettledWithin } from '../bounded.ts';
 import { askPowerOff } from '../power-off.ts';
 import type { StopFrom } from '../vm-driver.ts';
@@ -29,7 +28,7 @@ async function pressKeys({ process }: LiveVm): Promise<boolean> {
     await sendCtrlAltDel(process.api);
     return true;
   } catch (error) {
-    if (isKelpieError(error, 'vm_backend_failed') || isSystemError(error)) return false;
+    if (isKelpieError(error, 'vm_backend_failed')) return false;
     throw error;
   }
 }

@@ -16,6 +16,7 @@ import { supervise } from './supervise.ts';
 
 export class QemuDriver implements VmDriver<LiveVm> {
   readonly vmmName = 'QEMU';
+  readonly snapshotEndsConnections = false;
   readonly #context: VmContext;
 
   constructor(context: VmContext) {

@@ -5,10 +5,10 @@
 import { z } from 'zod';
 import { concat, fromUtf8Lossy, utf8 } from '../../../base/bytes.ts';
 import type { Bytes } from '../../../base/bytes.ts';
-import { KelpieError } from '../../../base/errors.ts';
+import { isKelpieError, KelpieError } from '../../../base/errors.ts';
 import type { Env } from '../../../env/env.ts';
 import type { HttpResponse } from '../../../env/http.ts';
-import { SystemError } from '../../../env/system-error.ts';
+import { isSystemError, SystemError } from '../../../env/system-error.ts';
 import { startTimer } from '../../../guest/timer.ts';
 import { API_ANSWER_BYTES_MAX, API_CALL_TIMEOUT_MS } from '../limits.ts';
 
@@ -39,7 +39,6 @@ export class FirecrackerApi {
   /**
    * An act without an answer.
    * @throws KelpieError `vm_backend_failed`; with `data.fault` when Firecracker refused.
-   * @throws SystemError `ENOENT`, `ECONNREFUSED` when nobody serves the socket.
    */
   async act(call: ApiCall): Promise<void> {
     await this.#exchange(call);
@@ -129,10 +128,14 @@ function notItsApi(call: ApiCall, cause: unknown): KelpieError {
   return new KelpieError('vm_backend_failed', message, { cause });
 }
 
-/** A socket that nobody serves is told as it is: whoever starts a process waits for it. */
 function told(call: ApiCall, error: unknown): unknown {
-  if (!(error instanceof SystemError) || ['ENOENT', 'ECONNREFUSED'].includes(error.errno)) return error;
+  if (!(error instanceof SystemError)) return error;
   if (error.errno === 'EPROTO') return notItsApi(call, error);
   const message = `the connection to Firecracker broke when it was asked to ${call.act}: ${error.errno}.`;
   return new KelpieError('vm_backend_failed', message, { cause: error });
+}
+
+/** True for the error of a call when nobody serves the socket: Firecracker has not begun to, or has ended. */
+export function isUnserved(error: unknown): boolean {
+  return isKelpieError(error, 'vm_backend_failed') && isSystemError(error.cause, 'ENOENT', 'ECONNREFUSED');
 }
