@@ -158,7 +158,7 @@ export class Round {
     if (overlap !== null) violated('one-copy', overlap);
     await requireRecord(where);
     for (const host of this.#world.hosts) await removeOldSnapshots(host);
-    await requireNoLeaks(this.#world, where, this.#plan.store);
+    await requireNoLeaks(this.#world, where, { store: this.#plan.store, struck: this.#struck });
   }
 
   get #storeUrl(): string {

@@ -1,10 +1,12 @@
 /** One of the two hosts: its commands, what runs for it, and what can be done to it. */
+import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DaemonClient } from '../../src/cli/daemon-client.ts';
 import { isDaemonUp, socketPath } from '../../src/cli/daemon-launch.ts';
 import { createNodeEnv } from '../../src/env/node/env.ts';
 import type { CallOptions } from '../../src/cli/daemon-client.ts';
 import type { Route } from '../../src/daemon/api/routes.ts';
+import { eventually } from '../support/eventually.ts';
 import { processesOf } from '../support/host-processes.ts';
 import type { CliHost } from '../support/cli-host.ts';
 import type { HostProcess } from '../support/host-processes.ts';
@@ -96,7 +98,8 @@ export class SoakHost {
   }
 }
 
-function kill(processes: readonly HostProcess[]): boolean {
+/** @returns whether there was one. What was killed has ended then: its sockets are closed a moment after its command line is gone. */
+async function kill(processes: readonly HostProcess[]): Promise<boolean> {
   let killed = false;
   for (const { pid } of processes) {
     try {
@@ -107,5 +110,17 @@ function kill(processes: readonly HostProcess[]): boolean {
       if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
     }
   }
+  for (const { pid } of processes) await eventually(async () => hasEnded(pid), `${pid} has ended`);
   return killed;
+}
+
+async function hasEnded(pid: number): Promise<boolean> {
+  try {
+    const stat = await readFile(`/proc/${pid}/stat`, 'latin1');
+    return /^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH'))
+      return true;
+    throw error;
+  }
 }

@@ -32,6 +32,8 @@ export class SoakWorld {
   readonly hosts: readonly [SoakHost, SoakHost];
   readonly witness: Witness;
   readonly stores: Readonly<Record<Store, string>>;
+  /** What earlier rounds left there that goes by itself, in a day. */
+  readonly leftInStores: Readonly<Record<Store, Set<string>>> = { bucket: new Set(), directory: new Set() };
   /** Where programs put temporary files that have no better place. */
   readonly temporary: string;
   readonly #closing: readonly (() => Promise<void>)[];
