@@ -74,6 +74,7 @@ list_needs_of_tests() {
   need ceph-mon - 'is the part of that service that knows where data is' ceph-mon
   need ceph-osd - 'is the part of that service that keeps data, in memory' ceph-osd
   need ceph-common - 'sets that service up' ceph
+  need iproute2 - 'makes the networks between hosts that the soak cuts' ip
   need chromium-headless-shell - 'shows the pages that tests look at' chromium-headless-shell
   need clang - 'builds the fuzzer of the guest agent' clang
   fuzzer_of_clang='/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a'
