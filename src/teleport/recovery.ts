@@ -21,6 +21,7 @@
  * it, when every record tells the truth.
  */
 import { asError, isKelpieError } from '../base/errors.ts';
+import { isSystemError } from '../env/system-error.ts';
 import { removeStray } from './managed-vm.ts';
 import { settleClaim } from './settle-claim.ts';
 import { settleDeposit } from './settle-deposit.ts';
@@ -38,8 +39,7 @@ export async function settle(host: TeleportHost, registry: VmRegistry, operation
     await settleDeposit(host, operation);
     return;
   }
-  // What the record says decides: a claim that was done must not be put to rest because it could not be read.
-  if (operation.kind !== 'create' && operation.kind !== 'remove') await registry.readAgain(operation.vmId);
+  await readRecordAgain(registry, operation);
   if (operation.kind === 'claim') {
     await settleClaim(host, registry, operation);
     // One that was done runs here, and was not looked for before.
@@ -54,6 +54,19 @@ export async function settle(host: TeleportHost, registry: VmRegistry, operation
   // It was removed since, and its copy elsewhere is nobody's business here.
   if (vm === undefined) return host.journal.remove(operation);
   await settleTeleport(host, vm, operation);
+}
+
+/**
+ * What the record says decides: a claim that was done must not be put to rest because it could not be read. One that is damaged says nothing any more;
+ * that keeps nobody from removing its VM.
+ */
+async function readRecordAgain(registry: VmRegistry, { kind, vmId }: Operation): Promise<void> {
+  try {
+    await registry.readAgain(vmId);
+  } catch (error) {
+    const isRemoval = kind === 'create' || kind === 'remove';
+    if (!isRemoval || isSystemError(error)) throw error;
+  }
 }
 
 export interface Recovered {

@@ -14,6 +14,7 @@
  * Nobody was told that a create, start or restore succeeded while its entry is there, and a state in the record does not say that the
  * guest was repaired: so they go back, and only what has no entry stands.
  */
+import { removeStray } from './managed-vm.ts';
 import { keepOrRemoveSnapshot } from './settle-snapshot.ts';
 import { tellRemoved } from './tell-removed.ts';
 import type { ManagedVm } from './managed-vm.ts';
@@ -39,7 +40,11 @@ export async function settleLocal(
 ): Promise<void> {
   const vm = registry.byId(operation.vmId);
   if (vm !== undefined) await settleVm(host, registry, vm, operation);
-  else if (operation.kind === 'create' || operation.kind === 'remove') await registry.remove(operation.vmId);
+  else if (operation.kind === 'create' || operation.kind === 'remove') {
+    // What runs of a VM without a record is found by its directory alone.
+    await removeStray(host, host.places.runDirectory(operation.vmId));
+    await registry.remove(operation.vmId);
+  }
   await host.journal.remove(operation);
 }
 
