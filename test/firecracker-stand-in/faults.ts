@@ -8,41 +8,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { z } from 'zod';
-
-/**
- * refuse   the answer is a fault with `message` and `status`; nothing was done
- * delay    `ms` go by
- * hang     nothing more comes, to this request or a later one
- * drop     the connection ends without an answer
- * cut      half of the answer is sent, then the connection ends
- * garbage  bytes that are not HTTP are the answer
- * die      the process is killed
- */
-export type FaultAct = (typeof acts)[number];
-const acts = ['refuse', 'delay', 'hang', 'drop', 'cut', 'garbage', 'die'] as const;
-
-export interface FaultRule {
-  readonly on: string;
-  readonly do: FaultAct;
-  /** Before anything is done (default), or when it was done and the answer is due. */
-  readonly when: 'before' | 'after';
-  /** Only the n-th of the calls that `on` names, from 1, counted by this process; all of them when absent. */
-  readonly nth?: number | undefined;
-  readonly ms: number;
-  readonly message: string;
-  readonly status: number;
-}
-
-const ruleSchema: z.ZodType<FaultRule> = z.strictObject({
-  on: z.string(),
-  do: z.enum(acts),
-  when: z.enum(['before', 'after']).default('before'),
-  nth: z.int().positive().optional(),
-  ms: z.int().nonnegative().default(1000),
-  message: z.string().default('The stand-in was told to refuse.'),
-  status: z.int().min(400).max(599).default(400),
-});
+import type { FaultRule } from './fault-rules.ts';
 
 export class Faults {
   readonly #path: string | null;
@@ -53,8 +19,8 @@ export class Faults {
   }
 
   /** Counts a call, and says what shall happen to it. @throws Error when the file is not as above: the test is wrong. */
-  take(call: string): CallFaults {
-    const rules = this.#path === null ? [] : readRules(this.#path);
+  async take(call: string): Promise<CallFaults> {
+    const rules = this.#path === null ? [] : await readRules(this.#path);
     const matching = rules.filter(({ on }) => on === call || (on === '*' && call.includes(' /')));
     const counts = new Map<string, number>();
     for (const { on } of matching) counts.set(on, (this.#calls.get(on) ?? 0) + 1);
@@ -82,7 +48,7 @@ export class CallFaults {
   }
 }
 
-function readRules(path: string): readonly FaultRule[] {
+async function readRules(path: string): Promise<readonly FaultRule[]> {
   let content: string;
   try {
     content = readFileSync(path, 'utf8');
@@ -90,5 +56,7 @@ function readRules(path: string): readonly FaultRule[] {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
     throw error;
   }
-  return z.array(ruleSchema).parse(JSON.parse(content));
+  // Loaded with the first rule: most processes never read one.
+  const { parseRules } = await import('./fault-rules.ts');
+  return parseRules(JSON.parse(content));
 }

@@ -1,7 +1,8 @@
 /** The server of the interface: HTTP/1.1 on a Unix socket, one request after the other, as Firecracker's. */
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { Faults, FaultRule } from './faults.ts';
+import type { FaultRule } from './fault-rules.ts';
+import type { Faults } from './faults.ts';
 
 export interface HttpRequest {
   readonly method: string;
@@ -55,7 +56,7 @@ async function answer(
 ): Promise<void> {
   const method = request.method ?? '';
   const path = decodeURI((request.url ?? '/').split('?')[0] ?? '/');
-  const faults = options.faults.take(`${method} ${path}`);
+  const faults = await options.faults.take(`${method} ${path}`);
   const body = await readBody(request, options.payloadBytesMax);
   if (typeof body === 'number') {
     const error = `Request payload with size ${body} is larger than the limit of ${options.payloadBytesMax} allowed by server.`;

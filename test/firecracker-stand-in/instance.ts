@@ -15,9 +15,10 @@ import { Fault, osError } from './fault.ts';
 import type { Faults } from './faults.ts';
 import { flag, optionalMembers, optionalText, text } from './fields.ts';
 import type { Members } from './fields.ts';
-import { GuestMemory } from './guest-memory.ts';
+import type { GuestMemory } from './guest-memory.ts';
 import { bootableKernel } from './kernel-image.ts';
-import { Machine } from './machine.ts';
+import type { Machine } from './machine.ts';
+import type { ProcessWatch } from './process-watch.ts';
 import { assertMayOpen, giveToJail, hostPath } from './paths.ts';
 import { qemuLine } from './qemu-arguments.ts';
 import type { Start } from './qemu-arguments.ts';
@@ -46,8 +47,7 @@ interface Started {
 export class Instance {
   readonly #settings: Settings;
   readonly #faults: Faults;
-  readonly #ended: AbortSignal;
-  readonly #kill: () => void;
+  readonly #watch: ProcessWatch;
   readonly resources: Resources;
   #state: InstanceState = 'Not started';
   /** Something other than logger, metrics and serial was configured: nothing can be loaded any more. */
@@ -57,12 +57,10 @@ export class Instance {
   /** Whether a snapshot was taken since the machine was paused. */
   #hasSnapshot = false;
 
-  /** @param ended aborted when the process that was started is gone. @param kill kills it. */
-  constructor(settings: Settings, faults: Faults, ended: AbortSignal, kill: () => void) {
+  constructor(settings: Settings, faults: Faults, watch: ProcessWatch) {
     this.#settings = settings;
     this.#faults = faults;
-    this.#ended = ended;
-    this.#kill = kill;
+    this.#watch = watch;
     this.resources = new Resources(settings.jail);
   }
 
@@ -260,6 +258,11 @@ export class Instance {
   }
 
   async #launch(start: Start, isAgentListening: boolean): Promise<Started> {
+    // Loaded with the first machine: it takes longer than all the rest of a process that never starts one.
+    const [{ Machine }, { GuestMemory }] = await Promise.all([
+      import('./machine.ts'),
+      import('./guest-memory.ts'),
+    ]);
     const { qemu, jail } = this.#settings;
     const { machine: config, devices, serialPath } = this.resources;
     const name = `firecracker-stand-in-${randomUUID()}`;
@@ -269,7 +272,7 @@ export class Instance {
       serialPath: serialPath === null ? null : hostPath(serialPath, jail),
       hostPath: (path) => hostPath(path, jail),
     });
-    const machine = await Machine.start(line, sockets, isAgentListening, this.#ended);
+    const machine = await Machine.start(line, sockets, isAgentListening, this.#watch);
     const address = await machine.memoryAddress();
     const memory = new GuestMemory(machine.pid, address, config.memoryMib * MIB, config.trackDirtyPages);
     this.#started = { machine, memory };
@@ -278,7 +281,7 @@ export class Instance {
 
   async #listen(vsock: Members): Promise<Vsock> {
     const path = hostPath(text(vsock, 'uds_path'), this.#settings.jail);
-    const listening = await Vsock.listen(path, this.#faults, this.#kill);
+    const listening = await Vsock.listen(path, this.#faults, this.#watch.kill);
     giveToJail(path, this.#settings.jail);
     return listening;
   }

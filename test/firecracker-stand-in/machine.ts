@@ -7,7 +7,6 @@
  */
 import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
@@ -22,6 +21,8 @@ import {
   saveDeviceState,
   stopCpus,
 } from '../../src/vm/qemu/qmp-commands.ts';
+import { tryConnect } from './try-connect.ts';
+import type { ProcessWatch } from './process-watch.ts';
 import type { SocketNames } from './qemu-arguments.ts';
 import { AGENT_PORT_ID } from './qemu-arguments.ts';
 
@@ -32,9 +33,6 @@ const GREETING_TIMEOUT_MS = 30_000;
 const nothing = z.unknown().transform(() => undefined);
 
 export class Machine {
-  /** Whether the shell was told to become QEMU. */
-  static isHandedOver = false;
-
   readonly #qmp: QmpClient;
   readonly sockets: SocketNames;
   #isAgentListening: boolean;
@@ -49,17 +47,17 @@ export class Machine {
     });
   }
 
-  /** Turns the waiting shell into QEMU. @param ended aborted when that process is gone. */
+  /** Turns the waiting shell into QEMU. @throws Error when it ends at once. */
   static async start(
     line: readonly string[],
     sockets: SocketNames,
     isAgentListening: boolean,
-    ended: AbortSignal,
+    watch: ProcessWatch,
   ): Promise<Machine> {
     writeSync(HANDOVER_DESCRIPTOR, line.map((word) => `${word}\0`).join(''));
     closeSync(HANDOVER_DESCRIPTOR);
-    Machine.isHandedOver = true;
-    const socket = await connectAbstract(sockets.control, ended);
+    watch.onHandedOver();
+    const socket = await connectAbstract(sockets.control, watch.ended);
     const connection = new NodeConnection(socket, 'QEMU');
     return new Machine(
       await QmpClient.open(createNodeClock(), connection, GREETING_TIMEOUT_MS),
@@ -164,17 +162,4 @@ async function connectAbstract(name: string, ended: AbortSignal): Promise<Socket
     if (socket !== null) return socket;
     await sleep(CONNECT_RETRY_MS);
   }
-}
-
-/** @returns null when nobody listens. */
-export async function tryConnect(path: string): Promise<Socket | null> {
-  const { promise, resolve } = Promise.withResolvers<Socket | null>();
-  const socket = connect({ path, allowHalfOpen: true });
-  const onError = (): void => resolve(null);
-  socket.once('error', onError);
-  socket.once('connect', () => {
-    socket.off('error', onError);
-    resolve(socket);
-  });
-  return promise;
 }

@@ -4,7 +4,7 @@
  */
 import { createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
-import { tryConnect } from './machine.ts';
+import { tryConnect } from './try-connect.ts';
 import type { Machine } from './machine.ts';
 import type { Faults } from './faults.ts';
 
@@ -74,7 +74,7 @@ export class Vsock {
     socket.on('error', () => socket.destroy());
     socket.on('close', () => this.#open.delete(socket));
     const port = await readRequest(socket);
-    const rule = await this.#faults.take('vsock').meet('before', this.#kill);
+    const rule = await (await this.#faults.take('vsock')).meet('before', this.#kill);
     if (rule?.do === 'hang' || this.#isDeaf) return;
     if (port === null || rule !== null) {
       socket.destroy();

@@ -1,0 +1,123 @@
+/** Begins what a command line asks for: the socket of the interface, a machine from a file, or both. */
+import { existsSync, readFileSync } from 'node:fs';
+import { Api } from './api.ts';
+import { isMembers } from './api/check-body.ts';
+import type { CommandLine } from './command-line.ts';
+import { startFromFile } from './config-file.ts';
+import { Faults } from './faults.ts';
+import { serveHttp } from './http.ts';
+import { Instance } from './instance.ts';
+import { Log, parseLevel } from './log.ts';
+import { Metrics } from './metrics.ts';
+import { Mmds } from './mmds.ts';
+import { giveToJail, hostPath } from './paths.ts';
+import type { ProcessWatch } from './process-watch.ts';
+import type { Settings } from './settings.ts';
+import { EXIT_BAD_CONFIGURATION, EXIT_ERROR, StartError } from './start-error.ts';
+import { formatVersion } from './version.ts';
+
+/** @throws StartError, ArgumentError, or an error of the system. */
+export async function serve(line: CommandLine, settings: Settings): Promise<void> {
+  const { ended, kill, onHandedOver } = watchProcess();
+  const faults = new Faults(settings.faultsPath);
+  await (await faults.take('start')).meet('before', kill);
+  const id = line.value('id') ?? '';
+  const log = openLog(line, id, settings);
+  const metrics = new Metrics();
+  const metricsPath = line.value('metrics-path');
+  if (metricsPath !== null) metrics.configure(hostPath(metricsPath, settings.jail));
+  const payloadBytesMax = Number(line.value('http-api-max-payload-size'));
+  const mmds = new Mmds(Number(line.value('mmds-size-limit') ?? payloadBytesMax));
+  const metadataPath = line.value('metadata');
+  if (metadataPath !== null) mmds.put(readMetadata(hostPath(metadataPath, settings.jail)));
+  const instance = new Instance(settings, faults, { ended, kill, onHandedOver });
+  const api = new Api({ id, settings, instance, log, metrics, mmds });
+  log.write('info', `Running Firecracker v${formatVersion(settings.version)}`);
+
+  if (!line.has('no-api')) {
+    await listen(hostPath(line.value('api-sock') ?? '', settings.jail), {
+      api,
+      faults,
+      kill,
+      payloadBytesMax,
+      log,
+      settings,
+    });
+  }
+  const configPath = line.value('config-file');
+  if (configPath !== null)
+    await startFromFile(readFileSync(hostPath(configPath, settings.jail), 'utf8'), api);
+}
+
+interface Listening {
+  readonly api: Api;
+  readonly faults: Faults;
+  readonly kill: () => void;
+  readonly payloadBytesMax: number;
+  readonly log: Log;
+  readonly settings: Settings;
+}
+
+async function listen(socketPath: string, parts: Listening): Promise<void> {
+  if (existsSync(socketPath)) {
+    const failure = `Failed to open the API socket at: ${socketPath}. Check that it is not already used.`;
+    throw new StartError(`RunWithApi error: ${failure}`);
+  }
+  let isFatal = false;
+  await serveHttp(socketPath, {
+    ...parts,
+    handle: async (request) => await parts.api.handle(request, () => (isFatal = true)),
+    onAnswered: () => {
+      if (isFatal) process.exit(EXIT_ERROR);
+    },
+  });
+  giveToJail(socketPath, parts.settings.jail);
+  parts.log.write('info', `Listening on API socket ("${socketPath}").`);
+}
+
+function readMetadata(path: string): Readonly<Record<string, unknown>> {
+  const metadata: unknown = JSON.parse(readFileSync(path, 'utf8'));
+  if (!isMembers(metadata)) throw new StartError('MMDS error: metadata provided not valid json');
+  return metadata;
+}
+
+function openLog(line: CommandLine, id: string, { jail }: Settings): Log {
+  const log = new Log(id);
+  const path = line.value('log-path');
+  const level = line.value('level');
+  if (level !== null && parseLevel(level) === null) {
+    throw new StartError(`Invalid log level: ${level}`, EXIT_BAD_CONFIGURATION);
+  }
+  log.configure({
+    path: path === null ? null : hostPath(path, jail),
+    level: level === null ? null : parseLevel(level),
+    hasLevel: line.has('show-level'),
+  });
+  return log;
+}
+
+/** Standard input ends when the process that was started has: its machine, or the shell that waits to become one. */
+function watchProcess(): ProcessWatch {
+  const controller = new AbortController();
+  const pid = process.ppid;
+  let isHandedOver = false;
+  process.stdin.on('end', () => {
+    controller.abort();
+    process.exit(0);
+  });
+  process.stdin.resume();
+  // Firecracker is one process: a machine does not outlive the server of its interface.
+  process.on('exit', () => {
+    if (!controller.signal.aborted && isHandedOver) process.kill(pid, 'SIGKILL');
+  });
+  return {
+    ended: controller.signal,
+    kill: () => {
+      process.kill(pid, 'SIGKILL');
+      process.exit(EXIT_ERROR);
+    },
+    onHandedOver: () => {
+      isHandedOver = true;
+    },
+  };
+}
