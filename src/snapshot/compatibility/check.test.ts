@@ -25,8 +25,10 @@ const accelerator = fc.constantFrom('tcg' as const, 'kvm' as const, 'hvf' as con
 const machineType = fc.constantFrom('pc-q35-7.2', 'pc-q35-9.0');
 const cpuModel = fc.constantFrom('Nehalem-v1', 'host', 'cortex-a72');
 const version = fc.constantFrom('7.2.22 (Debian)', '9.0.0', 'v1.16', 'unknown');
+const kernels = ['Linux 5.10.200-1-amd64', 'Linux 6.1.0-18-amd64', 'Darwin 25.1.0'] as const;
+const kernel = fc.constantFrom(...kernels);
 
-const source = fc.record({ architecture, kernel: fc.constant('Linux 6.1'), cpu: fc.option(cpu) });
+const source = fc.record({ architecture, kernel, cpu: fc.option(cpu) });
 const snapshots: fc.Arbitrary<SnapshotFacts> = fc.record({
   kind: fc.constantFrom('suspend', 'teleport', 'teleport', 'checkpoint'),
   portability: fc.constantFrom('host', 'arch', 'any'),
@@ -59,7 +61,7 @@ const backend: fc.Arbitrary<BackendFacts> = fc.record({
 });
 const hosts: fc.Arbitrary<HostFacts> = fc.record({
   architecture,
-  kernel: fc.constant('Linux 6.1'),
+  kernel,
   cpu: fc.option(cpu),
   backends: fc.uniqueArray(backend, {
     maxLength: 4,
@@ -142,6 +144,10 @@ function brokenRules(snapshot: SnapshotFacts, host: HostFacts): ReadonlySet<Reas
   const there = versionNumber(machine.backendVersion);
   const here = able.version === null ? null : versionNumber(able.version);
   if (there === null || here === null || here < there) broken.add('vmm-version');
+  const kernelOrder: readonly string[] = kernels.slice(0, 2);
+  const keptBy = kernelOrder.indexOf(host.kernel);
+  const needed = kernelOrder.indexOf(snapshot.source.kernel);
+  if (able.name === 'firecracker' && !(needed !== -1 && keptBy >= needed)) broken.add('kernel');
   return broken;
 }
 

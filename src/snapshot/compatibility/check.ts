@@ -24,6 +24,7 @@ const memoryRules: readonly Rule[] = [
   rules.machineTypeRule,
   rules.deviceLayoutRule,
   rules.vmmVersionRule,
+  rules.kernelRule,
   rules.imageRule,
 ];
 
@@ -54,6 +55,8 @@ function noticesOf(
     notices.push(
       `it ran on ${machine.backend} ${machine.backendVersion}, this host has ${backend.version ?? 'another'}.`,
     );
+  if (machine.backend === 'firecracker' && source.kernel !== host.kernel)
+    notices.push(`it ran on ${source.kernel}, this host has ${host.kernel}.`);
   if (source.architecture !== host.architecture)
     notices.push(
       `it comes from a host of ${source.architecture} and goes on on one of ${host.architecture}, emulated.`,

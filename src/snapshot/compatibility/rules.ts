@@ -13,6 +13,7 @@ export type ReasonCode =
   | 'machine-type'
   | 'device-layout'
   | 'vmm-version'
+  | 'kernel'
   | 'image'
   | 'same-host';
 
@@ -190,6 +191,27 @@ export const vmmVersionRule: Rule = ({ snapshot, backend }) => {
     instead,
   };
 };
+
+/** Firecracker keeps what KVM told it of the processor, and an older kernel may not take it back; it says nothing of that itself. */
+export const kernelRule: Rule = ({ snapshot, host, backend }) => {
+  if (backend?.name !== 'firecracker') return null;
+  const there = kernelNumber(snapshot.source.kernel);
+  const here = kernelNumber(host.kernel);
+  if (there !== null && here !== null && here >= there) return null;
+  return {
+    code: 'kernel',
+    text:
+      there === null || here === null
+        ? `which Linux ${there === null ? 'it ran on' : 'this host has'} is not known.`
+        : `it ran on ${snapshot.source.kernel}, which is newer than this host's ${host.kernel}.`,
+    instead: `Restore it where that kernel or a newer one is. ${CHECKPOINT}`,
+  };
+};
+
+function kernelNumber(text: string): number | null {
+  const [, release] = /^Linux (.*)$/.exec(text) ?? [];
+  return release === undefined ? null : versionNumber(release);
+}
 
 /** Major and minor as one number that can be compared; null for what is no version. */
 export function versionNumber(text: string): number | null {
