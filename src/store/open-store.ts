@@ -32,7 +32,10 @@ export interface OpenStoreOptions {
   readonly hostName: string;
 }
 
-export type StoreEnv = Pick<Env, 'age' | 'clock' | 'compute' | 'files' | 'host' | 'http' | 'random'>;
+export type StoreEnv = Pick<
+  Env,
+  'age' | 'clock' | 'compute' | 'files' | 'host' | 'http' | 'processes' | 'random'
+>;
 
 /**
  * Opens the store that a URL names: an absolute path, `file:///path`, `s3://bucket/prefix?…` (docs/STORES.md). Nothing is written there. A store whose

@@ -14,7 +14,7 @@ import { retrying } from './wrappers/retrying.ts';
 import { settled } from './wrappers/settled.ts';
 import { verified } from './wrappers/verified.ts';
 
-export type ObjectsEnv = Pick<Env, 'clock' | 'compute' | 'files' | 'host' | 'http' | 'random'>;
+export type ObjectsEnv = Pick<Env, 'clock' | 'compute' | 'files' | 'host' | 'http' | 'processes' | 'random'>;
 
 export interface ReliableOptions {
   readonly requestsAtOnce?: number;

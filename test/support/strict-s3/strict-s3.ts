@@ -22,6 +22,7 @@ export const testKeys: Readonly<Record<string, string>> = {
   AWS_ACCESS_KEY_ID: TEST_KEY,
   AWS_SECRET_ACCESS_KEY: TEST_KEY,
   AWS_CONFIG_FILE: '/nowhere/config',
+  AWS_EC2_METADATA_DISABLED: 'true',
   AWS_SHARED_CREDENTIALS_FILE: '/nowhere/credentials',
 };
 

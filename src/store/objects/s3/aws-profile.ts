@@ -11,17 +11,27 @@ const PROFILE_FILE_BYTES_MAX: number = MIB;
 export type AwsProfile = ReadonlyMap<string, string>;
 
 /** Where `AWS_PROFILE`, `AWS_CONFIG_FILE` and `AWS_SHARED_CREDENTIALS_FILE` say; a file that is not there has nothing. @throws KelpieError `io_failed`. */
-export async function readAwsProfile(env: Pick<Env, 'files' | 'host'>): Promise<AwsProfile> {
+export async function readAwsProfile(
+  env: Pick<Env, 'files' | 'host'>,
+  name: string = env.host.variable('AWS_PROFILE') ?? 'default',
+): Promise<AwsProfile> {
   const { host } = env;
-  const name = host.variable('AWS_PROFILE') ?? 'default';
-  const home = `${host.homeDirectory}/.aws`;
-  const config = await readSection(env, host.variable('AWS_CONFIG_FILE') ?? `${home}/config`, name);
+  const config = await readSection(env, configPath(host), name);
   const keys = await readSection(
     env,
-    host.variable('AWS_SHARED_CREDENTIALS_FILE') ?? `${home}/credentials`,
+    host.variable('AWS_SHARED_CREDENTIALS_FILE') ?? `${host.homeDirectory}/.aws/credentials`,
     name,
   );
   return new Map([...config, ...keys]);
+}
+
+/** What several profiles share that sign on in one place: `[sso-session NAME]` of the configuration. @throws KelpieError `io_failed`. */
+export async function readSignOnSession(env: Pick<Env, 'files' | 'host'>, name: string): Promise<AwsProfile> {
+  return await readSection(env, configPath(env.host), `sso-session ${name}`);
+}
+
+function configPath(host: Env['host']): string {
+  return host.variable('AWS_CONFIG_FILE') ?? `${host.homeDirectory}/.aws/config`;
 }
 
 async function readSection(

@@ -1,37 +1,66 @@
 /**
- * Keys for a store, from the first two places of the SDKs' standard chain: the variables `AWS_ACCESS_KEY_ID`,
- * `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`, then the profile's files. What the chain has further on (single sign-on, roles,
- * web identity, a cloud machine's own metadata) is left to the tools made for it, which can put their result in one of these two.
+ * Keys for a store, by the SDKs' standard chain; the first place that has any counts, and one that is named and fails is told, not passed over:
+ *
+ *     variables ─▶ a token that vouches (web identity) ─▶ the profile ─▶ the container's role ─▶ this machine's role
+ *
+ * Keys that run out are fetched again before they do, and when a service says that they have.
  */
-import type { Env } from '../../../env/env.ts';
-import { StoreTrouble } from '../store-trouble.ts';
+import { MINUTE_MS } from '../../../base/units.ts';
+import { isStoreTrouble } from '../store-trouble.ts';
 import { readAwsProfile } from './aws-profile.ts';
-import type { AwsProfile } from './aws-profile.ts';
+import type { SourceEnv } from './sources/ask.ts';
+import { containerKeys } from './sources/container-keys.ts';
+import { instanceKeys } from './sources/instance-keys.ts';
+import { profileKeys, regionOf } from './sources/profile-keys.ts';
+import { keysByToken } from './sources/role-keys.ts';
+import { noKeys } from './sources/temporary-keys.ts';
+import { variableKeys } from './static-keys.ts';
 
 export interface Credentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   readonly sessionToken?: string;
+  /** By the clock of who gave them; absent: they do not run out. */
+  readonly expiresAtMs?: number;
+}
+
+/** How long before they run out keys are fetched again; of those that are given for less than four times as long, a quarter of their time. */
+const RENEW_BEFORE_MS: number = 5 * MINUTE_MS;
+
+interface Held {
+  readonly credentials: Credentials;
+  readonly renewAtMs: number;
 }
 
 /** Holds the keys so that nothing that shows an object shows them. */
 export class CredentialSource {
-  readonly #env: Pick<Env, 'files' | 'host'>;
-  #credentials: Credentials | null = null;
+  readonly #env: SourceEnv;
+  #held: Held | null = null;
+  /** One fetch serves all who wait. */
+  #fetching: Promise<Credentials> | null = null;
 
-  constructor(env: Pick<Env, 'files' | 'host'>) {
+  constructor(env: SourceEnv) {
     this.#env = env;
   }
 
-  /** @throws StoreTrouble `no_credentials`; KelpieError `io_failed`. */
+  /** @throws StoreTrouble `no_credentials`, `unavailable`; KelpieError `io_failed`. */
   async current(): Promise<Credentials> {
-    this.#credentials ??= await this.#read();
-    return this.#credentials;
+    const held = this.#held;
+    if (held === null) return await this.#fetch();
+    if (this.#env.clock.wallMs() < held.renewAtMs) return held.credentials;
+    try {
+      return await this.#fetch();
+    } catch (error) {
+      // They are good for a while; the next request tries again.
+      const isGood = (held.credentials.expiresAtMs ?? Infinity) > this.#env.clock.wallMs();
+      if (isGood && isStoreTrouble(error)) return held.credentials;
+      throw error;
+    }
   }
 
   /** Looks again, after a service has refused `refused`. @returns whether there are other keys now. */
   async renew(refused: Credentials): Promise<boolean> {
-    if (this.#credentials === refused) this.#credentials = await this.#read();
+    if (this.#held?.credentials === refused) await this.#fetch();
     const { accessKeyId, secretAccessKey, sessionToken } = await this.current();
     return (
       accessKeyId !== refused.accessKeyId ||
@@ -40,32 +69,43 @@ export class CredentialSource {
     );
   }
 
-  async #read(): Promise<Credentials> {
-    const { host } = this.#env;
-    const found =
-      credentialsOf((name) => host.variable(name.toUpperCase())) ??
-      credentialsOf(ofProfile(await readAwsProfile(this.#env)));
-    if (found !== null) return found;
-    throw new StoreTrouble(
-      'no_credentials',
-      'there are no keys for the store: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY and run kelpie daemon restart, or put them into a profile (for roles and single sign-on: aws configure export-credentials).',
-    );
+  async #fetch(): Promise<Credentials> {
+    this.#fetching ??= this.#fetchAndHold().finally(() => {
+      this.#fetching = null;
+    });
+    return await this.#fetching;
+  }
+
+  async #fetchAndHold(): Promise<Credentials> {
+    const credentials = await findKeys(this.#env);
+    const nowMs = this.#env.clock.wallMs();
+    const { expiresAtMs = Infinity } = credentials;
+    const renewAtMs = expiresAtMs - Math.min(RENEW_BEFORE_MS, Math.max(0, expiresAtMs - nowMs) / 4);
+    this.#held = { credentials, renewAtMs };
+    return credentials;
   }
 }
 
-function ofProfile(profile: AwsProfile): (name: string) => string | null {
-  return (name) => profile.get(name) ?? null;
+async function findKeys(env: SourceEnv): Promise<Credentials> {
+  const found =
+    variableKeys(env.host) ??
+    (await tokenKeys(env)) ??
+    (await profileKeys(env)) ??
+    (await containerKeys(env)) ??
+    (await instanceKeys(env));
+  if (found !== null) return found;
+  throw noKeys(
+    'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY and run kelpie daemon restart, or put them into a profile (docs/STORES.md has all places)',
+  );
 }
 
-function credentialsOf(valueOf: (name: string) => string | null): Credentials | null {
-  const accessKeyId = valueOf('aws_access_key_id');
-  const secretAccessKey = valueOf('aws_secret_access_key');
-  const sessionToken = valueOf('aws_session_token');
-  if (accessKeyId === null || secretAccessKey === null || accessKeyId === '' || secretAccessKey === '')
-    return null;
-  return {
-    accessKeyId,
-    secretAccessKey,
-    ...(sessionToken === null || sessionToken === '' ? {} : { sessionToken }),
-  };
+async function tokenKeys(env: SourceEnv): Promise<Credentials | null> {
+  const [tokenFile, arn] = [
+    env.host.variable('AWS_WEB_IDENTITY_TOKEN_FILE'),
+    env.host.variable('AWS_ROLE_ARN'),
+  ];
+  if (tokenFile === null || arn === null || tokenFile === '' || arn === '') return null;
+  const sessionName = env.host.variable('AWS_ROLE_SESSION_NAME');
+  const region = regionOf(env, await readAwsProfile(env));
+  return await keysByToken(env, { arn, region, sessionName }, tokenFile);
 }

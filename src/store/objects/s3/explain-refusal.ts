@@ -1,6 +1,6 @@
 /** What a service's refusal means for us, and the sentence for a person. */
 import type { S3Settings } from './s3-settings.ts';
-import { isRegion } from './s3-settings.ts';
+import { isRegion } from './region.ts';
 import { StoreTrouble } from '../store-trouble.ts';
 import type { TroubleKind } from '../store-trouble.ts';
 import { XmlError, childOf, parseXml, textOf } from './xml.ts';

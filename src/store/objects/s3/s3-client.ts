@@ -37,6 +37,8 @@ export interface S3Request {
   readonly accepts?: readonly number[];
   /** Bound of the answer's body. */
   readonly answerBytesMax: number;
+  /** Where its body goes when it fits. */
+  readonly into?: Bytes | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -105,11 +107,8 @@ export class S3Client {
         const response = await this.#request(request, credentials, signal);
         const { status, headers } = response;
         const isSuccess = status >= 200 && status < 300;
-        const body = await readBody(
-          response,
-          isSuccess ? request.answerBytesMax : ERROR_BYTES_MAX,
-          this.#settings.url,
-        );
+        const bytesMax = isSuccess ? request.answerBytesMax : ERROR_BYTES_MAX;
+        const body = await readBody(response, bytesMax, { url: this.#settings.url, into: request.into });
         const refusal =
           isSuccess && !isErrorDocument(request, body)
             ? null
@@ -183,8 +182,19 @@ function isErrorDocument(request: S3Request, body: Bytes): boolean {
   return fromUtf8Lossy(body).includes('<Error>');
 }
 
-/** @throws StoreTrouble `wrong_answer` when it is longer than `bytesMax`. */
-async function readBody(response: HttpResponse, bytesMax: number, url: string): Promise<Bytes> {
+/** @throws StoreTrouble `wrong_answer` when it is longer than the request lets it be. */
+async function readBody(
+  response: HttpResponse,
+  bytesMax: number,
+  { url, into }: { readonly url: string; readonly into: Bytes | undefined },
+): Promise<Bytes> {
+  const told = Number(response.headers['content-length'] ?? Number.NaN);
+  if (told <= bytesMax) {
+    const room = into !== undefined && told <= into.byteLength ? into : new Uint8Array(told);
+    const length = await response.readInto(room.subarray(0, told));
+    if (length !== null) return room.subarray(0, length);
+    throw wrongAnswer(url, 'more than it said');
+  }
   const parts: Bytes[] = [];
   let length = 0;
   for await (const part of response.body) {
@@ -193,8 +203,7 @@ async function readBody(response: HttpResponse, bytesMax: number, url: string): 
     if (length > bytesMax) throw wrongAnswer(url, 'more than was asked for');
     parts.push(part);
   }
-  const [first] = parts;
-  return parts.length === 1 && first !== undefined ? first : concat(parts);
+  return concat(parts);
 }
 
 /** Bytes of a document to send. */

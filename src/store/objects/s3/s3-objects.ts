@@ -61,7 +61,7 @@ export class S3Objects extends WithUploads implements ObjectStore {
 
   async get(key: string, options: GetOptions = {}): Promise<StoredObject | null> {
     checkGet(key, options);
-    const { range, etag, signal } = options;
+    const { range, etag, into, signal } = options;
     const answer = await this.#client.send({
       method: 'GET',
       key: this.#name(key),
@@ -73,6 +73,7 @@ export class S3Objects extends WithUploads implements ObjectStore {
       isWrite: false,
       accepts: [404, 412, 416],
       answerBytesMax: range?.length ?? OBJECT_BODY_BYTES_MAX,
+      into,
       signal,
     });
     if (this.#isAbsent(answer)) return null;

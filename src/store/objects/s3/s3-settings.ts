@@ -4,6 +4,7 @@ import { KelpieError } from '../../../base/errors.ts';
 import type { Env } from '../../../env/env.ts';
 import { KEY_BYTES_MAX } from '../limits.ts';
 import { readAwsProfile } from './aws-profile.ts';
+import { REGION_DEFAULT, isRegion } from './region.ts';
 
 export interface Endpoint {
   readonly host: string;
@@ -34,13 +35,11 @@ export interface S3Settings {
   readonly hasQuotedEtags: boolean;
 }
 
-const REGION_DEFAULT = 'us-east-1';
 const urlPattern =
   /^s3:\/\/(?<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(?<prefix>[^?#]*))?(?:\?(?<query>[^#]*))?$/;
-const regionPattern = /^[a-z0-9-]{1,40}$/;
 const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
 const querySchema = z.strictObject({
-  region: z.string().regex(regionPattern).optional(),
+  region: z.string().refine(isRegion).optional(),
   endpoint: z.string().optional(),
   'path-style': flag.optional(),
   encryption: z.enum(['AES256', 'aws:kms']).optional(),
@@ -51,11 +50,6 @@ const querySchema = z.strictObject({
   checksums: flag.default(true),
   'quoted-etags': flag.default(false),
 });
-
-/** True for a name that may be sent as a region, wherever it came from. */
-export function isRegion(text: string): boolean {
-  return regionPattern.test(text);
-}
 
 /** @throws KelpieError `invalid_argument`, `io_failed`. */
 export async function readS3Settings(env: Pick<Env, 'files' | 'host'>, url: string): Promise<S3Settings> {

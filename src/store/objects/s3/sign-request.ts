@@ -21,20 +21,23 @@ export interface Signable {
   readonly bodySha256: string;
 }
 
-/** Makes the headers and the path of requests to one region. */
+/** Makes the headers and the path of requests to one service. */
 export class Signer {
   readonly #compute: Pick<Compute, 'sha256'>;
+  readonly #service: string;
   /** The key of a day costs four HMACs and is the same all day. */
   #key: { readonly of: string; readonly bytes: Bytes } | null = null;
 
-  constructor(compute: Pick<Compute, 'sha256'>) {
+  /** @param service that the requests are to: `s3`. */
+  constructor(compute: Pick<Compute, 'sha256'>, service = 's3') {
     this.#compute = compute;
+    this.#service = service;
   }
 
   /** @returns the headers to send: those given, and what signs them. */
   sign(request: Signable, credentials: Credentials, region: string, wallMs: number): Record<string, string> {
     const time = basicTime(wallMs);
-    const scope = `${time.slice(0, 8)}/${region}/s3/aws4_request`;
+    const scope = `${time.slice(0, 8)}/${region}/${this.#service}/aws4_request`;
     const headers: Record<string, string> = {
       ...request.headers,
       'x-amz-content-sha256': request.bodySha256,
@@ -65,7 +68,7 @@ export class Signer {
     const of = `${date}/${region}/${secretAccessKey}`;
     if (this.#key?.of === of) return this.#key.bytes;
     let bytes: Bytes = utf8(`AWS4${secretAccessKey}`);
-    for (const word of [date, region, 's3', 'aws4_request'])
+    for (const word of [date, region, this.#service, 'aws4_request'])
       bytes = hmacSha256(this.#compute, bytes, utf8(word));
     this.#key = { of, bytes };
     return bytes;
