@@ -83,7 +83,7 @@ function isReclaim(record: OwnershipRecord, { commitEpoch, packageId }: Teleport
 function runningHere(
   host: TeleportHost,
   operation: TeleportOperation,
-  record: OwnershipRecord,
+  record: OwnershipRecord | null,
 ): OwnershipRecord {
   return nextRecord(host, operation, record, {
     epoch: operation.commitEpoch - 1,
@@ -117,12 +117,16 @@ async function stayKnown(host: TeleportHost, vm: ManagedVm, operation: TeleportO
   await tellStayed(host, operation);
 }
 
-/** For people: without it the record says "departing" until the next teleport. Nobody can claim it either way. */
+/**
+ * For people: without it the record says "departing" until the next teleport. Nobody can claim it either way. A store that was never told of the VM is told
+ * that it runs here: what may still be on its way there comes too late then.
+ */
 async function tellStayed(host: TeleportHost, operation: TeleportOperation): Promise<void> {
   try {
     const { ownership }: Store = await host.openStore(operation.storeUrl);
     const record = await ownership.read(operation.vmId);
-    if (record?.state !== 'departing' || record.owner !== host.identity.id) return;
+    const isDeparting = record?.state === 'departing' && record.owner === host.identity.id;
+    if (record !== null && !isDeparting) return;
     await swap(host, ownership, record, runningHere(host, operation, record));
   } catch (error) {
     host.log.error({

@@ -111,7 +111,9 @@ export class TeleportOut {
     checkLeaseStays(ownership, storeUrl, this.#vm.name);
     const store = await this.#host.openStore(storeUrl);
     const previous = await store.ownership.read(this.#vm.id);
-    if (previous === null && ownership?.storeUrl === storeUrl) throw recordVanished(this.#vm.name, storeUrl);
+    // The first word to a store may never have come there: it would have been of epoch 0.
+    const isKnownThere = ownership?.storeUrl === storeUrl && ownership.epoch > 0;
+    if (previous === null && isKnownThere) throw recordVanished(this.#vm.name, storeUrl);
     checkMayDepart(previous, this.#host.identity.id, this.#vm.name);
     return { store, previous };
   }
