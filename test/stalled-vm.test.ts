@@ -1,9 +1,11 @@
-/** A VM that its VMM has stopped while no daemon ran, as QEMU does when the host's disk is full. */
+/** What a full disk of a host does to its VMs, beside what it does to commands: QEMU stops them, and their records cannot be written. */
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import test from 'node:test';
 import { KelpieError } from '../src/base/errors.ts';
 import { eventually } from './support/eventually.ts';
 import { FakeHosts } from './support/fake-hosts.ts';
+import { faultyEnv } from './support/faulty-env.ts';
 
 const ended = new KelpieError('canceled', 'the daemon ends.');
 
@@ -34,3 +36,23 @@ for (const [what, isPausedByPerson, stateAfter] of [
     }
   });
 }
+
+test('what a VM told while its record could not be written is written as soon as it can be', async () => {
+  const hosts = await FakeHosts.create();
+  try {
+    const rule = { act: 'file.write', subject: /vm\.json/, count: 2, fault: { errno: 'ENOSPC' } };
+    const rules: (typeof rule)[] = [];
+    const { env, injected } = faultyEnv(hosts.env, { rules });
+    const a = await hosts.start('a', {}, env);
+    const vm = await hosts.bringUp(a);
+    await vm.idle();
+    rules.push(rule);
+    await vm.requireLive('pause').pause();
+    const path = a.host.places.vmRecord(vm.id);
+    await eventually(async () => /"paused"/.test(await readFile(path, 'utf8')), 'it is written');
+    assert.equal(injected.length, 2);
+    await a.end(ended);
+  } finally {
+    await hosts.close();
+  }
+});

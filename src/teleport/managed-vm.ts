@@ -4,12 +4,16 @@
  */
 import { assert } from '../base/assert.ts';
 import { KelpieError, asError } from '../base/errors.ts';
+import { SECOND_MS } from '../base/units.ts';
 import { writeJsonDurably } from './durable-json.ts';
 import { imageFilesFor } from './image-files.ts';
 import type { MachineFacts } from '../snapshot/metadata.ts';
 import type { VmEvent, VmInstance, VmPlaces } from '../vm/instance.ts';
 import type { TeleportHost } from './teleport-host.ts';
 import type { VmRecord } from './vm-record.ts';
+
+/** How long a record that could not be written waits for each try. */
+const UNSAVED_RETRY_MS: number = SECOND_MS;
 
 export class ManagedVm {
   readonly #host: TeleportHost;
@@ -18,6 +22,8 @@ export class ManagedVm {
   /** The last write under way, and the one that waits for it: more than two would write the same twice. */
   #writing: Promise<void> = Promise.resolve();
   #queued: Promise<void> | null = null;
+  /** Aborted when the instance is let go of; null while nothing that it told is waiting to be saved. */
+  #retrying: AbortController | null = null;
 
   constructor(host: TeleportHost, record: VmRecord) {
     this.#host = host;
@@ -147,6 +153,8 @@ export class ManagedVm {
   async release(): Promise<void> {
     const instance = this.#instance;
     this.#instance = null;
+    this.#retrying?.abort(new Error('the instance was let go of'));
+    this.#retrying = null;
     if (instance !== null) await instance.close();
   }
 
@@ -174,9 +182,34 @@ export class ManagedVm {
       state: this.#record.state,
       reason: this.#record.reason,
     });
-    this.save().catch((error: unknown) =>
-      this.#host.log.error({ event: 'vm-record-unsaved', vmId: this.id, err: asError(error) }),
-    );
+    void this.#saveInTime();
+  }
+
+  /** Nobody waits for what an instance tells. While it is not saved, a record would name the layers of a disk that the VM has left behind. */
+  async #saveInTime(): Promise<void> {
+    if (await this.#isSaved()) return;
+    if (this.#instance === null || this.#retrying !== null) return;
+    const retrying = new AbortController();
+    this.#retrying = retrying;
+    const { signal } = retrying;
+    try {
+      do await this.#host.env.clock.sleep(UNSAVED_RETRY_MS, signal);
+      while (!(await this.#isSaved()));
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      if (this.#retrying === retrying) this.#retrying = null;
+    }
+  }
+
+  async #isSaved(): Promise<boolean> {
+    try {
+      await this.save();
+      return true;
+    } catch (error) {
+      this.#host.log.error({ event: 'vm-record-unsaved', vmId: this.id, err: asError(error) });
+      return false;
+    }
   }
 
   #learn(instance: VmInstance): void {

@@ -91,6 +91,12 @@ export function describePlan({ store, isSnapshotFirst, act, strikes }: RoundPlan
   return `${first}${act} ${act === 'teleport' ? 'to' : 'from'} ${store}: ${told.length === 0 ? 'no fault' : told.join(' and ')}`;
 }
 
+/** Where the fault has something to meet: a restore has no QEMU before it starts one. */
+function phasesFor(act: Act, fault: FaultName): readonly string[] {
+  if (act === 'teleport') return teleportPhases;
+  return fault === 'kill-qemu' ? restorePhases.slice(restorePhases.indexOf('process')) : restorePhases;
+}
+
 function dealt({ seed, faults }: PlanOptions, round: number): FaultName {
   const deck = [...faults];
   const lot = Prng.named(seed, `deck ${Math.floor((round - 1) / faults.length)}`);
@@ -101,10 +107,9 @@ function dealt({ seed, faults }: PlanOptions, round: number): FaultName {
 }
 
 function drawStrike(lot: Prng, act: Act, fault: FaultName): Strike {
-  const phases = act === 'teleport' ? teleportPhases : restorePhases;
   return {
     fault,
-    phase: lot.chance(0.1) ? null : lot.pick(phases),
+    phase: lot.chance(0.1) ? null : lot.pick(phasesFor(act, fault)),
     // Half of them within 190 ms: most phases are short.
     delayMs: Math.floor(DELAY_MS_MAX * lot.fraction() ** 3),
     lastsMs: Math.round(LASTS_MS_MIN * (LASTS_MS_MAX / LASTS_MS_MIN) ** lot.fraction()),
