@@ -98,6 +98,16 @@ export class ConvergenceOracle {
         `${vm.name} is on ${here.map(({ site }) => site.name).join(' and ')}`,
       );
     const [place] = here;
+    if (place?.view.state === 'paused' && !vm.isPauseAsked)
+      return truth.violated(
+        'stuck',
+        `${vm.name} stands still on ${place.site.name}, and nobody asked for it`,
+      );
+    if (place?.view.state === 'crashed' && vm.vmKey !== null && !truth.died.has(vm.vmKey))
+      return truth.violated(
+        'ended',
+        `${vm.name} counts as crashed on ${place.site.name}, and nothing of it has died`,
+      );
     const hosts = place === undefined ? this.#shuffledPlaces(vm.name) : [place];
     for (const [index, host] of hosts.entries()) {
       try {

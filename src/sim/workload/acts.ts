@@ -60,7 +60,10 @@ export function createActs(world: World, site: Site, daemon: DaemonClient): Read
       await daemon.operate(routes.restoreLocal, { ...named(vm), body, ...until(signal) }, quiet);
     },
     count: async (vm) => void (await countOf(daemon, vm.name)),
-    pause: async (vm) => void (await daemon.call(routes.vmPause, named(vm))),
+    pause: async (vm) => {
+      vm.isPauseAsked = true;
+      await daemon.call(routes.vmPause, named(vm));
+    },
     resume: async (vm) => void (await daemon.call(routes.vmResume, named(vm))),
     stop: async (vm, isBold) =>
       void (await daemon.call(routes.vmStop, { ...named(vm), body: { force: isBold } })),

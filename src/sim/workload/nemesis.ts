@@ -59,6 +59,8 @@ export class Nemesis {
       const vmm = vmms[Math.floor(share * vmms.length)];
       if (vmm === undefined) return false;
       this.#world.truth.tell('fault', 'vmm_crash', vmm.label);
+      for (const { vmKey } of this.#world.truth.guests)
+        if (vmm.args.some((arg) => arg.includes(`/${vmKey}/`))) this.#world.truth.died.add(vmKey);
       machine.kill(vmm);
       return true;
     },

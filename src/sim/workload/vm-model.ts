@@ -9,6 +9,8 @@ export interface VmModel {
   place: string | null;
   /** The VM was made and that was acknowledged. */
   isCreated: boolean;
+  /** Somebody asked for it to stand still. */
+  isPauseAsked: boolean;
   /** Its removal was asked for: it may be gone, or half gone until that is settled. */
   isRemovalAsked: boolean;
   /** The count that no later state of the VM may be behind: of its last acknowledged snapshot or teleport. */
@@ -24,6 +26,7 @@ export function newVmModel(name: string, birthplace: string): VmModel {
     vmKey: null,
     place: null,
     isCreated: false,
+    isPauseAsked: false,
     isRemovalAsked: false,
     floor: 0,
     packageFloor: 0,

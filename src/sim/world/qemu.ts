@@ -109,7 +109,10 @@ class Qemu {
       ram,
       chain: this.#chain(line.dataNode),
       random: machine.random.split(vmKey),
-      onCrash: () => this.#end('guest-panic'),
+      onCrash: () => {
+        truth.died.add(vmKey);
+        this.#end('guest-panic');
+      },
       onState: (text) => truth.tell('guest', `${vmKey} ${text}`, process.label),
     });
     this.#agent = new GuestAgentEnd({
@@ -123,6 +126,8 @@ class Qemu {
     });
     truth.guests.add(this.#guest);
     process.onExit(() => {
+      // One that is told to end ends well.
+      if (process.exit !== null && 'code' in process.exit && process.exit.code !== 0) truth.died.add(vmKey);
       this.#guest.stop(machine.scheduler.nowMs);
       truth.guests.delete(this.#guest);
     });

@@ -15,6 +15,8 @@ export class WorldTruth {
   onRunning: ((guest: Guest) => void) | null = null;
   /** Called when the state of a guest was loaded, before it executes. */
   onLoaded: ((guest: Guest) => void) | null = null;
+  /** VMs of which a guest or its VMM has died without being told to. */
+  readonly died: Set<string> = new Set();
   /** Randomness that restored guests were given. */
   readonly seeds: Set<string> = new Set();
   /** Told what happens; for traces. */

@@ -155,6 +155,9 @@ export class World {
 
   /** The power of a site's machine goes, and comes back with nothing running. */
   losePower({ machine }: Site, random: Prng): void {
+    for (const { hostName, vmKey } of this.truth.guests)
+      if (this.sites.some((site) => site.home === hostName && site.machine === machine))
+        this.truth.died.add(vmKey);
     machine.losePower();
     const strike = this.faults.strike('storage_unflushed_loss', machine.name);
     const lost = rootOf(machine).losePower(random, strike !== null);
