@@ -2,6 +2,7 @@
  * A pause and its end. Firecracker 1.16 makes vsock deaf when a VM goes on after a pause in which no snapshot was taken: no connection of
  * the host gets through any more, until a snapshot resets the device (fixed after 1.16.1, pull request 6100 of Firecracker). So there every pause has one.
  */
+import { isKelpieError } from '../../base/errors.ts';
 import { createSnapshot, pauseVm, resumeVm } from './api/calls.ts';
 import type { LiveVm, VmContext } from './context.ts';
 import { names } from './process-places.ts';
@@ -28,8 +29,12 @@ async function resetVsock({ env }: VmContext, vm: LiveVm): Promise<void> {
       snapshot_path: names.newState,
       mem_file_path: names.newMemory,
     });
-    vm.link.close();
+  } catch (error) {
+    // The VM must go on; deaf, it is told as unreachable, and the next snapshot that succeeds makes it hear again.
+    if (!isKelpieError(error, 'vm_backend_failed')) throw error;
   } finally {
+    // Either way nothing comes through the connections that there are.
+    vm.link.close();
     for (const name of [names.newState, names.newMemory])
       await env.files.removeTree(`${vm.places.root}/${name}`);
   }

@@ -1,0 +1,135 @@
+/** The Firecracker backend over the stand-in (`firecracker-stand-in/`): a real guest, the published API, and a process that dies at every call. */
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { isKelpieError } from '../src/base/errors.ts';
+import type { ErrorCode } from '../src/base/error-codes.ts';
+import { createNodeEnv } from '../src/env/node/env.ts';
+import { createFirecrackerBackend } from '../src/vm/firecracker/backend.ts';
+import { IMAGE_BUILD_TIMEOUT_MS } from './support/base-image.ts';
+import { VmWorld } from './support/vm-world.ts';
+import type { TakenSnapshot, VmInWorld } from './support/vm-world.ts';
+
+const SUITE_TIMEOUT_MS = 180_000;
+const standIn = join(import.meta.dirname, 'firecracker-stand-in/firecracker');
+
+/** What a restore asks of Firecracker, in order. */
+const RESTORE_CALLS = [
+  'start',
+  'GET /',
+  'PUT /logger',
+  'PUT /metrics',
+  'PUT /serial',
+  'PUT /snapshot/load',
+  'PATCH /vm',
+] as const;
+
+/** A program that is the stand-in, with a file that says what shall go wrong. */
+async function faultyStandIn(
+  directory: string,
+): Promise<{ readonly program: string; readonly faults: string }> {
+  const program = join(directory, 'faulty-firecracker');
+  const faults = join(directory, 'faults.json');
+  const script = `#!/bin/sh\nFIRECRACKER_STAND_IN_FAULTS='${faults}' exec '${standIn}' "$@"\n`;
+  await writeFile(program, script, { mode: 0o755 });
+  await writeFile(faults, '[]');
+  return { program, faults };
+}
+
+async function rejects(call: Promise<unknown>, ...codes: readonly ErrorCode[]): Promise<void> {
+  await assert.rejects(call, (error) => {
+    assert.ok(isKelpieError(error, ...codes), `${codes.join(' or ')} was expected, not ${String(error)}`);
+    return true;
+  });
+}
+
+describe('firecracker: a VM on the stand-in', { timeout: IMAGE_BUILD_TIMEOUT_MS + SUITE_TIMEOUT_MS }, () => {
+  let world: VmWorld;
+  let directory: string;
+  let faults: string;
+  let booted: VmInWorld;
+  let snapshot: TakenSnapshot;
+  let bootId: string;
+
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'kelpie-firecracker-'));
+    const standIn = await faultyStandIn(directory);
+    ({ faults } = standIn);
+    world = await VmWorld.create(
+      createNodeEnv(),
+      (env, cacheDirectory) => createFirecrackerBackend(env, { cacheDirectory, program: standIn.program }),
+      { memoryMib: 256, portability: 'host' },
+    );
+    booted = await world.boot();
+  });
+  after(async () => {
+    await world.close();
+    await rm(directory, { recursive: true });
+  });
+
+  test('boots, and its snapshots hold what was written since the one before', async () => {
+    assert.equal(booted.vm.runtime?.machine.backend, 'firecracker');
+    bootId = await world.run(booted, 'cat /proc/sys/kernel/random/boot_id');
+    const first = await world.snapshot(booted, { resume: true });
+    assert.ok(first.memory.mappable !== null, 'the first one can be mapped as it is');
+    await world.run(booted, 'echo kept > /root/kept && sync');
+    snapshot = await world.snapshot(booted, { resume: true });
+    assert.ok(snapshot.timings.dirtyBytes < first.timings.dirtyBytes / 2);
+    assert.equal(snapshot.memory.mappable, null);
+    assert.ok(snapshot.memory.pageFiles.includes(first.memory.mappable), 'it lies over the first one');
+  });
+
+  test('goes on elsewhere, with its memory and its disk', async () => {
+    const copy = await world.restore(snapshot);
+    assert.equal(await world.run(copy, 'cat /root/kept /proc/sys/kernel/random/boot_id'), `kept\n${bootId}`);
+    await copy.vm.pause();
+    await copy.vm.resume();
+    assert.equal(await world.run(copy, 'echo reached'), 'reached', 'also after a pause without a snapshot');
+    await copy.vm.stop();
+    assert.equal(copy.vm.state, 'stopped');
+    assert.deepEqual(await world.leftovers(copy), []);
+  });
+
+  test('leaves nothing when its process dies at any call of a restore', async () => {
+    const made = await world.make();
+    const request = await world.restoreRequest(snapshot);
+    const blobs = await readdir(world.blobDirectory);
+    for (const call of RESTORE_CALLS) {
+      await writeFile(faults, JSON.stringify([{ on: call, do: 'die' }]));
+      await rejects(made.vm.restore(request), 'vm_start_failed', 'vm_backend_failed', 'restore_failed');
+      assert.equal(made.vm.state, 'stopped', call);
+      assert.deepEqual(await world.leftovers(made), [], call);
+      assert.deepEqual(await readdir(world.blobDirectory), blobs, call);
+    }
+    await writeFile(faults, '[]');
+  });
+
+  test('goes on when a snapshot is refused, and the next one is whole', async () => {
+    const refused = join(world.directory, 'refused');
+    await world.env.files.makeDirectory(refused);
+    const refusal = {
+      on: 'PUT /snapshot/create',
+      nth: 1,
+      do: 'refuse',
+      message: 'No space left on device (os error 28)',
+    };
+    await writeFile(faults, JSON.stringify([refusal]));
+    await rejects(booted.vm.snapshot({ directory: refused, resume: true }), 'disk_full');
+    await writeFile(faults, '[]');
+    assert.equal(booted.vm.state, 'running');
+    assert.deepEqual(await readdir(refused), []);
+    assert.equal(await world.run(booted, 'cat /root/kept'), 'kept');
+    const whole = await world.snapshot(booted, { resume: true });
+    assert.ok(whole.memory.mappable !== null, 'what was noted of written pages was not trusted');
+  });
+
+  test('is refused a kernel that is none, with what to do', async () => {
+    const kernel = join(world.directory, 'no-kernel');
+    await writeFile(kernel, 'x'.repeat(10_000));
+    const made = await world.make({}, { kernel });
+    await rejects(made.vm.start({ disk: [] }), 'image_incompatible');
+    assert.deepEqual(await world.leftovers(made), []);
+  });
+});
