@@ -121,6 +121,8 @@ export interface Choice {
   /** The faults that may be drawn; null: every one. */
   readonly faults: ReadonlySet<string> | null;
   readonly workload: WorkloadName;
+  /** Where the store is; absent: drawn. */
+  readonly store?: StoreKind;
 }
 
 export const anything: Choice = { faults: null, workload: 'people' };
@@ -129,13 +131,13 @@ export function drawPlan(seed: number, choice: Choice = anything): Plan {
   const random = Prng.named(seed, 'plan');
   const chances = drawChances(seed, choice.faults);
   const kind = random.fraction();
-  const stores = Prng.named(seed, 'store');
+  const store = Prng.named(seed, 'store').chance(S3_SHARE) ? 's3' : 'directory';
   return {
     seed,
     strategy: kind < 0.5 ? 'random' : kind < 0.65 ? 'fifo' : 'priority',
     // Who vanishes must have been apart.
     isOneMachine: random.chance(0.5) && choice.workload !== 'vanish',
-    store: stores.chance(S3_SHARE) ? 's3' : 'directory',
+    store: choice.store ?? store,
     hasFarImage: random.chance(0.5),
     isVanishing: choice.workload === 'vanish',
     acts: drawActs(random.split('acts'), choice.workload),

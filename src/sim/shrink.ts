@@ -115,6 +115,7 @@ export class Shrinker {
 /** The plans that are tried for the sake of whoever reads them. */
 const simplerWorlds: readonly ((plan: Plan) => Plan)[] = [
   (plan) => ({ ...plan, strategy: 'fifo' }),
+  (plan) => ({ ...plan, store: 'directory' }),
   (plan) => ({ ...plan, isOneMachine: false }),
   (plan) => ({ ...plan, hasFarImage: true }),
   // The chances say nothing once the strikes are known.

@@ -17,6 +17,7 @@ const order: readonly string[] = [
   'a',
   'm',
   'store',
+  's3 service',
   'b',
   'qemu-system-x86_64 b',
   'qemu-img b',

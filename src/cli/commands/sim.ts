@@ -30,6 +30,7 @@ export const sim: LeafCommand = {
         'people, crowd (long), errand (short, always the same) or vanish (leases and reclaims)',
       )
       .option('--faults <list>', 'only these faults, with commas between them; "none" for none')
+      .option('--store <kind>', 'worlds whose store is a directory, or an s3 service (default: drawn)')
       .option('--workers <n>', 'processes (default: one for each core)')
       .option('--require <list>', 'coverage to reach: faults, sometimes, or names of them')
       .option('--until-failure', 'stop at the first seed that fails')

@@ -8,7 +8,7 @@ import type { CommandEnv } from '../../env/env.ts';
 import { Crew } from '../../sim/crew.ts';
 import { faultNames, isFaultName } from '../../sim/fault-names.ts';
 import type { Answer } from '../../sim/jobs.ts';
-import { drawPlan, parsePlan, workloadNames } from '../../sim/plan.ts';
+import { drawPlan, parsePlan, storeKinds, workloadNames } from '../../sim/plan.ts';
 import type { Choice, Plan } from '../../sim/plan.ts';
 import type { Cli } from '../cli.ts';
 import { parseCount, textOption } from '../command.ts';
@@ -30,14 +30,22 @@ export function worldsOf(options: Options): Choice {
   const workload = workloadNames.find((name) => name === wanted);
   if (workload === undefined)
     throw new KelpieError('usage', `--workload must be one of ${workloadNames.join(', ')}, not "${wanted}".`);
-  return { faults: faults === null ? null : new Set(faults), workload };
+  const wantedStore = textOption(options, 'store');
+  const store = storeKinds.find((kind) => kind === wantedStore);
+  if (store === undefined && wantedStore !== null)
+    throw new KelpieError('usage', `--store must be one of ${storeKinds.join(', ')}, not "${wantedStore}".`);
+  return {
+    faults: faults === null ? null : new Set(faults),
+    workload,
+    ...(store === undefined ? {} : { store }),
+  };
 }
 
 /** The command that shows a run again. */
 export function replayText(options: Options, seed: number): string {
   const path = textOption(options, 'plan');
   if (path !== null) return `kelpie sim --plan ${path} --log`;
-  const worlds = ['faults', 'workload'].map((name) => {
+  const worlds = ['faults', 'workload', 'store'].map((name) => {
     const value = textOption(options, name);
     return value === null ? '' : ` --${name} ${value}`;
   });
