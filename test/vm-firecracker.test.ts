@@ -55,11 +55,11 @@ describe('firecracker: a VM on the stand-in', { timeout: IMAGE_BUILD_TIMEOUT_MS 
 
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), 'kelpie-firecracker-'));
-    const standIn = await faultyStandIn(directory);
-    ({ faults } = standIn);
+    const faulty = await faultyStandIn(directory);
+    ({ faults } = faulty);
     world = await VmWorld.create(
       createNodeEnv(),
-      (env, cacheDirectory) => createFirecrackerBackend(env, { cacheDirectory, program: standIn.program }),
+      (env, cacheDirectory) => createFirecrackerBackend(env, { cacheDirectory, program: faulty.program }),
       { memoryMib: 256, portability: 'host' },
     );
     booted = await world.boot();

@@ -24,10 +24,21 @@ export class ScriptedHttp implements Http {
 
   async request({ method, path, body, signal }: HttpRequest): Promise<HttpResponse> {
     const text = body instanceof Uint8Array ? fromUtf8(body) : '';
-    const asked = { method, path, body: text === '' ? null : JSON.parse(text) };
+    const sent: unknown = text === '' ? null : JSON.parse(text);
+    const asked = { method, path, body: sent };
     this.asked.push(asked);
     const answer = await this.#answer(asked, signal);
-    return { status: answer.status, headers: {}, body: chunks(answer.body ?? '') };
+    const bytes = utf8(answer.body ?? '');
+    return {
+      status: answer.status,
+      headers: {},
+      body: chunks(bytes),
+      readInto: async (into) => {
+        if (bytes.byteLength > into.byteLength) return null;
+        into.set(bytes);
+        return bytes.byteLength;
+      },
+    };
   }
 
   async serve(): Promise<never> {
@@ -35,7 +46,7 @@ export class ScriptedHttp implements Http {
   }
 }
 
-async function* chunks(text: string): AsyncGenerator<Bytes> {
+async function* chunks(bytes: Bytes): AsyncGenerator<Bytes> {
   await Promise.resolve();
-  if (text !== '') yield utf8(text);
+  if (bytes.byteLength > 0) yield bytes;
 }
