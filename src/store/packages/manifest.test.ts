@@ -129,6 +129,29 @@ describe('manifests', () => {
     refused(stream({ ...frame, codec: 'lz4' }), 'package_corrupt', /codec/);
   });
 
+  it('are refused when a file of the image is named like a path, or twice', () => {
+    const stream = { frames: [], sha256: sha256Compute.sha256(new Uint8Array(0)), sizeBytes: 0 };
+    const files = (...names: readonly string[]): Bytes =>
+      changedBody({ imageFiles: names.map((name) => ({ name, stream })) });
+    const good = files('rootfs', 'image.json');
+    parseManifest(sha256Compute, plainSealing, sha256Compute.sha256(good), good);
+    for (const name of [
+      '../rootfs',
+      '/etc/passwd',
+      'a/b',
+      '..',
+      '.',
+      '.hidden',
+      '',
+      'a\\b',
+      'a\u0000',
+      'A',
+      'x'.repeat(65),
+    ])
+      refused(files(name), 'package_corrupt', /name/);
+    refused(files('rootfs', 'rootfs'), 'package_corrupt', /twice/);
+  });
+
   it('are refused when they have no body, two, or a plain one in an encrypted store', () => {
     refused(changed(plain.bytes, { body: undefined }), 'package_corrupt', /no body, or two/);
     refused(

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { concat } from '../../base/bytes.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import { isKelpieError } from '../../base/errors.ts';
-import { PAGE_BYTES } from '../../base/units.ts';
+import { MIB, PAGE_BYTES } from '../../base/units.ts';
 import {
   memoryOf,
   memoryStore,
@@ -12,11 +12,16 @@ import {
   readEverything,
   tinyContents,
 } from '../../../test/support/packages.ts';
+import { sampleStoreKeys } from '../../../test/support/sample-keys.ts';
+import { patternBytes } from '../../../test/support/sample-package.ts';
 import { refusedAs } from '../../../test/support/store-fixture.ts';
 import { writePackage } from '../../../test/support/written-package.ts';
 import type { WriteOptions, WriterStore } from '../../../test/support/written-package.ts';
+import { SEAL_BYTES } from '../../env/compute.ts';
+import { createPackageSealing } from '../keys/package-sealing.ts';
 import { listAll } from '../objects/list-all.ts';
 import type { ObjectStore } from '../objects/object-store.ts';
+import { openPackage } from './open-package.ts';
 import type { PackageStore } from './open-package.ts';
 import { packageKey } from './package-key.ts';
 import { packKey } from './pack-name.ts';
@@ -121,6 +126,64 @@ test('a map that says another thing of a frame than it is, is noticed', async ()
   for (const [how, lieOfMemory] of lies) {
     const { store, id } = await publish({ lieOfMemory });
     await refused(store, id, how);
+  }
+});
+
+/** A plain store, and an encrypted one. */
+function stores(): readonly WriterStore[] {
+  const rules = { signingKey: null, trusted: null, store: sampleStoreKeys() };
+  return [memoryStore(), { ...memoryStore(), sealing: createPackageSealing(packagesEnv, rules) }];
+}
+
+test('a frame that lies at any other offset than its package says is noticed, in a plain store and in an encrypted one', async () => {
+  // Two pages that no codec shortens, each in a frame: as long as each other.
+  const memory = new Uint8Array(MIB);
+  memory.set(patternBytes(2 * PAGE_BYTES, 7));
+  const contents = { ...tinyContents, memory };
+  for (const store of stores()) {
+    const own = store.sealing.newSession(packagesEnv.random);
+    const id = await writePackage(packagesEnv, store, contents, { session: own, pagesPerFrame: 1 });
+    await readEverything(store, id);
+    const key = packKey({ session: own, number: 0 });
+    const whole = await bytesOf(store.objects, key);
+    const length = PAGE_BYTES + (store.sealing.isEncrypted ? SEAL_BYTES : 0);
+    const [first, second] = [HEADER_BYTES, HEADER_BYTES + length];
+    const swapped = whole.slice();
+    swapped.set(whole.subarray(second, second + length), first);
+    swapped.set(whole.subarray(first, second), second);
+    const later = concat([whole.subarray(0, first), new Uint8Array(1), whole.subarray(first)]);
+    const earlier = concat([whole.subarray(0, first), whole.subarray(first + 1), new Uint8Array(1)]);
+    const twice = whole.slice();
+    twice.set(whole.subarray(first, second), second);
+    for (const [how, bytes] of Object.entries({ swapped, later, earlier, twice })) {
+      await store.objects.put(key, bytes);
+      await refused(store, id, `${how}, encrypted: ${store.sealing.isEncrypted}`);
+    }
+  }
+});
+
+test('nor does a map find a frame at any other offset, whoever wrote the map', async () => {
+  for (const kind of stores()) {
+    const own = kind.sealing.newSession(packagesEnv.random);
+    const { objects, sealing } = kind;
+    const write = async (lieOfMemory?: (map: StoreMap) => StoreMap): Promise<string> => {
+      for await (const { key } of listAll(objects, '')) await objects.delete(key);
+      const lie = lieOfMemory === undefined ? {} : { lieOfMemory };
+      return await writePackage(packagesEnv, { objects, sealing }, tinyContents, { session: own, ...lie });
+    };
+    const opened = await openPackage(packagesEnv, kind, await write());
+    const [frame] = (await opened.map('memory')).frames;
+    assert.ok(frame !== undefined);
+    const packBytes = (await bytesOf(objects, packKey(frame.pack))).byteLength;
+    let refusals = 0;
+    // All that are near, and some of the others.
+    const last = packBytes - frame.storedBytes;
+    for (let offset = HEADER_BYTES; offset <= last; offset += offset < frame.offset + 8 ? 1 : 41) {
+      if (offset === frame.offset) continue;
+      await refused(kind, await write((map) => changed(map, { offset })), `offset ${offset}`);
+      refusals += 1;
+    }
+    assert.ok(refusals > 8, `${refusals} other offsets`);
   }
 });
 

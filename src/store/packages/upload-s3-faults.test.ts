@@ -12,7 +12,9 @@ import { StrictS3 } from '../../../test/support/strict-s3/strict-s3.ts';
 import { isKelpieError } from '../../base/errors.ts';
 import { MIB, PAGE_BYTES } from '../../base/units.ts';
 import type { ObjectStore } from '../objects/object-store.ts';
+import { passOn } from '../objects/wrappers/wrap-objects.ts';
 import { listAll } from '../objects/list-all.ts';
+import { collectGarbage } from './collect.ts';
 
 const PAGES = MIB / PAGE_BYTES;
 const contents: PageContents = Array.from({ length: PAGES }, (_, page) => page + 1);
@@ -76,6 +78,58 @@ for (const fault of passing) {
   });
 }
 
+test('keys that expire in the middle of a publish, and of a restore, are renewed, and it goes on', async () => {
+  const server = await StrictS3.start();
+  try {
+    const variables: Record<string, string> = { AWS_SESSION_TOKEN: 'first' };
+    const env = s3Env();
+    const host = { ...env.host, variable: (name: string) => variables[name] ?? env.host.variable(name) };
+    /** New keys lie ready from then on, and the old ones are refused. */
+    const expire = (old: string, next: string): void => {
+      variables['AWS_SESSION_TOKEN'] = next;
+      server.expiredTokens.add(old);
+    };
+    const inner = await openS3(server, { ...env, host });
+    let puts = 0;
+    const objects: ObjectStore = {
+      ...passOn(inner),
+      putIfAbsent: async (key, bytes, options) => {
+        puts += 1;
+        if (puts === 1) expire('first', 'second');
+        return await inner.putIfAbsent(key, bytes, options);
+      },
+      get: async (key, options) => {
+        if (key.startsWith('packs/')) expire('second', 'third');
+        return await inner.get(key, options);
+      },
+    };
+    const world = await PublishWorld.create({ compute: quickCompute() }, objects);
+    try {
+      const { id } = await world.publish({ memory: await world.mappable(contents) });
+      assert.equal(server.lastHeaders['x-amz-security-token'], 'second');
+      await world.expect(id, contents);
+      assert.equal(server.lastHeaders['x-amz-security-token'], 'third');
+    } finally {
+      await world.close();
+    }
+  } finally {
+    await server.close();
+  }
+});
+
+test('a listing that lags costs bytes, never a pack that a package needs', async () => {
+  await afterFirst(async ({ server, world, objects, request }) => {
+    const lags = { method: 'GET', path: /list-type/, count: 10_000, fault: { kind: 'stale-list' } } as const;
+    server.faults.rules = [lags];
+    const { id } = await world.publish(request);
+    const { removedPacks } = await collectGarbage(hastyEnv(s3Env()), objects, { hostName: 'sweeper' });
+    assert.ok(server.faults.injected > 0);
+    assert.equal(removedPacks, 0, 'what is young stays, whatever is listed');
+    server.faults.rules = [];
+    await world.expect(id, after);
+  });
+});
+
 function expectSentence(error: unknown): void {
   const codes = ['store_unavailable', 'store_not_writable', 'permission_denied', 'disk_full'] as const;
   assert.ok(isKelpieError(error, ...codes), String(error));
@@ -86,6 +140,7 @@ const lasting: readonly Fault[] = [
   { kind: 'refuse', status: 503, code: 'SlowDown' },
   { kind: 'refuse', status: 403, code: 'AccessDenied' },
   { kind: 'refuse', status: 403, code: 'ExpiredToken' },
+  { kind: 'refuse', status: 403, code: 'RequestTimeTooSkewed' },
   { kind: 'refuse', status: 404, code: 'NoSuchBucket' },
   { kind: 'refuse', status: 507, code: 'InsufficientStorage' },
   { kind: 'lose-answer' },
