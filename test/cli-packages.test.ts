@@ -1,6 +1,6 @@
 /** The packages of a store, and images, by the command line: listed, shown, verified, copied, removed; and a VM restored under another name and port. */
 import assert from 'node:assert/strict';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
 import { failure, objectOf, withHosts } from './support/cli-host.ts';
@@ -40,6 +40,31 @@ await test('packages and images', async (t) => {
       assert.equal((await laptop.json(['package', 'gc', '--grace', '0', ...onStore]))['removedPacks'], 0);
       failure('usage', await laptop.run(['package', 'prune', ...onStore]), 'prune');
     });
+
+    await t.test(
+      'between stores with other keys a package is sealed again, out of an encrypted one by a word',
+      async () => {
+        const sealed = join(scratch, 'sealed');
+        await mkdir(sealed);
+        await laptop.must(['key', 'init', '--sign']);
+        await laptop.must(['store', 'init', sealed, '--self']);
+        const copied = await laptop.must(['package', 'copy', packageId, '--from', store, '--to', sealed]);
+        assert.match(copied.stdout, /sealed again: encrypted for 1 recipient, signed by ed25519:/);
+        const listed = objectOf(await laptop.json(['package', 'ls', '--store', sealed]));
+        assert.ok(Array.isArray(listed['packages']));
+        const id = String(objectOf(listed['packages'][0])['id']);
+        assert.notEqual(id, packageId);
+        await laptop.must(['package', 'verify', '--store', sealed]);
+        const plain = join(scratch, 'plain');
+        await mkdir(plain);
+        await laptop.must(['package', 'copy', packageId, '--from', store, '--to', plain]);
+        const back = ['package', 'copy', id, '--from', sealed, '--to', plain];
+        assert.match(failure('usage', await laptop.run(back), 'copy'), /whoever reads .* --decrypt/);
+        // The same snapshot is there.
+        assert.equal((await laptop.json([...back, '--decrypt']))['packageId'], packageId);
+        await rm(join(laptop.home, 'keys'), { recursive: true });
+      },
+    );
 
     await t.test('a package that is a VM is not removed by mistake', async () => {
       failure('package_in_use', await laptop.run(['package', 'rm', packageId, ...onStore]), 'rm');
