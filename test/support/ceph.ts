@@ -34,7 +34,12 @@ export async function startCeph(address = '127.0.0.1'): Promise<S3Server> {
     throw new Error('the S3 service did not start: its last words are above');
   }
   const server = { url: `s3://${BUCKET}`, endpoint, close };
-  await makeBucket(server);
+  try {
+    await makeBucket(server);
+  } catch (error) {
+    await close();
+    throw error;
+  }
   return server;
 }
 
