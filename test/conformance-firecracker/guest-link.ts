@@ -27,7 +27,7 @@ export async function guestAgent(
 
 /** A stream to a port of the guest; null when it is closed, or not answered in time: nobody listens there. */
 export async function openPort(socketPath: string, port: number): Promise<Socket | null> {
-  const socket = connect({ path: socketPath, allowHalfOpen: true });
+  const socket = connect({ path: socketPath });
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const late = setTimeout(() => resolve(false), ATTEMPT_TIMEOUT_MS);
   let line = '';

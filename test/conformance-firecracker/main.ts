@@ -18,7 +18,10 @@ function printResult({ name, result, ms, reason }: CaseResult): void {
 async function main(options: SuiteOptions): Promise<boolean> {
   const version = await versionOf(options.binary);
   console.log(`Firecracker ${version}: ${options.binary}`);
-  if (options.cycles !== null) return await runCycles(options, version, options.cycles);
+  if (options.cycles !== null) {
+    await runCycles(options, version, options.cycles);
+    return true;
+  }
   const report = await runCases(options, version, suiteCases, printResult);
   console.log(`${report.passed} passed, ${report.failed} failed, ${report.skipped} skipped`);
   if (options.jsonPath !== null) await writeFile(options.jsonPath, `${JSON.stringify(report, null, 2)}\n`);

@@ -4,6 +4,9 @@ import { Skipped, World } from './case.ts';
 import type { Case, Suite } from './case.ts';
 import type { SuiteOptions } from './options.ts';
 
+/** The longest boots an emulated Linux on a busy machine. */
+const CASE_TIMEOUT_MS = 180_000;
+
 export interface CaseResult {
   readonly name: string;
   readonly result: 'passed' | 'failed' | 'skipped';
@@ -62,7 +65,7 @@ async function runCase(suite: Suite, { name, run }: Case): Promise<CaseResult> {
   try {
     const world = await World.open(suite);
     try {
-      await run(world);
+      await inTime(run(world));
     } finally {
       await world.close();
     }
@@ -71,5 +74,16 @@ async function runCase(suite: Suite, { name, run }: Case): Promise<CaseResult> {
     const reason = error instanceof Error ? error.message : String(error);
     const result = error instanceof Skipped ? 'skipped' : 'failed';
     return { name, result, ms: took(), reason };
+  }
+}
+
+/** @throws Error when it takes longer than any test does that will ever end. */
+async function inTime(work: Promise<void>): Promise<void> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const late = setTimeout(() => reject(new Error(`no end in ${CASE_TIMEOUT_MS / 1000} s`)), CASE_TIMEOUT_MS);
+  try {
+    await Promise.race([work, promise]);
+  } finally {
+    clearTimeout(late);
   }
 }
