@@ -8,11 +8,14 @@ import { isKelpieError } from '../src/base/errors.ts';
 import type { ErrorCode } from '../src/base/error-codes.ts';
 import { createNodeEnv } from '../src/env/node/env.ts';
 import { createFirecrackerBackend } from '../src/vm/firecracker/backend.ts';
+import { tryKvm } from '../src/vm/firecracker/kvm-trial.ts';
 import { IMAGE_BUILD_TIMEOUT_MS } from './support/base-image.ts';
 import { VmWorld } from './support/vm-world.ts';
 import type { TakenSnapshot, VmInWorld } from './support/vm-world.ts';
 
 const SUITE_TIMEOUT_MS = 180_000;
+/** The stand-in is emulated, and starts slowly. */
+const TRIAL_TIMEOUT_MS = 30_000;
 const standIn = join(import.meta.dirname, 'firecracker-stand-in/firecracker');
 
 /** What a restore asks of Firecracker, in order. */
@@ -67,6 +70,11 @@ describe('firecracker: a VM on the stand-in', { timeout: IMAGE_BUILD_TIMEOUT_MS 
   after(async () => {
     await world.close();
     await rm(directory, { recursive: true });
+  });
+
+  test('is what a guest of a few instructions can turn off, which proves that guests run', async () => {
+    assert.equal(await tryKvm(world.env, standIn, directory, TRIAL_TIMEOUT_MS), null);
+    assert.match(String(await tryKvm(world.env, '/bin/false', directory)), /said nothing/);
   });
 
   test('boots, and its snapshots hold what was written since the one before', async () => {

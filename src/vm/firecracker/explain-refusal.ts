@@ -1,11 +1,16 @@
 /** What lies behind a refusal of Firecracker to start: it tells in its own words what the host lacks. */
 import { isKelpieError, KelpieError } from '../../base/errors.ts';
-import type { Env } from '../../env/env.ts';
+import type { Files } from '../../env/files.ts';
 import { isSystemError } from '../../env/system-error.ts';
+
+/** What is looked at of a host: whether a device can be opened. */
+export interface HostDevices {
+  readonly files: Pick<Files, 'open'>;
+}
 
 /** The error to be thrown for `error`: what the host lacks, or the refusal itself under `code`. */
 export async function explainRefusal(
-  env: Pick<Env, 'files'>,
+  env: HostDevices,
   error: unknown,
   code: 'vm_start_failed' | 'snapshot_failed' = 'vm_start_failed',
 ): Promise<unknown> {
@@ -28,14 +33,14 @@ function as(code: 'vm_start_failed' | 'snapshot_failed', error: KelpieError): Ke
   return new KelpieError(code, error.message, { cause: error, data: error.data });
 }
 
-async function kvmProblem(env: Pick<Env, 'files'>, cause: unknown): Promise<KelpieError | null> {
+async function kvmProblem(env: HostDevices, cause: unknown): Promise<KelpieError | null> {
   const problem = await findKvmProblem(env);
   if (problem === null) return null;
   return new KelpieError(problem.code, `${problem.text}.`, { cause });
 }
 
 /** Why nobody can use `/dev/kvm`, or this user cannot, with what to do, without a full stop; null when it can be opened. */
-export async function findKvmProblem({ files }: Pick<Env, 'files'>): Promise<{
+export async function findKvmProblem({ files }: HostDevices): Promise<{
   readonly code: 'backend_unavailable' | 'permission_denied';
   readonly text: string;
 } | null> {

@@ -67,7 +67,12 @@ export function trialKernel(architecture: Architecture): Bytes {
  * @param program Firecracker's.
  * @returns null when the guest ran, else why it did not.
  */
-export async function tryKvm(env: Env, program: string, scratchDirectory: string): Promise<string | null> {
+export async function tryKvm(
+  env: Env,
+  program: string,
+  scratchDirectory: string,
+  timeoutMs: number = TRIAL_TIMEOUT_MS,
+): Promise<string | null> {
   const directory = `${scratchDirectory}/trial-${env.random.uuid()}`;
   try {
     await env.files.makeDirectory(directory);
@@ -79,11 +84,11 @@ export async function tryKvm(env: Env, program: string, scratchDirectory: string
     };
     await write(env, `${directory}/config.json`, utf8(JSON.stringify(config)));
     const args = ['--no-api', '--config-file', `${directory}/config.json`];
-    const answer = await askProgram(env, program, args, { timeoutMs: TRIAL_TIMEOUT_MS });
+    const answer = await askProgram(env, program, args, { timeoutMs });
     return hasSucceeded(answer) ? null : complaintOf(answer);
   } catch (error) {
     if (!isKelpieError(error, 'vm_backend_failed')) throw error;
-    return `a guest executed nothing in ${TRIAL_TIMEOUT_MS / 1000} s`;
+    return `a guest executed nothing in ${timeoutMs / 1000} s`;
   } finally {
     await env.files.removeTree(directory);
   }
