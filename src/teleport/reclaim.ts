@@ -18,7 +18,7 @@ import type { OwnershipRecord } from '../store/ownership-records.ts';
 import type { SearchedStore } from './find-record.ts';
 import type { OperationOptions } from './source.ts';
 import type { TeleportHost } from './teleport-host.ts';
-import type { VmRegistry } from './vm-registry.ts';
+import type { VmRecord } from './vm-record.ts';
 
 /** How often the record is read while nothing is to happen to it, so that a host that lives is noticed early. */
 const OBSERVE_POLL_MS = 5000;
@@ -35,6 +35,11 @@ interface ReclaimStore extends SearchedStore {
 
 export interface ReclaimHost extends Pick<TeleportHost, 'identity' | 'log'>, Timed {
   openStore(url: string): Promise<ReclaimStore>;
+}
+
+/** What this host has of VMs. */
+interface LocalVms {
+  byId(vmId: string): { readonly record: Pick<VmRecord, 'departed'> } | undefined;
 }
 
 export interface ReclaimRequest {
@@ -59,7 +64,7 @@ export interface ReclaimResult {
 /** @throws KelpieError `vm_owned_elsewhere` when its host lives or has no lease, `package_not_found`, `package_corrupt`, `invalid_state`, `vm_not_found` … */
 export async function reclaim(
   host: ReclaimHost,
-  registry: Pick<VmRegistry, 'byId'>,
+  registry: LocalVms,
   { storeUrl, vm, force }: ReclaimRequest,
   options: OperationOptions,
 ): Promise<ReclaimResult> {
@@ -92,11 +97,7 @@ function heldRecord(record: OwnershipRecord, storeUrl: string): HeldRecord {
   );
 }
 
-function checkNotHere(
-  { vmId, vmName, owner }: HeldRecord,
-  hostId: string,
-  registry: Pick<VmRegistry, 'byId'>,
-): void {
+function checkNotHere({ vmId, vmName, owner }: HeldRecord, hostId: string, registry: LocalVms): void {
   const local = registry.byId(vmId);
   if (owner !== hostId || local === undefined || local.record.departed !== null) return;
   throw new KelpieError(
