@@ -24,6 +24,11 @@ export interface HttpResponse {
   readonly headers: Readonly<Record<string, string>>;
   /** Must be consumed or ended by `return()`, which drops the connection. */
   readonly body: AsyncIterable<Bytes>;
+  /**
+   * The body, instead of by `body`, into the start of an array: for large ones, whose chunks need not be left to the collector then.
+   * @returns its length; null when it is longer than the array, and the connection was dropped. @throws as reading `body` does.
+   */
+  readInto(into: Bytes): Promise<number | null>;
 }
 
 export interface Http {

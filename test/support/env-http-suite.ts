@@ -168,6 +168,27 @@ function exchangeSuite(
     );
   });
 
+  promise('a body is read into an array, if it fits', async ({ env, directory }) => {
+    const length = 3 * MIB + 5;
+    const sent = Uint8Array.from({ length }, (_, index) => (index * 7) >> 8);
+    await serving(
+      env,
+      addressIn(directory),
+      async (request) =>
+        // Of one the length is told, the other comes in pieces.
+        new Response(new URL(request.url).pathname === '/whole' ? sent : new Blob([sent]).stream()),
+      async (send) => {
+        for (const path of ['/whole', '/pieces', '/whole', '/pieces']) {
+          const into = new Uint8Array(length + 3).fill(9);
+          assert.equal(await (await send({ path })).readInto(into), length);
+          assert.ok(env.compute.isEqual(into.subarray(0, length), sent), path);
+          assert.deepEqual(into.subarray(length), Uint8Array.of(9, 9, 9));
+          assert.equal(await (await send({ path })).readInto(new Uint8Array(length - 1)), null);
+        }
+      },
+    );
+  });
+
   promise('a body that nobody reads is not produced', async ({ env, directory }) => {
     let produced = 0;
     const pull = (controller: ReadableStreamDefaultController<Bytes>): void => {

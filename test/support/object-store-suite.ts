@@ -102,12 +102,16 @@ function objectsSuite(promise: PromisedOfStore): void {
         [size, 5],
         [size + 7, 5],
       ] as const) {
-        const object = await store.get('key', { range: { offset, length } });
-        assert.ok(
-          object !== null && equalBytes(object.bytes, bytes.subarray(offset, offset + length)),
-          `${offset}+${length}`,
-        );
-        assert.equal(object.sizeBytes, size);
+        // With an array to read into that is too short, as long, and longer, and without one.
+        for (const room of [null, length - 1, length, length + 9]) {
+          const into = room === null ? {} : { into: new Uint8Array(room) };
+          const object = await store.get('key', { range: { offset, length }, ...into });
+          assert.ok(
+            object !== null && equalBytes(object.bytes, bytes.subarray(offset, offset + length)),
+            `${offset}+${length} into ${room}`,
+          );
+          assert.equal(object.sizeBytes, size);
+        }
       }
     }
   });

@@ -1,5 +1,6 @@
 import type { Bytes } from '../../base/bytes.ts';
 import type { HttpRequest, HttpResponse } from '../../env/http.ts';
+import { readInto } from '../../env/read-into.ts';
 import type { Connection, Sockets } from '../../env/sockets.ts';
 import { SystemError } from '../../env/system-error.ts';
 import type { Faults } from '../faults.ts';
@@ -61,7 +62,8 @@ class ClientExchange {
     signal?.addEventListener('abort', this.#onAbort);
     try {
       const head = await this.#orFailure(this.#exchangeHeads({ line: `${method} ${path}`, headers }));
-      return { ...head, body: this.#body() };
+      const body = this.#body();
+      return { ...head, body, readInto: async (into) => await readInto(body, into) };
     } catch (error) {
       this.#end();
       throw error;

@@ -35,6 +35,11 @@ export interface GetOptions extends ActOptions {
   readonly range?: { readonly offset: number; readonly length: number };
   /** Only while the object still has this ETag. @throws StoreTrouble `changed`. */
   readonly etag?: ETag;
+  /**
+   * A store may read into it what fits, so that who reads much need not allocate for each act; then `bytes` is a part of it. It may have other bytes
+   * of the object in it too, also when the act has failed; nothing is written to it any more when that has settled.
+   */
+  readonly into?: Bytes;
 }
 
 export interface ObjectInfo {

@@ -171,7 +171,7 @@ export class LocalObjects extends WithUploads implements ObjectStore {
     const isRecord = sizeBytes <= RECORD_BYTES_MAX;
     const read = isRecord
       ? await readFully(file, key, { offset: 0, length: sizeBytes })
-      : await readFully(file, key, { offset, length: readBytes });
+      : await readFully(file, key, { offset, length: readBytes }, options.into);
     const etag = isRecord ? this.#digestTag(read) : fileTag(stat);
     if (options.etag !== undefined && options.etag !== etag) throw changedObject(key);
     const bytes = isRecord ? read.subarray(offset, offset + readBytes) : read;
@@ -199,13 +199,17 @@ function fileTag({ inode, sizeBytes, modifiedMs }: FileStat): ETag {
   return `${inode}:${sizeBytes}:${modifiedMs}`;
 }
 
+const noBytes: Bytes = new Uint8Array(0);
+
 /** @throws StoreTrouble `changed` when the file is shorter than it was: no object is ever cut. */
 async function readFully(
   file: FileHandle,
   key: string,
   range: { readonly offset: number; readonly length: number },
+  into: Bytes = noBytes,
 ): Promise<Bytes> {
-  const bytes = new Uint8Array(range.length);
+  const bytes =
+    range.length <= into.byteLength ? into.subarray(0, range.length) : new Uint8Array(range.length);
   let doneBytes = 0;
   while (doneBytes < range.length) {
     const read = await file.read(bytes.subarray(doneBytes), range.offset + doneBytes);
