@@ -1,5 +1,6 @@
 import { MIB } from '../base/units.ts';
 import type { Bytes } from '../base/bytes.ts';
+import type { FileHandle } from './files.ts';
 
 /**
  * Raw bytes of a frame at most. Larger ones compress no better, cost a reader of one page more, and make every buffer on
@@ -43,6 +44,22 @@ export interface PackedFrame {
   readonly sha256: string;
 }
 
+/** Raw bytes of a frame, and where in a file they go. */
+export interface FramePlace {
+  /** First of them in the frame. */
+  readonly start: number;
+  readonly length: number;
+  /** In the file. */
+  readonly offset: number;
+}
+
+/** A file that gets what is in a frame. */
+export interface FrameTarget {
+  /** Stays open until the call has settled. */
+  readonly file: FileHandle;
+  readonly places: readonly FramePlace[];
+}
+
 /** Pure functions that are quick enough to be done where they are called. */
 export interface PureCompute {
   /** SHA-256 in lower-case hexadecimal. */
@@ -80,6 +97,11 @@ export interface Compute extends PureCompute {
   /** Starts what frames need, for those who have some soon: the first one waits 50 ms less. What fails is told by the calls that need it. */
   prepareFrames(): void;
   /**
+   * An array of `FRAME_BYTES_MAX` for the raw bytes of a frame. What is in it is not said: it may be one that `packFrame` took over, since the system
+   * takes longer to clear a new one than to read into a used one.
+   */
+  frameBuffer(): Bytes;
+  /**
    * Compresses (unless that saves next to nothing), seals unless `seal` is null, and digests one frame.
    * @param raw 1 … `FRAME_BYTES_MAX` bytes.
    */
@@ -91,6 +113,17 @@ export interface Compute extends PureCompute {
    * @throws FrameDamaged
    */
   unpackFrame(packed: PackedFrame, rawBytes: number, seal: FrameSeal | null): Promise<Bytes>;
+  /**
+   * The same, with the raw bytes written to their places, as by `FileHandle.write`: none of a frame that is damaged, some when the file refuses. Files
+   * of this `Env` are written where the frame is unpacked, so that its bytes come past no other thread.
+   * @throws FrameDamaged, SystemError of the file.
+   */
+  unpackFrameTo(
+    target: FrameTarget,
+    packed: PackedFrame,
+    rawBytes: number,
+    seal: FrameSeal | null,
+  ): Promise<void>;
 }
 
 /** Calls of one process that may wait for their frames. */

@@ -67,6 +67,7 @@ export class PackageStorage implements TeleportStorage {
   }
 
   async upload(source: PackageSource, options: TransferOptions = {}): Promise<TeleportPackage> {
+    this.#env.compute.prepareFrames();
     await this.#prepareToSend();
     return await uploadPackage(this.#env, { ...this.#store, hostName: this.#hostName }, source, options);
   }
@@ -93,6 +94,7 @@ export class PackageStorage implements TeleportStorage {
   }
 
   async downloadForRestore(packageId: string): Promise<OpenPackage> {
+    this.#env.compute.prepareFrames();
     const opened = await this.download(packageId);
     checkRestorable(opened.package, this.hostArchitecture);
     return opened;

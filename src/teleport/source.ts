@@ -77,6 +77,8 @@ export class TeleportOut {
 
   async run(): Promise<TeleportResult> {
     const { store, previous } = await this.#phase('check', () => this.#check());
+    // Threads start while the VM still runs, so that its pages need not wait for them.
+    this.#host.env.compute.prepareFrames();
     const imageFiles = await this.#phase('image', () => this.#publishImage(store));
     let operation = this.#intent(store, previous);
     await this.#host.journal.begin(operation);

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { concat } from '../../src/base/bytes.ts';
-import { KIB, PAGE_BYTES } from '../../src/base/units.ts';
+import { KIB, MIB, PAGE_BYTES } from '../../src/base/units.ts';
 import { FRAME_BYTES_MAX, PACKED_FRAME_BYTES_MAX, SEAL_BYTES } from '../../src/env/compute.ts';
 import { FrameDamaged } from '../../src/env/frame-damaged.ts';
+import { isSystemError } from '../../src/env/system-error.ts';
 import { promises } from './with-fixture.ts';
 import type { Bytes } from '../../src/base/bytes.ts';
 import type { Compute, FrameSeal, PackedFrame } from '../../src/env/compute.ts';
@@ -161,6 +162,71 @@ export function framesSuite(name: string, createFixture: CreateFixture): void {
     assert.deepEqual(await compute.unpackFrame(frame(small), PAGE_BYTES, null), pages(PAGE_BYTES));
     const stored = redigested(compute, { bytes: pages(PAGE_BYTES), codec: 'stored', sha256: '' });
     await refusedFor('contents', compute.unpackFrame(stored, PAGE_BYTES + 1, null));
+  });
+
+  promise('gives each buffer for a frame to one', async ({ env: { compute } }) => {
+    const originals = [pages(FRAME_BYTES_MAX), noise(FRAME_BYTES_MAX), pages(FRAME_BYTES_MAX, 3)];
+    const packed: PackedFrame[] = [];
+    for (let round = 0; round < 3; round += 1) {
+      const buffers = originals.map(() => compute.frameBuffer());
+      assert.equal(new Set(buffers.map(({ buffer }) => buffer)).size, originals.length);
+      const packing = originals.map((original, index) => {
+        const buffer = buffers[index] ?? new Uint8Array(0);
+        assert.equal(buffer.byteLength, FRAME_BYTES_MAX);
+        buffer.set(original);
+        const call = compute.packFrame(buffer, null);
+        assert.equal(buffer.byteLength, 0);
+        return call;
+      });
+      packed.push(...(await Promise.all(packing)));
+    }
+    // Also those that are stored as they came.
+    for (const [index, frame] of packed.entries()) {
+      const raw = await compute.unpackFrame(frame, FRAME_BYTES_MAX, null);
+      assert.ok(compute.isEqual(raw, originals[index % originals.length] ?? raw.subarray(1)));
+    }
+  });
+
+  promise('unpacks to places of a file: parts, in any order, again and again', async ({ env, directory }) => {
+    const { compute, files } = env;
+    const raw = noise(3 * PAGE_BYTES + 5);
+    const file = await files.open(`${directory}/target`, 'w');
+    await file.truncate(9 * PAGE_BYTES);
+    const places = [
+      { start: PAGE_BYTES, length: 2 * PAGE_BYTES, offset: 5 * PAGE_BYTES },
+      { start: 3 * PAGE_BYTES, length: 5, offset: 7 * PAGE_BYTES },
+      { start: 0, length: PAGE_BYTES, offset: 2 * PAGE_BYTES },
+      { start: 0, length: PAGE_BYTES, offset: 3 * PAGE_BYTES },
+    ];
+    const expected = new Uint8Array(9 * PAGE_BYTES);
+    for (const { start, length, offset } of places) expected.set(raw.subarray(start, start + length), offset);
+    for (const sealing of [null, seal()]) {
+      const packed = await compute.packFrame(new Uint8Array(raw), sealing);
+      await compute.unpackFrameTo({ file, places }, packed, raw.byteLength, sealing);
+    }
+    await compute.unpackFrameTo({ file, places: [] }, await compute.packFrame(pages(9), null), 9, null);
+    await file.close();
+    assert.deepEqual(await files.readFile(`${directory}/target`, MIB), expected);
+  });
+
+  promise('writes nothing of a damaged frame, and tells what a file refuses', async ({ env, directory }) => {
+    const { compute, files } = env;
+    const path = `${directory}/target`;
+    const file = await files.open(path, 'w');
+    const places = [{ start: 0, length: PAGE_BYTES, offset: 0 }];
+    const packed = await compute.packFrame(pages(PAGE_BYTES), null);
+    const damaged = { ...copyOf(packed), sha256: '00'.repeat(32) };
+    await refusedFor('digest', compute.unpackFrameTo({ file, places }, damaged, PAGE_BYTES, null));
+    const wrong = compute.unpackFrameTo({ file, places }, copyOf(packed), PAGE_BYTES - 1, null);
+    await refusedFor('contents', wrong);
+    await file.close();
+    assert.equal((await files.stat(path)).sizeBytes, 0);
+    const readOnly = await files.open(path, 'r');
+    await assert.rejects(
+      compute.unpackFrameTo({ file: readOnly, places }, packed, PAGE_BYTES, null),
+      (error) => isSystemError(error, 'EBADF'),
+    );
+    await readOnly.close();
   });
 
   promise('asserts the bounds of what it is given', async ({ env: { compute } }) => {

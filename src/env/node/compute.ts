@@ -1,10 +1,13 @@
 import { availableParallelism } from 'node:os';
+import { NodeFileHandle } from './file-handle.ts';
 import { frameWork } from './frame-work.ts';
 import { crypto, zlib } from './late-modules.ts';
 import * as sealing from './sealing.ts';
-import { takeOver } from '../../base/bytes.ts';
+import { freeBytes, takeOver } from '../../base/bytes.ts';
 import { KIB, PAGE_BYTES } from '../../base/units.ts';
 import type { Bytes } from '../../base/bytes.ts';
+import { FRAME_BYTES_MAX } from '../compute.ts';
+import { writePlaces } from '../write-places.ts';
 import type { Compute, InPlaceCompute, PureCompute } from '../compute.ts';
 import type { FramePool } from './frame-pool.ts';
 
@@ -55,10 +58,12 @@ const FRAMES_PER_THREAD = 2;
 export function createNodeCompute(): Compute {
   const threadsMax = Math.min(availableParallelism(), FRAME_THREADS_MAX);
   let pool: Promise<FramePool> | null = null;
+  let loaded: FramePool | null = null;
   const load = async (): Promise<FramePool> => {
     try {
       const module = await import('./frame-pool.ts');
-      return new module.FramePool({ threadsMax, threadJobsMax: FRAMES_PER_THREAD });
+      loaded = new module.FramePool({ threadsMax, threadJobsMax: FRAMES_PER_THREAD });
+      return loaded;
     } catch (error) {
       // The next call tries again: there may have been no file descriptor for it.
       pool = null;
@@ -76,6 +81,7 @@ export function createNodeCompute(): Compute {
         () => undefined,
       );
     },
+    frameBuffer: () => loaded?.takeBuffer() ?? new Uint8Array(FRAME_BYTES_MAX),
     packFrame: async (raw, seal) => {
       const taken = takeOver(raw);
       return await (await framePool()).pack(taken, seal);
@@ -83,6 +89,17 @@ export function createNodeCompute(): Compute {
     unpackFrame: async ({ bytes, codec, sha256 }, rawBytes, seal) => {
       const taken = { bytes: takeOver(bytes), codec, sha256 };
       return await (await framePool()).unpack(taken, rawBytes, seal);
+    },
+    unpackFrameTo: async ({ file, places }, { bytes, codec, sha256 }, rawBytes, seal) => {
+      const taken = { bytes: takeOver(bytes), codec, sha256 };
+      const frames = await framePool();
+      if (file instanceof NodeFileHandle) {
+        await frames.unpackTo({ file, places }, taken, rawBytes, seal);
+        return;
+      }
+      const raw = await frames.unpack(taken, rawBytes, seal);
+      await writePlaces({ file, places }, raw);
+      freeBytes(raw);
     },
   };
 }

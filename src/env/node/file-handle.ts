@@ -3,18 +3,17 @@ import { assert } from '../../base/assert.ts';
 import { SystemError } from '../system-error.ts';
 import { fileStat } from './file-stat.ts';
 import { attempt, toSystemError } from './system-errors.ts';
+import { transferAll } from './transfer.ts';
 import type { FileHandle as NodeHandle } from 'node:fs/promises';
 import type { Bytes } from '../../base/bytes.ts';
 import type { Extent, FileHandle, FileStat } from '../files.ts';
 import { BATCH_BYTES_MAX, BATCH_EXTENTS_MAX } from '../files.ts';
 
-/** One synchronous transfer of up to `length` bytes; returns how many. */
-type Transfer = (fd: number, bytes: Bytes, start: number, length: number, offset: number) => number;
-
 export class NodeFileHandle implements FileHandle {
   private readonly handle: NodeHandle;
-  private readonly path: string;
+  readonly path: string;
   private closing: Promise<void> | null = null;
+  private readonly lent = new Set<Promise<unknown>>();
 
   constructor(handle: NodeHandle, path: string) {
     this.handle = handle;
@@ -39,26 +38,34 @@ export class NodeFileHandle implements FileHandle {
   }
 
   async readBatch(extents: readonly Extent[], into: Bytes): Promise<void> {
-    await attempt('read', this.path, async () => this.transfer('read', readSync, extents, into));
+    await attempt('read', this.path, async () => this.transfer('read', extents, into));
   }
 
   async writeBatch(extents: readonly Extent[], from: Bytes): Promise<void> {
-    await attempt('write', this.path, async () => this.transfer('write', writeSync, extents, from));
+    await attempt('write', this.path, async () => this.transfer('write', extents, from));
   }
 
-  private transfer(act: string, call: Transfer, extents: readonly Extent[], bytes: Bytes): void {
+  private transfer(act: 'read' | 'write', extents: readonly Extent[], bytes: Bytes): void {
     assert(extents.length <= BATCH_EXTENTS_MAX, 'a batch has a bounded number of extents');
     const total = extents.reduce((sum, extent) => sum + extent.length, 0);
     assert(total <= BATCH_BYTES_MAX && total <= bytes.byteLength, 'a batch fits its bound and its buffer');
-    const fd = this.handle.fd;
+    const call = act === 'read' ? readSync : writeSync;
     let start = 0;
-    for (const extent of extents) {
-      for (let done = 0; done < extent.length;) {
-        const moved = call(fd, bytes, start + done, extent.length - done, extent.offset + done);
-        if (moved === 0) throw new SystemError('EIO', act, this.path);
-        done += moved;
-      }
-      start += extent.length;
+    for (const { length, offset } of extents) {
+      if (!transferAll(call, this.handle.fd, bytes, { start, length, offset }))
+        throw new SystemError('EIO', act, this.path);
+      start += length;
+    }
+  }
+
+  /** Lends the descriptor to other threads: `close` waits for `use`, since the system gives the number to the next file at once. */
+  async lend<T>(use: (fd: number) => Promise<T>): Promise<T> {
+    const using = use(this.handle.fd);
+    this.lent.add(using);
+    try {
+      return await using;
+    } finally {
+      this.lent.delete(using);
     }
   }
 
@@ -75,7 +82,7 @@ export class NodeFileHandle implements FileHandle {
   }
 
   async close(): Promise<void> {
-    this.closing ??= this.handle.close();
+    this.closing ??= Promise.allSettled(this.lent).then(async () => await this.handle.close());
     try {
       await this.closing;
     } catch (error) {

@@ -25,7 +25,7 @@ function program(acts: Readonly<Record<number, string>>): URL {
     parentPort.on('message', ({ id, task: { raw } }) => {
       acts[raw[0]]?.();
       const packed = { bytes: raw, codec: 'stored', sha256: '' };
-      parentPort.postMessage({ id, result: { kind: 'packed', packed } });
+      parentPort.postMessage({ id, result: { kind: 'packed', packed, used: null } });
     });`;
   return new URL(`data:text/javascript,${encodeURIComponent(source)}`);
 }

@@ -9,12 +9,15 @@
  * ever. One that was idle for a while is ended, and its memory with it. Busy ones keep the process alive, idle ones do not.
  */
 import { assert } from '../../base/assert.ts';
+import { freeBytes } from '../../base/bytes.ts';
 import { asError } from '../../base/errors.ts';
-import { FRAME_CALLS_MAX } from '../compute.ts';
+import { FRAME_BYTES_MAX, FRAME_CALLS_MAX } from '../compute.ts';
 import { FrameDamaged } from '../frame-damaged.ts';
+import { SystemError } from '../system-error.ts';
 import { failureOf, FrameThread } from './frame-thread.ts';
 import type { Bytes } from '../../base/bytes.ts';
-import type { FrameSeal, PackedFrame } from '../compute.ts';
+import type { FrameSeal, FrameTarget, PackedFrame } from '../compute.ts';
+import type { NodeFileHandle } from './file-handle.ts';
 import type { FrameResult, FrameTask } from './frame-messages.ts';
 import type { FrameJob } from './frame-thread.ts';
 
@@ -43,9 +46,16 @@ export class FramePool {
   private readonly options: Required<FramePoolOptions>;
   private readonly threads = new Set<FrameThread>();
   private readonly waiting: FrameJob[] = [];
+  /** Buffers of frames that were packed. */
+  private readonly used: OwnBytes[] = [];
 
   constructor(options: FramePoolOptions) {
     this.options = { idleMs: IDLE_MS, program: workerProgram, ...options };
+  }
+
+  /** As many as the threads have, and one that is filled meanwhile. */
+  private get usedMax(): number {
+    return this.options.threadsMax * this.options.threadJobsMax + 1;
   }
 
   /** Threads that there are now. */
@@ -66,15 +76,38 @@ export class FramePool {
   async pack(raw: OwnBytes, seal: FrameSeal | null): Promise<PackedFrame> {
     const result = await this.run({ kind: 'pack', raw, seal: ownSeal(seal) }, raw.buffer);
     assert(result.kind === 'packed', 'a request has an answer of its kind');
+    if (result.used !== null && this.used.length < this.usedMax) this.used.push(result.used);
     return result.packed;
+  }
+
+  /** `Compute.frameBuffer`. */
+  takeBuffer(): OwnBytes {
+    return this.used.pop() ?? new Uint8Array(FRAME_BYTES_MAX);
   }
 
   /** `Compute.unpackFrame` of bytes in a buffer that is nobody else's. @throws FrameDamaged */
   async unpack(packed: OwnFrame, rawBytes: number, seal: FrameSeal | null): Promise<Bytes> {
-    const task = { kind: 'unpack', packed, rawBytes, seal: ownSeal(seal) } as const;
+    const task = { kind: 'unpack', packed, rawBytes, seal: ownSeal(seal), target: null } as const;
     const result = await this.run(task, packed.bytes.buffer);
     assert(result.kind === 'unpacked', 'a request has an answer of its kind');
     return result.raw;
+  }
+
+  /** `Compute.unpackFrameTo` a file of this process. @throws FrameDamaged, SystemError */
+  async unpackTo(
+    { file, places }: FrameTarget & { readonly file: NodeFileHandle },
+    packed: OwnFrame,
+    rawBytes: number,
+    seal: FrameSeal | null,
+  ): Promise<void> {
+    const columns = Float64Array.from(places.flatMap(({ start, length, offset }) => [start, length, offset]));
+    await file.lend(async (fd) => {
+      const target = { fd, places: columns };
+      const task = { kind: 'unpack', packed, rawBytes, seal: ownSeal(seal), target } as const;
+      const result = await this.run(task, packed.bytes.buffer);
+      if (result.kind === 'refused') throw new SystemError(result.errno, 'write', file.path);
+      assert(result.kind === 'written', 'a request has an answer of its kind');
+    });
   }
 
   private async run(task: FrameTask, buffer: ArrayBuffer): Promise<FrameResult> {
@@ -90,6 +123,7 @@ export class FramePool {
 
   private dispatch(): void {
     for (const thread of this.threads) if (!thread.isAlive) this.threads.delete(thread);
+    if (this.threads.size === 0) for (const buffer of this.used.splice(0)) freeBytes(buffer);
     while (this.waiting.length > 0) {
       const thread = this.threadWithRoom();
       if (thread === null) return;

@@ -1,12 +1,13 @@
 /** Frames out of a store: checked against their digests, opened and decompressed. Everything else that reads packages stands on this. */
 import { defined } from '../../base/assert.ts';
-import { freeBytes } from '../../base/bytes.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import { KelpieError } from '../../base/errors.ts';
 import { Slots } from '../../base/slots.ts';
+import type { FramePlace, FrameSeal, PackedFrame } from '../../env/compute.ts';
 import type { Env } from '../../env/env.ts';
+import type { FileHandle } from '../../env/files.ts';
 import { FrameDamaged } from '../../env/frame-damaged.ts';
-import type { ActOptions, ObjectStore } from '../objects/object-store.ts';
+import type { ActOptions, GetOptions, ObjectStore } from '../objects/object-store.ts';
 import { RANGE_BYTES_MAX, TRANSFER_BYTES_MAX } from './limits.ts';
 import { packsOf } from './frame-table.ts';
 import { packKey, packText } from './pack-name.ts';
@@ -30,12 +31,23 @@ export interface FrameOwner {
   readonly packs: readonly PackName[];
 }
 
+/** Where frames go instead of into memory. */
+export interface FrameSink {
+  readonly file: FileHandle;
+  readonly placesOf: (index: number) => readonly FramePlace[];
+  /** All places of a frame are written. */
+  readonly wrote: (index: number) => Promise<void>;
+}
+
+type OpenFrame<T> = (packed: PackedFrame, seal: FrameSeal | null) => Promise<T>;
+
 export class FrameReader {
   readonly #compute: Env['compute'];
   readonly #source: FrameSource;
   readonly #owner: string;
   readonly #slots: Slots;
   readonly #packs: ReadonlySet<string>;
+  readonly #spare: Bytes[] = [];
 
   constructor(env: Pick<Env, 'compute'>, source: FrameSource, { key, packs }: FrameOwner) {
     this.#compute = env.compute;
@@ -66,52 +78,79 @@ export class FrameReader {
     take: (raw: Bytes, index: number) => Promise<void>,
     options: ActOptions = {},
   ): Promise<void> {
+    await this.#each(table, range, options, async (frame, bytes, index) => {
+      const open = async (packed: PackedFrame, seal: FrameSeal | null): Promise<Bytes> =>
+        await this.#compute.unpackFrame(packed, frame.rawBytes, seal);
+      await take(await this.#open(frame, bytes, open, options), index);
+    });
+  }
+
+  /**
+   * The same, but the frames' raw bytes go to their places in a file, which stays open until this settles.
+   * @throws also SystemError of the file.
+   */
+  async write(
+    table: readonly FrameInfo[],
+    range: FrameRange,
+    { file, placesOf, wrote }: FrameSink,
+    options: ActOptions = {},
+  ): Promise<void> {
+    await this.#each(table, range, options, async (frame, bytes, index) => {
+      const target = { file, places: placesOf(index) };
+      const open = async (packed: PackedFrame, seal: FrameSeal | null): Promise<void> =>
+        await this.#compute.unpackFrameTo(target, packed, frame.rawBytes, seal);
+      await this.#open(frame, bytes, open, options);
+      await wrote(index);
+    });
+  }
+
+  /** One that waits holds no more than its part of the range; what is done with one is done before the next is begun. */
+  async #each(
+    table: readonly FrameInfo[],
+    range: FrameRange,
+    options: ActOptions,
+    act: (frame: FrameInfo, bytes: Bytes, index: number) => Promise<void>,
+  ): Promise<void> {
     const { offset, length } = range;
-    const stored = await this.#get(range, options);
+    const room = this.#spare.pop() ?? new Uint8Array(RANGE_BYTES_MAX);
+    const stored = await this.#get(range, { ...options, into: room });
     const settled = await Promise.allSettled(
       range.frames.map(async (index) => {
         const frame = defined(table[index], 'a frame of the range');
         const start = frame.offset - offset;
         const bytes = stored.subarray(start, Math.min(length, start + frame.storedBytes));
-        // One that waits holds no more than its part of the range; one that is unpacked is taken before the next.
         await this.#slots.run(async () => {
           options.signal?.throwIfAborted();
-          await take(await this.#unpack(frame, bytes, options), index);
+          await act(frame, bytes, index);
         });
       }),
     );
-    freeBytes(stored);
+    if (this.#spare.length < RANGES_AT_ONCE) this.#spare.push(room);
     for (const outcome of settled) if (outcome.status === 'rejected') throw outcome.reason;
   }
 
   /** Bytes that were damaged on their way are right when they are fetched again; the second time they are damaged in the store. */
-  async #unpack(frame: FrameInfo, bytes: Bytes, options: ActOptions): Promise<Bytes> {
+  async #open<T>(frame: FrameInfo, bytes: Bytes, open: OpenFrame<T>, options: ActOptions): Promise<T> {
+    const { codec, sha256, pack, number } = frame;
+    const tryOpen = async (stored: Bytes): Promise<T> =>
+      await open({ bytes: stored, codec, sha256 }, this.#source.sealing.frameSeal(pack, number));
     try {
-      return await this.#open(frame, bytes);
+      return await tryOpen(bytes);
     } catch (error) {
       if (!(error instanceof FrameDamaged)) throw error;
       if (error.damage !== 'digest') throw damagedFrame(frame, error);
     }
     const again = await this.#get({ ...frame, length: frame.storedBytes }, options);
     try {
-      return await this.#open(frame, again);
+      return await tryOpen(again);
     } catch (error) {
       throw error instanceof FrameDamaged ? damagedFrame(frame, error) : error;
     }
   }
 
-  async #open(frame: FrameInfo, bytes: Bytes): Promise<Bytes> {
-    const { codec, sha256, pack, number, rawBytes } = frame;
-    return await this.#compute.unpackFrame(
-      { bytes, codec, sha256 },
-      rawBytes,
-      this.#source.sealing.frameSeal(pack, number),
-    );
-  }
-
   async #get(
     { pack, offset, length }: Pick<FrameRange, 'pack' | 'offset' | 'length'>,
-    options: ActOptions,
+    options: GetOptions,
   ): Promise<Bytes> {
     const object = await this.#source.objects.get(packKey(pack), { ...options, range: { offset, length } });
     if (object === null) throw await this.#missing(pack, options);

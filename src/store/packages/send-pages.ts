@@ -2,7 +2,7 @@
 import { defined } from '../../base/assert.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import { PAGE_BYTES } from '../../base/units.ts';
-import type { PureCompute } from '../../env/compute.ts';
+import type { Compute } from '../../env/compute.ts';
 import { BATCH_EXTENTS_MAX } from '../../env/files.ts';
 import { at } from '../../snapshot/mapped-runs.ts';
 import type { OpenPageFiles } from '../../snapshot/open-page-files.ts';
@@ -13,7 +13,7 @@ import type { PagePlan, PagePlanBuilder } from './page-plan.ts';
 
 export interface PageSender {
   readonly files: OpenPageFiles;
-  readonly compute: Pick<PureCompute, 'isZero'>;
+  readonly compute: Pick<Compute, 'isZero' | 'frameBuffer'>;
   readonly writer: FrameWriter;
   /** After each batch that was read. */
   readonly onRead: (pages: number) => void;
@@ -106,10 +106,9 @@ class FrameInTheMaking {
     this.#pagesLeft -= this.#batchPages;
     this.#keepPages();
     if (this.#filled < FRAME_PAGES) return;
-    const full = this.#buffer;
+    await writer.add(this.#buffer);
     this.#buffer = this.#newBuffer();
     this.#filled = 0;
-    await writer.add(full);
   }
 
   /** Reads what is left, and sends the frame as it is. */
@@ -119,7 +118,8 @@ class FrameInTheMaking {
   }
 
   #newBuffer(): Bytes {
-    return new Uint8Array(Math.min(FRAME_PAGES, this.#pagesLeft) * PAGE_BYTES);
+    if (this.#pagesLeft >= FRAME_PAGES) return this.#sender.compute.frameBuffer();
+    return new Uint8Array(this.#pagesLeft * PAGE_BYTES);
   }
 
   /** Moves the pages of the batch that are not zero together, and notes where they are. */
