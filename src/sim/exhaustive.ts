@@ -50,6 +50,7 @@ export function errandPlan(aim: Aim | null, commands: number = errand.length): P
     strategy: 'fifo',
     isOneMachine: false,
     store: 'directory',
+    isEncrypted: false,
     isVanishing: false,
     hasFarImage: false,
     acts: errand.slice(0, commands),

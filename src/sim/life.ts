@@ -15,6 +15,7 @@ import { Person } from './workload/person.ts';
 import { Script } from './workload/script.ts';
 import { cutStores } from './workload/store-cuts.ts';
 import type { VmModel } from './workload/vm-model.ts';
+import { encryptStore } from './world/encrypt-store.ts';
 import type { Site, World } from './world/world.ts';
 
 /** The longest that a command may take when nothing fails any more; a guest that does not boot is given up after two minutes. */
@@ -50,14 +51,28 @@ export class Life {
   }
 
   begin(): void {
+    if (this.#plan.isEncrypted) this.#beginEncrypted().catch(this.#onBug);
+    else this.#beginNow();
+  }
+
+  async #beginEncrypted(): Promise<void> {
+    const { faults, truth } = this.#world;
+    this.#world.sealing = await faults.spare(() => encryptStore(this.#world));
+    truth.mark('encrypted');
+    this.#beginNow();
+  }
+
+  readonly #onBug = (error: unknown): void =>
+    this.#world.truth.violated('harness', asError(error).stack ?? '');
+
+  #beginNow(): void {
     for (const site of this.#world.sites) this.#powerOn(site);
-    const onBug = (error: unknown): void => this.#world.truth.violated('harness', asError(error).stack ?? '');
-    this.#nemesis.work(this.#plan.troubles).catch(onBug);
-    if (this.#world.isVanishing) cutStores(this.#world).catch(onBug);
+    this.#nemesis.work(this.#plan.troubles).catch(this.#onBug);
+    if (this.#world.isVanishing) cutStores(this.#world).catch(this.#onBug);
     Promise.all([this.#keepDaemonsUp(), this.#untilDone()])
       .then(() => this.#nemesis.untilOver())
       .then(() => this.#converge())
-      .catch(onBug);
+      .catch(this.#onBug);
   }
 
   look(): void {

@@ -87,6 +87,8 @@ export interface Plan {
   /** Both homes and the store are on one machine, whose power takes them all. */
   readonly isOneMachine: boolean;
   readonly store: StoreKind;
+  /** Both hosts can read it, and nobody else. */
+  readonly isEncrypted: boolean;
   /** The second site has the image from the beginning too. */
   readonly hasFarImage: boolean;
   /** VMs are held by leases and reclaimed, and the way to the store is cut. */
@@ -108,6 +110,8 @@ const VANISH_ACTS: readonly [number, number] = [20, 60];
 const TROUBLE_PAUSE_MS_MAX = 4000;
 /** How many worlds have their store at a service. */
 const S3_SHARE = 0.4;
+/** And encrypted. */
+const ENCRYPTED_SHARE = 0.2;
 const PARTITION_PAUSE_MS_MAX = 40_000;
 /** Commands are over long before. */
 const TROUBLE_END_MS = 120_000;
@@ -131,13 +135,15 @@ export function drawPlan(seed: number, choice: Choice = anything): Plan {
   const random = Prng.named(seed, 'plan');
   const chances = drawChances(seed, choice.faults);
   const kind = random.fraction();
-  const store = Prng.named(seed, 'store').chance(S3_SHARE) ? 's3' : 'directory';
+  const stores = Prng.named(seed, 'store');
+  const store = stores.chance(S3_SHARE) ? 's3' : 'directory';
   return {
     seed,
     strategy: kind < 0.5 ? 'random' : kind < 0.65 ? 'fifo' : 'priority',
     // Who vanishes must have been apart.
     isOneMachine: random.chance(0.5) && choice.workload !== 'vanish',
     store: choice.store ?? store,
+    isEncrypted: stores.chance(ENCRYPTED_SHARE),
     hasFarImage: random.chance(0.5),
     isVanishing: choice.workload === 'vanish',
     acts: drawActs(random.split('acts'), choice.workload),
@@ -204,6 +210,7 @@ export const planSchema: z.ZodType<Plan> = z.object({
   strategy: z.enum(strategyNames),
   isOneMachine: z.boolean(),
   store: z.enum(storeKinds).default('directory'),
+  isEncrypted: z.boolean().default(false),
   hasFarImage: z.boolean(),
   isVanishing: z.boolean().default(false),
   acts: z.union([

@@ -116,6 +116,7 @@ export class Shrinker {
 const simplerWorlds: readonly ((plan: Plan) => Plan)[] = [
   (plan) => ({ ...plan, strategy: 'fifo' }),
   (plan) => ({ ...plan, store: 'directory' }),
+  (plan) => ({ ...plan, isEncrypted: false }),
   (plan) => ({ ...plan, isOneMachine: false }),
   (plan) => ({ ...plan, hasFarImage: true }),
   // The chances say nothing once the strikes are known.

@@ -1,16 +1,24 @@
 /** Nothing is lost: what the store's records and manifests name is there, durably and byte for byte. */
 import { z } from 'zod';
+import { assert } from '../../base/assert.ts';
 import { concat, fromUtf8Lossy } from '../../base/bytes.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import type { InPlaceCompute } from '../../env/compute.ts';
+import { parseManifest } from '../../store/packages/manifest.ts';
+import { packText, parsePackText } from '../../store/packages/pack-name.ts';
+import type { PackageSealing } from '../../store/packages/sealing.ts';
 import { decodeStoreMap } from '../../store/packages/store-map-codec.ts';
+import type { StreamReference } from '../../store/packages/stored-stream.ts';
+import type { FrameInfo } from '../../store/packages/store-map.ts';
 import { parseJson } from '../parse-json.ts';
 import type { World } from '../world/world.ts';
 import { newestRecords, objectAt } from './store-view.ts';
 
-/** A frame, with the pack's name in the place of its number. */
+/** A frame, with the name of its pack. */
 interface Frame {
   readonly pack: string;
+  /** Of the pack. */
+  readonly number: number;
   readonly offset: number;
   readonly storedBytes: number;
   readonly rawBytes: number;
@@ -21,6 +29,7 @@ interface Frame {
 const frames = z.array(
   z.object({
     pack: z.int(),
+    number: z.int(),
     offset: z.int(),
     storedBytes: z.int(),
     rawBytes: z.int(),
@@ -38,6 +47,51 @@ const manifestSchema = z.object({
     imageFiles: z.array(z.object({ name: z.string(), stream })),
   }),
 });
+
+/** Where the streams of a package are. */
+interface Contents {
+  readonly deviceState: readonly Frame[];
+  readonly memoryMap: readonly Frame[];
+  readonly diskMap: readonly Frame[];
+  readonly imageFiles: readonly { readonly name: string; readonly frames: readonly Frame[] }[];
+}
+
+/** Read apart from the program, which wrote it. */
+function plainContents(bytes: Bytes): Contents {
+  const { packs, body } = parseJson(manifestSchema, fromUtf8Lossy(bytes));
+  const of = ({ frames: listed }: z.infer<typeof stream>): readonly Frame[] =>
+    listed.map((frame) => ({ ...frame, pack: packs[frame.pack] ?? 'none' }));
+  return {
+    deviceState: of(body.deviceState),
+    memoryMap: of(body.memoryMap),
+    diskMap: of(body.diskMap),
+    imageFiles: body.imageFiles.map((file) => ({ name: file.name, frames: of(file.stream) })),
+  };
+}
+
+/** Nobody but the program can open it. */
+function sealedContents(
+  compute: InPlaceCompute,
+  sealing: PackageSealing,
+  id: string,
+  bytes: Bytes,
+): Contents {
+  const { body } = parseManifest(compute, sealing, id, bytes);
+  const of = (reference: StreamReference): readonly Frame[] => {
+    assert('frames' in reference, 'simulated packages are small');
+    return reference.frames.map(named);
+  };
+  return {
+    deviceState: of(body.deviceState),
+    memoryMap: of(body.memoryMap),
+    diskMap: of(body.diskMap),
+    imageFiles: body.imageFiles.map((file) => ({ name: file.name, frames: of(file.stream) })),
+  };
+}
+
+function named(frame: FrameInfo): Frame {
+  return { ...frame, pack: packText(frame.pack) };
+}
 
 export class PackageOracle {
   readonly #world: World;
@@ -73,24 +127,23 @@ export class PackageOracle {
       this.#world.truth.violated('packages', `${what} of package ${id} is not durable, though ${because}`);
     const bytes = objectAt(this.#world, `packages/${id}`, 'durable');
     if (bytes === null || this.#compute.sha256(bytes) !== id) return lost('the manifest');
-    const { packs, body } = parseJson(manifestSchema, fromUtf8Lossy(bytes));
+    const { sealing } = this.#world;
+    const contents = sealing.isEncrypted
+      ? sealedContents(this.#compute, sealing, id, bytes)
+      : plainContents(bytes);
     const read = new DurableFrames(this.#world, this.#compute);
-    const check = (what: string, listed: z.infer<typeof frames>): Bytes | null => {
-      const raw = read.all(listed.map((frame) => ({ ...frame, pack: packs[frame.pack] ?? 'none' })));
+    const check = (what: string, listed: readonly Frame[]): Bytes | null => {
+      const raw = read.all(listed);
       if (raw === null) lost(what);
       return raw;
     };
-    check('the device state', body.deviceState.frames);
-    for (const file of body.imageFiles) check(`the image's ${file.name}`, file.stream.frames);
+    check('the device state', contents.deviceState);
+    for (const file of contents.imageFiles) check(`the image's ${file.name}`, file.frames);
     for (const paged of ['memory', 'disk'] as const) {
-      const encoded = check(`the map of the ${paged}`, body[`${paged}Map`].frames);
+      const encoded = check(`the map of the ${paged}`, contents[`${paged}Map`]);
       if (encoded === null) continue;
       const map = decodeStoreMap(encoded, this.#compute);
-      const placed = map.frames.map(({ pack, ...frame }) => ({
-        ...frame,
-        pack: `${pack.session}/${pack.number}`,
-      }));
-      if (!placed.every((frame) => read.stored(frame) !== null)) lost(`the ${paged}`);
+      if (!map.frames.every((frame) => read.stored(named(frame)) !== null)) lost(`the ${paged}`);
     }
   }
 }
@@ -112,9 +165,14 @@ class DurableFrames {
     for (const frame of wanted) {
       const bytes = this.stored(frame);
       if (bytes === null) return null;
-      parts.push(this.#compute.frames.unpack({ ...frame, bytes }, frame.rawBytes, null));
+      parts.push(this.#compute.frames.unpack({ ...frame, bytes }, frame.rawBytes, this.#seal(frame)));
     }
     return concat(parts);
+  }
+
+  #seal({ pack, number }: Frame): ReturnType<PackageSealing['frameSeal']> {
+    const name = parsePackText(pack);
+    return name === null ? null : this.#world.sealing.frameSeal(name, number);
   }
 
   /** As it is stored; null when it is not there, or another. */

@@ -9,6 +9,8 @@ import { DaemonClient } from '../../cli/daemon-client.ts';
 import { serve } from '../../daemon/main.ts';
 import type { InPlaceCompute } from '../../env/compute.ts';
 import { isSystemError } from '../../env/system-error.ts';
+import { plainSealing } from '../../store/packages/sealing.ts';
+import type { PackageSealing } from '../../store/packages/sealing.ts';
 import { createQemuBackend } from '../../vm/qemu/backend.ts';
 import { Volume } from '../disk/volume.ts';
 import { createSimEnv } from '../env/sim-env.ts';
@@ -72,6 +74,8 @@ export class World {
   readonly calls: CallWatch;
   readonly sites: readonly Site[];
   readonly store: StorePlace;
+  /** What packages in it are sealed with. */
+  sealing: PackageSealing = plainSealing;
   /** People hold VMs by leases, and reclaim them; the way to the store is cut now and then. */
   readonly isVanishing: boolean;
 
