@@ -18,7 +18,7 @@ export interface FaultRule {
   readonly do: FaultAct;
   /** Before anything is done (default), or when it was done and the answer is due. */
   readonly when: 'before' | 'after';
-  /** Only the n-th of the calls that `on` names, from 1, counted by this process; all of them when absent. */
+  /** Only the n-th of the calls that `on` names, from 1, counted while the file names it; all of them when absent. */
   readonly nth?: number | undefined;
   readonly ms: number;
   readonly message: string;
