@@ -17,11 +17,7 @@ export async function readAwsProfile(
 ): Promise<AwsProfile> {
   const { host } = env;
   const config = await readSection(env, configPath(host), name);
-  const keys = await readSection(
-    env,
-    host.variable('AWS_SHARED_CREDENTIALS_FILE') ?? `${host.homeDirectory}/.aws/credentials`,
-    name,
-  );
+  const keys = await readSection(env, keysPath(host), name);
   return new Map([...config, ...keys]);
 }
 
@@ -30,8 +26,17 @@ export async function readSignOnSession(env: Pick<Env, 'files' | 'host'>, name: 
   return await readSection(env, configPath(env.host), `sso-session ${name}`);
 }
 
+function keysPath(host: Env['host']): string {
+  return host.variable('AWS_SHARED_CREDENTIALS_FILE') ?? `${host.homeDirectory}/.aws/credentials`;
+}
+
 function configPath(host: Env['host']): string {
   return host.variable('AWS_CONFIG_FILE') ?? `${host.homeDirectory}/.aws/config`;
+}
+
+/** All that a person has written down for AWS tools: whoever keeps what follows from it sees by it that it was changed. @throws KelpieError `io_failed`. */
+export async function readAwsFiles(env: Pick<Env, 'files' | 'host'>): Promise<string> {
+  return `${await readText(env, configPath(env.host))}\n${await readText(env, keysPath(env.host))}`;
 }
 
 async function readSection(
@@ -39,13 +44,16 @@ async function readSection(
   path: string,
   name: string,
 ): Promise<AwsProfile> {
+  return parseIni(await readText(env, path)).get(name) ?? new Map();
+}
+
+/** Empty for a file that is not there. */
+async function readText(env: Pick<Env, 'files' | 'host'>, path: string): Promise<string> {
   const absolute = path.startsWith('/') ? path : `${env.host.currentDirectory}/${path}`;
   try {
-    return (
-      parseIni(fromUtf8(await env.files.readFile(absolute, PROFILE_FILE_BYTES_MAX))).get(name) ?? new Map()
-    );
+    return fromUtf8(await env.files.readFile(absolute, PROFILE_FILE_BYTES_MAX));
   } catch (error) {
-    if (isSystemError(error, 'ENOENT')) return new Map();
+    if (isSystemError(error, 'ENOENT')) return '';
     if (!(error instanceof SystemError) && !(error instanceof TypeError)) throw error;
     throw new KelpieError('io_failed', `cannot read the settings for AWS in ${absolute}: ${error.message}.`, {
       cause: error,

@@ -26,6 +26,7 @@ interface World {
   /** `~/.aws/config`. */
   readonly config: (text: string) => Promise<void>;
   readonly file: (name: string, text: string) => Promise<string>;
+  readonly env: (variables?: Readonly<Record<string, string>>, change?: Partial<Env>) => Env;
   readonly source: (variables?: Readonly<Record<string, string>>, change?: Partial<Env>) => CredentialSource;
 }
 
@@ -37,14 +38,22 @@ async function withWorld(act: (world: World) => Promise<void>): Promise<void> {
     return join(home, name);
   };
   await mkdir(join(home, '.aws/sso/cache'), { recursive: true });
-  const source: World['source'] = (variables = {}, change = {}) => {
+  const environment: World['env'] = (variables = {}, change = {}) => {
     const all = { HOME: home, AWS_EC2_METADATA_DISABLED: 'true', AWS_REGION: 'eu-central-1', ...variables };
     const env = createNodeEnv({ variables: { ...all, PATH: process.env['PATH'] } });
     const homed = { ...env, host: { ...env.host, homeDirectory: home } };
-    return new CredentialSource({ ...homed, ...change });
+    return { ...homed, ...change };
   };
+  const source: World['source'] = (variables, change) => new CredentialSource(environment(variables, change));
   try {
-    await act({ server, home, file, source, config: async (text) => void (await file('.aws/config', text)) });
+    await act({
+      server,
+      home,
+      file,
+      env: environment,
+      source,
+      config: async (text) => void (await file('.aws/config', text)),
+    });
   } finally {
     await server.close();
     await rm(home, { recursive: true });
@@ -297,6 +306,25 @@ test('keys are kept, fetched once for all who wait, and again before they run ou
     const refused = await source.current();
     assert.equal(await source.renew(refused), true, 'a service says that they have run out');
     assert.notEqual((await source.current()).accessKeyId, refused.accessKeyId);
+  });
+});
+
+test('stores of one process share the keys of a role, until a person changes what they wrote down', async () => {
+  await withWorld(async (world) => {
+    const env = world.env(container(world));
+    const [first, second] = [new CredentialSource(env), new CredentialSource(env)];
+    const held = await first.current();
+    assert.equal(await keyOf(second), 'ASIA1');
+    assert.equal(world.server.given, 1);
+    assert.equal(await first.renew(held), true);
+    assert.equal(await keyOf(new CredentialSource(env)), 'ASIA2', 'not those that were refused');
+    await world.config('[default]\nregion = eu-north-1\n');
+    assert.equal(await keyOf(new CredentialSource(env)), 'ASIA3');
+    await world.config(`[default]\n${TRUSTED_SETTINGS}\n`);
+    assert.equal(await keyOf(new CredentialSource(env)), TRUSTED_KEYS.accessKeyId);
+    const other = TRUSTED_SETTINGS.replace(TRUSTED_KEYS.accessKeyId, 'AKIAOTHER');
+    await world.config(`[default]\n${other}\n`);
+    assert.equal(await keyOf(new CredentialSource(env)), 'AKIAOTHER');
   });
 });
 

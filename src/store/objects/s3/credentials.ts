@@ -5,9 +5,10 @@
  *
  * Keys that run out are fetched again before they do, and when a service says that they have.
  */
+import { utf8 } from '../../../base/bytes.ts';
 import { MINUTE_MS } from '../../../base/units.ts';
 import { isStoreTrouble } from '../store-trouble.ts';
-import { readAwsProfile } from './aws-profile.ts';
+import { readAwsFiles, readAwsProfile } from './aws-profile.ts';
 import type { SourceEnv } from './sources/ask.ts';
 import { containerKeys } from './sources/container-keys.ts';
 import { instanceKeys } from './sources/instance-keys.ts';
@@ -32,6 +33,17 @@ interface Held {
   readonly renewAtMs: number;
 }
 
+/** Keys for a while, and what a person had written down when they were given. */
+interface Shared extends Held {
+  readonly filesSha256: string;
+}
+
+/**
+ * A store is opened for each operation, and for each renewal of a lease: a role's keys are not fetched for each of them, nor a program started. Keys that
+ * a person wrote down are read each time, so that a change counts at once.
+ */
+const sharedKeys = new WeakMap<SourceEnv, Shared>();
+
 /** Holds the keys so that nothing that shows an object shows them. */
 export class CredentialSource {
   readonly #env: SourceEnv;
@@ -46,7 +58,7 @@ export class CredentialSource {
   /** @throws StoreTrouble `no_credentials`, `unavailable`; KelpieError `io_failed`. */
   async current(): Promise<Credentials> {
     const held = this.#held;
-    if (held === null) return await this.#fetch();
+    if (held === null) return (await this.#adopt()) ?? (await this.#fetch());
     if (this.#env.clock.wallMs() < held.renewAtMs) return held.credentials;
     try {
       return await this.#fetch();
@@ -69,6 +81,15 @@ export class CredentialSource {
     );
   }
 
+  /** What another source of this process has fetched, while it is good for long. */
+  async #adopt(): Promise<Credentials | null> {
+    const shared = sharedKeys.get(this.#env);
+    if (shared === undefined || this.#env.clock.wallMs() >= shared.renewAtMs) return null;
+    if (shared.filesSha256 !== (await filesSha256(this.#env))) return null;
+    this.#held = shared;
+    return shared.credentials;
+  }
+
   async #fetch(): Promise<Credentials> {
     this.#fetching ??= this.#fetchAndHold().finally(() => {
       this.#fetching = null;
@@ -77,13 +98,20 @@ export class CredentialSource {
   }
 
   async #fetchAndHold(): Promise<Credentials> {
+    const written = await filesSha256(this.#env);
     const credentials = await findKeys(this.#env);
     const nowMs = this.#env.clock.wallMs();
     const { expiresAtMs = Infinity } = credentials;
     const renewAtMs = expiresAtMs - Math.min(RENEW_BEFORE_MS, Math.max(0, expiresAtMs - nowMs) / 4);
     this.#held = { credentials, renewAtMs };
+    if (credentials.expiresAtMs !== undefined)
+      sharedKeys.set(this.#env, { credentials, renewAtMs, filesSha256: written });
     return credentials;
   }
+}
+
+async function filesSha256(env: SourceEnv): Promise<string> {
+  return env.compute.sha256(utf8(await readAwsFiles(env)));
 }
 
 async function findKeys(env: SourceEnv): Promise<Credentials> {
