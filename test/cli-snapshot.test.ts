@@ -107,6 +107,8 @@ await test('snapshots and the life of a VM', async (t) => {
       );
       await host.must(['restore', 'dev', '--snapshot', ids['first'] ?? '', '--replace']);
       assert.equal(await remember(host, '?'), `${pid} one`);
+      const inUse = ['snapshot', 'dev', '--rm', ids['first'] ?? ''];
+      assert.match(await host.fails('snapshot_in_use', inUse), /runs from/);
     });
 
     await t.test('pause stops the clock, resume lets it go on', async () => {

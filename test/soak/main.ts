@@ -8,7 +8,6 @@
  */
 import { randomInt } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KelpieError } from '../../src/base/errors.ts';
 import { runCampaign } from './campaign.ts';
@@ -31,7 +30,7 @@ async function requireAllowed({ hasNetwork, hasDisks }: SoakOptions): Promise<vo
   const network = hasNetwork ? await StoreNetwork.trouble() : null;
   if (network !== null)
     throw new KelpieError('permission_denied', `${network} Run as root, or with --no-network.`);
-  const disks = hasDisks ? await SmallDisk.trouble(tmpdir()) : null;
+  const disks = hasDisks ? await SmallDisk.trouble() : null;
   if (disks !== null) throw new KelpieError('permission_denied', `${disks} Run as root, or with --no-disk.`);
 }
 

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { KelpieError } from '../../src/base/errors.ts';
 import { faultNames, isNetworkFault } from './plan.ts';
+import { lastWords } from './run-program.ts';
 import type { FaultName } from './plan.ts';
 
 const ROUNDS_DEFAULT = 200;
@@ -57,7 +58,7 @@ function parse(args: readonly string[]): {
     const others = { faults: text, json: text, 'no-network': flag, 'no-disk': flag };
     return parseArgs({ args: [...args], options: { ...counts, ...others } }).values;
   } catch (error) {
-    throw new KelpieError('usage', error instanceof Error ? error.message : String(error));
+    throw new KelpieError('usage', `${lastWords(error)}.`);
   }
 }
 

@@ -10,8 +10,9 @@ export async function runProgram(program: string, ...args: readonly string[]): P
   return stdout;
 }
 
-/** The last thing that a program said which did not end well. */
+/** The last thing that a program said which did not end well, to stand in a sentence. */
 export function lastWords(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  return text.trim().split('\n').at(-1) ?? text;
+  const last = text.trim().split('\n').at(-1) ?? text;
+  return last.replace(/\.+$/, '');
 }

@@ -2,7 +2,8 @@
  * A small file system for a host's home, which can be filled to its last byte: ext4 in a sparse file. Not one in memory: there the kernel needs room even to
  * read a hole of a mapped file, and ends a VMM that reads zeros when there is none, which no disk does. Needs root.
  */
-import { mkdir, open, rm, stat, statfs, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, rm, stat, statfs, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MIB } from '../../src/base/units.ts';
 import { eventually } from '../support/eventually.ts';
@@ -35,15 +36,15 @@ export class SmallDisk {
   }
 
   /** Why it cannot be on this machine, in a sentence; null when it can. */
-  static async trouble(scratch: string): Promise<string | null> {
-    const path = join(scratch, 'disk-trial');
+  static async trouble(): Promise<string | null> {
+    const scratch = await mkdtemp(join(tmpdir(), 'kelpie-soak-'));
     try {
-      await (await SmallDisk.mount(path, TRIAL_MIB)).unmount();
+      await (await SmallDisk.mount(join(scratch, 'trial'), TRIAL_MIB)).unmount();
       return null;
     } catch (error) {
       return `Small disks cannot be mounted here: ${lastWords(error)}.`;
     } finally {
-      for (const left of [path, `${path}.ext4`]) await rm(left, { recursive: true, force: true });
+      await rm(scratch, { recursive: true });
     }
   }
 

@@ -66,6 +66,18 @@ async function removeSnapshot(host: TeleportHost, vm: ManagedVm, reference: stri
       `snapshot ${snapshotId} is the one that "${vm.name}" departed with: remove the VM instead.`,
     );
   }
+  if (isRunFrom(host, vm, snapshotId)) {
+    throw new KelpieError(
+      'snapshot_in_use',
+      `"${vm.name}" runs from snapshot ${snapshotId}, which its next snapshots need: remove it when the VM is stopped or has left.`,
+    );
+  }
   await host.snapshots.delete(vm.id, snapshotId);
   if (vm.record.snapshotId === snapshotId) await vm.update({ snapshotId: null });
+}
+
+/** A live VM that was restored: what it has not written since is described by the map of that snapshot. */
+function isRunFrom({ places }: TeleportHost, { id, record }: ManagedVm, snapshotId: string): boolean {
+  const mapPath = record.runtime?.memory?.mapPath;
+  return mapPath?.startsWith(`${places.snapshotDirectory(id, snapshotId)}/`) === true;
 }
