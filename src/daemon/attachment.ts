@@ -4,11 +4,13 @@
  *     open ──▶ attached ──guest's exit──▶ exit frame
  *                 ├──client's detach──▶ detached frame, the command runs on
  *                 ├──client gone──▶ detached, nobody is told
+ *                 ├──connection to the guest lost──▶ joined again, nobody is told
  *                 └──guest or frames fail──▶ error frame
  */
 import { fromUtf8, utf8 } from '../base/bytes.ts';
 import { raceWith } from '../base/race-with.ts';
 import { asError, KelpieError } from '../base/errors.ts';
+import { RejoiningSession } from '../guest/rejoining-session.ts';
 import { execOpen, signalRequest, terminalSize } from './api/exec.ts';
 import { decodeExecFrames, encodeExecFrame } from './api/exec-frames.ts';
 import { EXEC_FRAME_BYTES_MAX } from './api/limits.ts';
@@ -32,7 +34,10 @@ export async function openAttachment(
     'start' in open
       ? await agent.startSession(open.start)
       : await agent.attachSession(open.attach.session, open.attach.offsets);
-  return run(session, frames);
+  const rejoining = new RejoiningSession(session, async (number, offsets) =>
+    (await agentOf()).attachSession(number, offsets),
+  );
+  return run(rejoining, frames);
 }
 
 async function readOpen(frames: AsyncIterator<ExecFrame>): Promise<ExecOpen> {

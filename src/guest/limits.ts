@@ -34,6 +34,8 @@ export const HANDSHAKE_DISCARD_BYTES_MAX: number = 16 * MIB;
 
 /** Output of one stream of a session that may wait in this process. */
 export const SESSION_WINDOW_BYTES: number = 256 * KIB;
+/** Input of a session that is kept to be sent again: what the guest lets be under way, and more. */
+export const SESSION_STDIN_KEPT_BYTES: number = MIB;
 /** Bytes of a file being read that may wait in this process. */
 export const TRANSFER_WINDOW_BYTES: number = 256 * KIB;
 /** A new limit is granted when this share of the window was consumed: few CREDIT frames, and the sender never runs dry. */

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, realpath, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test from 'node:test';
 import { isKelpieError } from '../../base/errors.ts';
 import type { Env } from '../../env/env.ts';
@@ -9,7 +12,7 @@ import { checkJailer, discoverAbilities } from './abilities.ts';
 
 const node = createNodeEnv();
 /** A program that is there, whatever it is. */
-const PROGRAM = process.execPath;
+const PROGRAM = await realpath(process.execPath);
 
 function hostWhere(answer: (flag: string) => ProgramAnswer | null): Env {
   const programs = new FakePrograms((line) => answer(line.split(' ').at(-1) ?? ''));
@@ -27,6 +30,18 @@ test('it is asked for its version and for that of its snapshots', async () => {
   assert.deepEqual(abilities.version, { major: 1, minor: 16, patch: 1 });
   assert.deepEqual(abilities.snapshotVersion, { major: 10, minor: 0, patch: 0 });
   assert.equal(abilities.program, PROGRAM);
+});
+
+test('a program is the file that its links lead to, after which a jailer names its cages', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'kelpie-links-'));
+  try {
+    await symlink(PROGRAM, join(directory, 'firecracker-v1'));
+    await symlink('firecracker-v1', join(directory, 'firecracker'));
+    const { program } = await discoverAbilities(says('v1.16.1'), join(directory, 'firecracker'));
+    assert.equal(program, PROGRAM);
+  } finally {
+    await rm(directory, { recursive: true });
+  }
 });
 
 test('what is missing, too old, too new or something else is told with what to install', async () => {

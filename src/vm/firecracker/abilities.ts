@@ -1,6 +1,7 @@
 /** What this host's Firecracker is and can do: asked of it once in the life of this process. */
 import { fromUtf8Lossy } from '../../base/bytes.ts';
 import { KelpieError } from '../../base/errors.ts';
+import { parentDirectory } from '../../env/durable-files.ts';
 import type { Env } from '../../env/env.ts';
 import { isSystemError } from '../../env/system-error.ts';
 import { CPUINFO_BYTES_MAX, parseCpuinfo } from '../../snapshot/compatibility/cpuinfo.ts';
@@ -10,6 +11,9 @@ import type { CpuTemplate } from './api/requests.ts';
 import { askProgram, complaintOf, hasSucceeded } from './programs.ts';
 import { assertSupported, featuresOf, parseVersion, versionText } from './version.ts';
 import type { FirecrackerFeatures, FirecrackerVersion } from './version.ts';
+
+/** As many as Linux follows. */
+const LINKS_MAX = 40;
 
 export interface FirecrackerAbilities {
   readonly program: string;
@@ -30,7 +34,7 @@ export async function discoverAbilities(env: Env, name: string): Promise<Firecra
       `${name} is not installed: put the \`firecracker\` of a release (github.com/firecracker-microvm/firecracker/releases) on the PATH.`,
     );
   }
-  const program = found.path;
+  const program = await withoutLinks(env, found.path);
   const version = await askVersion(env, program, '--version');
   assertSupported(program, version);
   return {
@@ -40,6 +44,17 @@ export async function discoverAbilities(env: Env, name: string): Promise<Firecra
     snapshotVersion: await askVersion(env, program, '--snapshot-version'),
     cpuTemplate: templateFor(await readCpu(env)),
   };
+}
+
+/** The file that a path leads to: a jailer names its cages after it. */
+async function withoutLinks({ files }: Pick<Env, 'files'>, path: string): Promise<string> {
+  let resolved = path;
+  for (let links = 0; links < LINKS_MAX; links += 1) {
+    if ((await files.lstat(resolved)).kind !== 'symlink') return resolved;
+    const target = await files.readLink(resolved);
+    resolved = target.startsWith('/') ? target : `${parentDirectory(resolved)}/${target}`;
+  }
+  throw new KelpieError('backend_unavailable', `${path} leads through too many links.`);
 }
 
 /** The version of a jailer; it must be Firecracker's own. @throws KelpieError `backend_unavailable`. */

@@ -51,6 +51,7 @@ export async function startProcess(
   await clear();
   await env.files.makeDirectory(own.root);
   await showFiles(context, own, request);
+  await createLogs(context, own);
   const tap =
     network === null
       ? null
@@ -101,6 +102,16 @@ export async function clearUp({
   await removeVmTap(env, runDirectory);
   if (jail !== null) await removeControlGroup(env, runDirectory, jail);
   await emptyRunDirectory(env, runDirectory);
+}
+
+/** Firecracker makes them itself from 1.14 on; before, they must be there. */
+async function createLogs({ env }: VmContext, { log, metrics, jail }: ProcessPlaces): Promise<void> {
+  for (const path of [log, metrics]) {
+    const file = await env.files.open(path, 'wx');
+    await file.close();
+    // A caged process is another user; its cage keeps the others out.
+    if (jail !== null) await env.files.changeMode(path, 0o666);
+  }
 }
 
 async function showFiles(
