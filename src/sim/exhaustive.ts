@@ -17,7 +17,7 @@ const ACTOR = /^kelpied /;
 /** Waits that change nothing: a crash there is one at the call that follows. */
 const IDLE: ReadonlySet<string> = new Set(['sleep', 'files.close', 'files.unlock']);
 
-/** Commands that follow the one that is hit: with all that are left, a run takes 1.6 times as long. */
+/** Commands that follow the one that is hit: with all that are left, runs take a fifth longer and found no more (docs/SIMULATION.md). */
 const COMMANDS_AFTER = 3;
 
 /** A kind of call and a way to hit it. */
