@@ -1,13 +1,17 @@
 /**
- * A kernel of 37 bytes, for suites that need a guest but nothing of it: it counts for ever, and writes each number to one
- * place and to one of 64 pages in turn, so that memory goes on changing in known pages.
+ * A kernel of 57 bytes, for suites that need a guest but nothing of it: it counts for ever, and writes each number to one
+ * place and to one of 64 pages in turn, so that memory goes on changing in known pages. Of two more pages one is zero when the number
+ * is even and the other when it is odd.
  *
  * It boots by PVH, in 32-bit mode, and by the 64-bit entry of Linux alike: the instructions below mean the same in both.
  */
 
 /** Where the number stands in the guest's memory; the 64 pages begin at the next page. */
 export const COUNTER_ADDRESS = 0x20_0000;
-export const COUNTED_PAGES = 65;
+/** Pages that are zero for even and for odd numbers. */
+export const CLEARED_PAGES: readonly number[] = [0x24_1000, 0x24_2000];
+/** All that it writes to. */
+export const WRITTEN_PAGES = 67;
 
 const LOAD_ADDRESS = 0x10_0000;
 const CODE_OFFSET = 0x1000;
@@ -28,10 +32,15 @@ const code = Uint8Array.of(
   ...[0x83, 0xe1, 0x3f], //                                and ecx, 63
   ...[0xc1, 0xe1, 0x0c], //                                shl ecx, 12
   ...[0x89, 0x84, 0x0f, 0x00, 0x10, 0x00, 0x00], //        mov [edi + ecx + 0x1000], eax
+  ...[0x89, 0xc1], //                                      mov ecx, eax
+  ...[0x83, 0xe1, 0x01], //                                and ecx, 1
+  ...[0x89, 0x8f, 0x00, 0x10, 0x04, 0x00], //              mov [edi + 0x41000], ecx
+  ...[0x83, 0xf1, 0x01], //                                xor ecx, 1
+  ...[0x89, 0x8f, 0x00, 0x20, 0x04, 0x00], //              mov [edi + 0x42000], ecx
   ...[0xba, 0xa0, 0x86, 0x01, 0x00], //                    mov edx, 100000
   ...[0xff, 0xca], //                               wait:  dec edx
   ...[0x75, 0xfc], //                                      jnz wait
-  ...[0xeb, 0xe2], //                                      jmp next
+  ...[0xeb, 0xce], //                                      jmp next
 );
 
 /** The kernel as an ELF file. */

@@ -5,7 +5,7 @@
  * With dirty tracking a page is in a diff when it was written since the snapshot before, or since the start, and differs from
  * what it was. Without, when it was written since the start: more than needed, as with Firecracker's `mincore`.
  */
-import { open } from 'node:fs/promises';
+import { constants, open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { MIB, PAGE_BYTES } from '../../src/base/units.ts';
@@ -33,20 +33,21 @@ export class GuestMemory {
     this.#sums = new Float64Array(isTracked ? sizeBytes / PAGE_BYTES : 0);
   }
 
-  /** Every byte. The file is truncated first. @throws Error of the system. */
+  /** Every byte. @throws Error of the system. */
   async saveFull(path: string): Promise<void> {
     if (this.#isTracked) await this.#eachWrittenPage((page, bytes) => this.#remember(page, bytes));
-    await this.#withFiles(path, async (memory, file) => {
+    await this.#withFiles(path, async (memory, file, isEmpty) => {
       const chunk = Buffer.alloc(CHUNK_BYTES);
       for (let offset = 0; offset < this.#sizeBytes; offset += CHUNK_BYTES) {
         const length = Math.min(CHUNK_BYTES, this.#sizeBytes - offset);
         await readFully(memory, chunk, length, this.#address + offset);
-        await writeNonZero(file, chunk.subarray(0, length), offset);
+        if (isEmpty) await writeNonZero(file, chunk.subarray(0, length), offset);
+        else await file.write(chunk, 0, length, offset);
       }
     });
   }
 
-  /** Only pages of the diff; the rest of the file are holes. @throws Error of the system. */
+  /** Only pages of the diff, which are zero where the guest cleared them; the rest of a new file are holes. @throws Error of the system. */
   async saveDiff(path: string): Promise<void> {
     await this.#withFiles(path, async (_, file) => {
       await this.#eachWrittenPage(async (page, bytes) => {
@@ -90,16 +91,24 @@ export class GuestMemory {
     }
   }
 
+  /**
+   * As Firecracker, a file of the memory's size that is there is written over and not truncated: it may be the one that the memory is
+   * mapped from, and a diff goes into it.
+   */
   async #withFiles(
     path: string,
-    work: (memory: FileHandle, file: FileHandle) => Promise<void>,
+    work: (memory: FileHandle, file: FileHandle, isEmpty: boolean) => Promise<void>,
   ): Promise<void> {
-    const file = await open(path, 'w');
+    const file = await open(path, constants.O_WRONLY | constants.O_CREAT);
     try {
-      await file.truncate(this.#sizeBytes);
+      const isEmpty = (await file.stat()).size !== this.#sizeBytes;
+      if (isEmpty) {
+        await file.truncate(0);
+        await file.truncate(this.#sizeBytes);
+      }
       const memory = await open(`/proc/${this.#pid}/mem`, 'r');
       try {
-        await work(memory, file);
+        await work(memory, file, isEmpty);
       } finally {
         await memory.close();
       }
