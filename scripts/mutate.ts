@@ -9,9 +9,10 @@
  *
  * What was tried is kept in `.cache/`; it ends with the score of each file and its survivors, with the place of each.
  */
-import { globSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { existsSync, globSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { withSources } from '../test/support/planted.ts';
 import { mutate } from './mutate/mutants.ts';
@@ -19,6 +20,8 @@ import type { Mutant } from './mutate/mutants.ts';
 import { Outcomes } from './mutate/outcomes.ts';
 import { report } from './mutate/report.ts';
 import { mutatedFiles, testPatterns, worldsFile } from './mutate/sets.ts';
+import { trialsSchema } from './mutate/trial.ts';
+import type { Trial } from './mutate/trial.ts';
 import { cover, tryAll } from './mutate/try-all.ts';
 
 const MINUTE_MS = 60_000;
@@ -52,12 +55,13 @@ if (!values.report) {
   ].toSorted();
   const endMs = performance.now() + Number(values.minutes) * MINUTE_MS;
   await withSources(sources, async (environment) => {
-    const trials = await cover(environment, files);
+    const trials = await coverOnce(mutants, environment, files);
     const isWanted = ({ file, index }: Mutant): boolean => {
       const known = outcomes.of(file, index);
       return known === undefined || (values.again && known === null);
     };
-    const wanted = mutants.filter(isWanted);
+    // Scattered, so that a run that is cut has tried some of each kind and file.
+    const wanted = mutants.filter(isWanted).toSorted((a, b) => scattered(a) - scattered(b));
     console.log(`${mutants.length} mutants, ${wanted.length} to try, with ${trials.length} tests`);
     await tryAll(
       { environment, files, trials, mutants, outcomes, endMs, workers: Number(values.workers) },
@@ -66,3 +70,25 @@ if (!values.report) {
   });
 }
 console.log(report(mutants, outcomes));
+
+function scattered({ id }: Mutant): number {
+  return Math.imul(id + 1, 0x9e3779b1) >>> 0;
+}
+
+/** Kept too, for as long as neither what is mutated nor a test has changed. */
+async function coverOnce(
+  all: readonly Mutant[],
+  environment: Readonly<Record<string, string>>,
+  files: readonly string[],
+): Promise<readonly Trial[]> {
+  const hash = createHash('sha256').update(JSON.stringify(all));
+  for (const file of files) hash.update(await readFile(join(root, file)));
+  const digest = hash.digest('hex');
+  const path = join(root, '.cache/mutant-trials.json');
+  const known = existsSync(path) ? trialsSchema.parse(JSON.parse(await readFile(path, 'utf8'))) : null;
+  if (known?.digest === digest) return known.trials;
+  const trials = await cover(environment, files, Number(values.workers));
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, JSON.stringify({ digest, trials }));
+  return trials;
+}

@@ -4,7 +4,8 @@
  *     --only TEXT     bugs whose name has it
  *     --seeds N       at most so many seeds of each, all runs together; default 10000
  *     --minutes M     at most so long for each in this run; default 10
- *     --workers N     default: all cores
+ *     --workers N     processes side by side; default: all cores
+ *     --again         forgets what was measured of these bugs: the workload, or where they stand, has changed
  *
  * What was measured is kept (`test/planted/measured.json`): a run that is cut loses the bug that it was at. Bugs of which least is known come first.
  */
@@ -28,6 +29,7 @@ const { values } = parseArgs({
     only: { type: 'string', default: '' },
     seeds: { type: 'string', default: String(SEEDS_MAX) },
     minutes: { type: 'string', default: '10' },
+    again: { type: 'boolean', default: false },
     workers: { type: 'string', default: String(availableParallelism()) },
   },
 });
@@ -40,7 +42,7 @@ let writing: Promise<void> = Promise.resolve();
 let measurements: Measurements = await readMeasurements();
 const wanted = plantedBugs
   .filter(({ name }) => name.includes(values.only))
-  .map((bug) => ({ bug, known: measurementOf(measurements, bug) }))
+  .map((bug) => ({ bug, known: measurementOf(values.again ? {} : measurements, bug) }))
   .filter(({ known }) => !isMeasured(known, options.seedsMax))
   .toSorted((a, b) => a.known.seeds - b.known.seeds);
 
@@ -60,6 +62,7 @@ await Promise.all(Array.from({ length: Number(values.workers) }, work));
 await writing;
 
 const text = await readFile(page, 'utf8');
-const [before, , after] = text.split(new RegExp(`(?<=${begin}\n)|(?=${end})`));
-if (before === undefined || after === undefined) throw new Error(`${page} has no place for the tables`);
-await writeFile(page, `${before}${plantedTables(measurements)}\n${after}`);
+const [from, to] = [text.indexOf(begin), text.indexOf(end)];
+if (from === -1 || to < from) throw new Error(`${page} has no place for the tables`);
+const tables = plantedTables(measurements);
+await writeFile(page, `${text.slice(0, from)}${begin}\n\n${tables}\n\n${text.slice(to)}`);

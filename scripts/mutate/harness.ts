@@ -68,5 +68,8 @@ export function after(hook: Hook): void {
 }
 
 export { test as it };
-// eslint-disable-next-line import/no-default-export -- test files import it so
-export default test;
+
+/** As test files import it. */
+const imported: typeof test = (name, options, body) => test(name, options, body);
+// eslint-disable-next-line import/no-default-export -- `node:test` has one
+export default imported;

@@ -22,11 +22,7 @@ export const mutatedFiles: readonly string[] = [
 export const testPatterns: readonly string[] = [
   'src/teleport/*.test.ts',
   'src/store/records/*.test.ts',
-  'src/store/packages/*.test.ts',
-  'test/ownership.test.ts',
-  'test/daemon.test.ts',
-  'test/daemon-store.test.ts',
-  'test/teleport-cancel.test.ts',
-  'test/vm-registry.test.ts',
+  'src/store/packages/{collect,frame-writer,package-damage,package-keeper,plan-pages,upload-}*.test.ts',
+  'test/{ownership,daemon-store,teleport-cancel,vm-registry}.test.ts',
 ];
 export const worldsFile = 'scripts/mutate/worlds.ts';

@@ -38,3 +38,10 @@ export const answerSchema: z.ZodType<Answer> = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('loaded'), trials: z.array(trial) }),
   z.object({ kind: z.literal('tried'), killedBy: z.string().nullable() }),
 ]);
+
+/** What tests meet, of what has that digest. */
+export const trialsSchema: z.ZodType<{ readonly digest: string; readonly trials: readonly Trial[] }> =
+  z.object({
+    digest: z.string(),
+    trials: z.array(trial),
+  });

@@ -4,11 +4,11 @@ import type { Outcome, Outcomes } from './outcomes.ts';
 import { Trier } from './trier.ts';
 import type { Trial } from './trial.ts';
 
-/** Loading and running every test once. */
+/** Loading and running the tests of a file once. */
 const COVER_MS_MAX = 1_800_000;
 const LOAD_MS_MAX = 300_000;
 /** Tests of one mutant, all together, as they took when nothing was mutated. */
-const TESTS_MS_MAX = 20_000;
+const TESTS_MS_MAX = 60_000;
 /** An answer may take so many times longer than that, and this long more. */
 const SLOWNESS = 4;
 const ANSWER_SPARE_MS = 60_000;
@@ -27,16 +27,33 @@ export interface Trying {
   readonly workers: number;
 }
 
-/** What each test meets. */
+/** What each test meets; several files at once, each in a process. */
 export async function cover(
   environment: Readonly<Record<string, string>>,
   files: readonly string[],
+  workers: number,
+): Promise<readonly Trial[]> {
+  const queue = [...files];
+  const trials: Trial[] = [];
+  const work = async (): Promise<void> => {
+    for (let file = queue.shift(); file !== undefined; file = queue.shift())
+      trials.push(...(await coverFile(environment, file)));
+  };
+  await Promise.all(Array.from({ length: workers }, work));
+  return trials;
+}
+
+async function coverFile(
+  environment: Readonly<Record<string, string>>,
+  file: string,
 ): Promise<readonly Trial[]> {
   const trier = new Trier(environment);
   try {
-    const answer = await trier.ask({ kind: 'load', files, forced: null, covers: true }, COVER_MS_MAX);
+    const question = { kind: 'load', files: [file], forced: null, covers: true } as const;
+    const answer = await trier.ask(question, COVER_MS_MAX);
     if (answer === 'ended' || answer === 'late' || answer.kind !== 'loaded')
-      throw new Error(`the tests cannot be run: ${trier.words}`);
+      throw new Error(`${file} cannot be run: ${trier.words}`);
+    console.log(`${file}: ${answer.trials.length} tests`);
     for (const { name, durationMs } of answer.trials)
       if (durationMs === null) console.log(`of no use, since it fails without mutants: ${name}`);
     return answer.trials;

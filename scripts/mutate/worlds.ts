@@ -8,9 +8,9 @@ import type { WorkloadName } from '../../src/sim/plan.ts';
 import { runPlan } from '../../src/sim/run-plan.ts';
 
 const worlds: readonly (readonly [WorkloadName, number])[] = [
-  ['people', 40],
-  ['errand', 2],
-  ['vanish', 8],
+  ['people', 30],
+  ['errand', 1],
+  ['vanish', 5],
 ];
 const engine = { compute: createInPlaceCompute(), settle: createSettle(), takeStray: (): unknown => null };
 

@@ -79,7 +79,7 @@ export const snapshotBugs: readonly PlantedBug[] = [
           'await this.#takeDevicesAndDisk(overlay); await continueCpus(qmp); const taken = { ...(await this.#takeMemory(view, copy)), deviceStateMs: 0, frozen: this.#vm.disk.slice(0, -1) };',
       },
     ],
-    oracles: ['memory', 'lost-vm'],
+    oracles: ['memory', 'lost-vm', 'right-to-run'],
   },
   {
     name: 'the disk switches after the guest went on',
@@ -91,7 +91,7 @@ export const snapshotBugs: readonly PlantedBug[] = [
           'await saveDeviceState(qmp, this.#deviceStatePath); await continueCpus(qmp); const saving = Promise.resolve();',
       },
     ],
-    oracles: ['disk', 'memory', 'lost-vm'],
+    oracles: ['disk', 'memory', 'lost-vm', 'right-to-run'],
   },
   {
     name: 'a snapshot counts before it is durable',
@@ -113,7 +113,7 @@ export const snapshotBugs: readonly PlantedBug[] = [
         wrong: 'disk: [],',
       },
     ],
-    oracles: ['lost-vm', 'disk'],
+    oracles: ['layer', 'lost-vm', 'disk'],
   },
   {
     name: 'the memory that a VM runs on is collected',
@@ -124,7 +124,7 @@ export const snapshotBugs: readonly PlantedBug[] = [
         wrong: 'memory: null,',
       },
     ],
-    oracles: ['lost-vm', 'memory', 'liveness', 'internal-error'],
+    oracles: ['layer', 'lost-vm', 'memory', 'liveness', 'ended', 'internal-error'],
   },
   {
     name: 'the guest is handed out without repair',
@@ -137,7 +137,7 @@ export const snapshotBugs: readonly PlantedBug[] = [
     name: 'every restored guest gets the same randomness',
     edits: [
       {
-        file: load,
+        file: 'src/vm/first-contact.ts',
         right: 'seed: env.random.bytes(SEED_BYTES),',
         wrong: 'seed: new Uint8Array(SEED_BYTES),',
       },

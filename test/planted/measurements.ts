@@ -1,5 +1,4 @@
 /** What was measured of planted bugs: kept between runs, so that a measurement goes on where it stopped, and tests begin where a bug shows. */
-import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { format } from 'prettier';
@@ -8,8 +7,6 @@ import type { PlantedBug } from './planted-bug.ts';
 
 /** Of one bug. */
 export interface Measurement {
-  /** Digest of what it is of: another bug of that name is measured anew. */
-  readonly of: string;
   /** How many were run, from the first on. */
   readonly seeds: number;
   /** Seeds that showed it, in order, with the oracle. */
@@ -27,7 +24,6 @@ const finding = z.object({ seed: z.int(), oracle: z.string() });
 const measurementsSchema: z.ZodType<Measurements> = z.record(
   z.string(),
   z.object({
-    of: z.string(),
     seeds: z.int(),
     found: z.array(finding),
     without: z.record(z.string(), z.array(finding.extend({ oracle: z.string().nullable() }))),
@@ -42,12 +38,7 @@ export async function writeMeasurements(measurements: Measurements): Promise<voi
   await writeFile(path, await format(JSON.stringify(measurements), { parser: 'json', printWidth: 110 }));
 }
 
-/** What is known of a bug; nothing yet when it was another one. */
-export function measurementOf(measurements: Measurements, bug: PlantedBug): Measurement {
-  const of = createHash('sha256')
-    .update(JSON.stringify([bug.edits, bug.workload]))
-    .digest('hex')
-    .slice(0, 16);
-  const known = measurements[bug.name];
-  return known?.of === of ? known : { of, seeds: 0, found: [], without: {} };
+/** What is known of a bug. */
+export function measurementOf(measurements: Measurements, { name }: PlantedBug): Measurement {
+  return measurements[name] ?? { seeds: 0, found: [], without: {} };
 }

@@ -99,7 +99,7 @@ export const ownershipBugs: readonly PlantedBug[] = [
         wrong: 'commitEpoch: 1,',
       },
     ],
-    oracles: ['epochs', 'lost-vm', 'liveness'],
+    oracles: ['epochs', 'stuck', 'lost-vm', 'liveness'],
   },
   {
     name: 'an unanswered commit counts as not done',

@@ -11,7 +11,7 @@ export const recoveryBugs: readonly PlantedBug[] = [
   {
     name: 'operations are not written down',
     edits: [{ file: journal, right: '      await this.write(entry);\n    } catch', wrong: '    } catch' }],
-    oracles: ['lost-vm', 'leak', 'liveness', 'repair', 'lost-time', 'right-to-run'],
+    oracles: ['stuck', 'ended', 'lost-vm', 'leak', 'liveness', 'repair', 'lost-time', 'right-to-run'],
   },
   {
     name: 'an entry ends before its operation',
@@ -22,7 +22,7 @@ export const recoveryBugs: readonly PlantedBug[] = [
         wrong: '    await host.journal.remove(operation);\n    const result = await act();',
       },
     ],
-    oracles: ['lost-vm', 'leak', 'liveness', 'lost-time'],
+    oracles: ['stuck', 'ended', 'lost-vm', 'leak', 'liveness', 'lost-time'],
   },
   {
     name: 'an entry that could not be written down stays',
@@ -38,7 +38,7 @@ export const recoveryBugs: readonly PlantedBug[] = [
         wrong: '',
       },
     ],
-    oracles: ['lost-vm', 'leak', 'liveness', 'repair', 'lost-time', 'right-to-run'],
+    oracles: ['stuck', 'ended', 'lost-vm', 'leak', 'liveness', 'repair', 'lost-time', 'right-to-run'],
   },
   {
     name: 'what cannot be settled now is forgotten until the next start',
@@ -49,7 +49,7 @@ export const recoveryBugs: readonly PlantedBug[] = [
         wrong: 'this.#held.delete(vmId); this.#locks.release(vmId);',
       },
     ],
-    oracles: ['lost-vm', 'liveness', 'leak', 'lost-time'],
+    oracles: ['stuck', 'lost-vm', 'liveness', 'leak', 'lost-time'],
   },
   {
     name: 'VMMs of nobody are not ended',
@@ -63,18 +63,6 @@ export const recoveryBugs: readonly PlantedBug[] = [
     oracles: ['leak', 'liveness'],
   },
   {
-    name: 'a copy that left is adopted',
-    edits: [
-      {
-        file: recovery,
-        right:
-          "  if (vm.record.departed !== null) {\n    if (vm.record.runtime === null) return;\n    await vm.kill();\n    await vm.markDead('stopped', null);\n  } else if",
-        wrong: '  if',
-      },
-    ],
-    oracles: ['leak', 'right-to-run', 'one-copy'],
-  },
-  {
     name: 'a VM that runs is not found again',
     edits: [
       {
@@ -83,14 +71,15 @@ export const recoveryBugs: readonly PlantedBug[] = [
         wrong: "      await vm.markDead('crashed', null);\n    } catch (error) {\n      // It is gone",
       },
     ],
-    oracles: ['lost-vm', 'one-copy', 'leak', 'liveness', 'lost-time'],
+    oracles: ['ended', 'lost-vm', 'one-copy', 'leak', 'liveness', 'lost-time'],
   },
   {
     name: 'a VM that could not be found again is not looked for',
     edits: [
       {
         file: 'src/daemon/supervisor.ts',
-        right: 'for (const vm of missing) if (!this.#held.has(vm.id)) this.#findLater(vm);',
+        right:
+          "for (const vm of missing) if (!this.#held.has(vm.id)) this.#workLater(vm, 'finding it again', findAgain);",
         wrong: '',
       },
     ],

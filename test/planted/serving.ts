@@ -12,7 +12,7 @@ export const daemonBugs: readonly PlantedBug[] = [
           'const lock = (await env.files.tryLock(`${options.home}/kelpied.lock`)) ?? { release: async () => undefined };',
       },
     ],
-    oracles: ['one-daemon', 'lost-vm', 'leak', 'liveness', 'one-copy', 'internal-error'],
+    oracles: ['one-daemon', 'ended', 'stuck', 'lost-vm', 'leak', 'liveness', 'one-copy', 'internal-error'],
   },
   {
     name: 'two operations on one VM run at once',
@@ -23,7 +23,17 @@ export const daemonBugs: readonly PlantedBug[] = [
         wrong: 'if (operation === null) {',
       },
     ],
-    oracles: ['internal-error', 'lost-vm', 'one-copy', 'right-to-run', 'liveness', 'leak', 'claim'],
+    oracles: [
+      'internal-error',
+      'lost-vm',
+      'one-copy',
+      'right-to-run',
+      'liveness',
+      'leak',
+      'claim',
+      'stuck',
+      'ended',
+    ],
   },
   {
     name: 'blobs are collected while an operation makes some',
@@ -39,6 +49,6 @@ export const daemonBugs: readonly PlantedBug[] = [
         wrong: 'this.#inside += 1;',
       },
     ],
-    oracles: ['lost-vm', 'disk', 'memory', 'internal-error', 'liveness'],
+    oracles: ['layer', 'lost-vm', 'disk', 'memory', 'ended', 'internal-error', 'liveness'],
   },
 ];

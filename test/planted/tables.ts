@@ -15,7 +15,10 @@ function summary(measurements: Measurements): string {
   const found = first.filter((seed) => seed < Infinity).length;
   const median = first[Math.floor((first.length - 1) / 2)];
   const missed = known.filter((one) => one.found.length === 0).map(({ seeds }) => seeds);
-  const least = missed.length === 0 ? '' : `; those that were not, in ${Math.min(...missed)} seeds or more`;
+  const least =
+    missed.length === 0
+      ? ''
+      : `; the others were not in ${Math.min(...missed)} to ${Math.max(...missed)} seeds`;
   return `Of ${plantedBugs.length} planted bugs ${found} were found (${Math.round((100 * found) / plantedBugs.length)} %), half of all by seed ${median}${least}; the budget is ${SEEDS_MAX} seeds.\n`;
 }
 
@@ -28,7 +31,7 @@ function bugTable(measurements: Measurements): readonly string[] {
         area,
         bug.name,
         bug.workload ?? 'people',
-        first === undefined ? `**missed** in ${measured.seeds}` : String(first.seed),
+        first === undefined ? `**not found** in ${measured.seeds}` : String(first.seed),
         first === undefined ? '' : rateOf(measured),
         tally(measured.found.map(({ oracle }) => oracle)),
       ];

@@ -109,10 +109,7 @@ class Qemu {
       ram,
       chain: this.#chain(line.dataNode),
       random: machine.random.split(vmKey),
-      onCrash: () => {
-        truth.died.add(vmKey);
-        this.#end('guest-panic');
-      },
+      onCrash: () => this.#end('guest-panic'),
       onState: (text) => truth.tell('guest', `${vmKey} ${text}`, process.label),
     });
     this.#agent = new GuestAgentEnd({
@@ -126,8 +123,6 @@ class Qemu {
     });
     truth.guests.add(this.#guest);
     process.onExit(() => {
-      // One that is told to end ends well.
-      if (process.exit !== null && 'code' in process.exit && process.exit.code !== 0) truth.died.add(vmKey);
       this.#guest.stop(machine.scheduler.nowMs);
       truth.guests.delete(this.#guest);
     });
@@ -242,6 +237,7 @@ class Qemu {
 
   #end(reason: 'guest-shutdown' | 'guest-panic'): void {
     if (this.#state !== 'running') return;
+    if (reason === 'guest-panic') this.#truth.died.add(this.#guest.vmKey);
     this.#guest.stop(this.#nowMs);
     this.#state = 'shutdown';
     this.#flush();
