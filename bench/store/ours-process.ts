@@ -3,8 +3,8 @@
  *
  *     ours-process.ts '{"url":…,"isSealed":…,"images":{"a":…,"b":…},"directory":…}'
  *
- * Times begin when the program has started, as a daemon has, and when it is known which pages are zeros, as a snapshot knows. Nothing
- * else is known of B but that it came after A: every page of it is compared.
+ * Times begin when the program has started, as a daemon has, and its threads, as a teleport starts them before it pauses a VM; and when it is known
+ * which pages are zeros, as a snapshot knows. Nothing else is known of B but that it came after A: every page of it is compared.
  */
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -61,6 +61,7 @@ const places: PackageSource['places'] = {
 };
 const disk: LocalPages = { map: PageMap.empty((DISK_MIB * MIB) / PAGE_BYTES), pathOf: () => '' };
 
+env.compute.prepareFrames();
 const memoryA = await lookThrough(images.a);
 const memoryB = await lookThrough(images.b);
 const a = await timed(async () => await publish(memoryA, null));

@@ -10,6 +10,9 @@ import type { MemoryImages } from './memory-images.ts';
 const node = join(import.meta.dirname, '../../scripts/node');
 const program = join(import.meta.dirname, 'ours-process.ts');
 
+/** As `bin/kelpie` gives everything that it starts one; without it, each thread would load first what strips types. */
+const compileCache = join(import.meta.dirname, '../../.cache/compiled');
+
 /** What one process did: published A, published B beside it, restored A. */
 export interface OurRun {
   readonly firstMs: number;
@@ -32,7 +35,7 @@ export interface OurStore {
 export async function runOurs(store: OurStore, images: MemoryImages, directory: string): Promise<OurRun> {
   const request = { url: store.url, isSealed: store.isSealed, images, directory };
   const answer = await runCommand(node, [program, JSON.stringify(request)], {
-    variables: store.variables ?? {},
+    variables: { NODE_COMPILE_CACHE: compileCache, ...store.variables },
   });
   const told = record(JSON.parse(answer), 'what our process measured');
   return {
