@@ -31,7 +31,7 @@ export class VmFactory {
       const found = await this.#examine(backend, wanted);
       const isPicked = this.#preferred !== null || found.probe.isByNameOnly !== true;
       if (found.lacks.length === 0 && isPicked) return found;
-      findings.push(...found.lacks);
+      findings.push(...(found.lacks.length > 0 ? found.lacks : found.probe.findings));
     }
     throw new KelpieError('backend_unavailable', `no VM can run on this host. ${findings.join(' ')}`, {
       data: { findings },
