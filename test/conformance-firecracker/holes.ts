@@ -9,8 +9,9 @@ const run = promisify(execFile);
 const mapSchema = z.array(z.object({ start: z.int(), length: z.int(), data: z.boolean() }));
 
 export interface Extent {
-  readonly start: number;
-  readonly length: number;
+  readonly from: number;
+  /** The byte after the last one. */
+  readonly to: number;
 }
 
 /** Node cannot ask the file system for holes; qemu-img does. @throws Skipped when there is none. */
@@ -20,5 +21,6 @@ export async function dataExtents(path: string): Promise<readonly Extent[]> {
     const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
     throw isMissing ? new Skipped('no qemu-img to tell holes') : error;
   });
-  return mapSchema.parse(JSON.parse(stdout)).filter(({ data }) => data);
+  const parts = mapSchema.parse(JSON.parse(stdout)).filter(({ data }) => data);
+  return parts.map(({ start, length }) => ({ from: start, to: start + length }));
 }

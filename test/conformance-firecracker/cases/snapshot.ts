@@ -145,7 +145,7 @@ export const snapshotCases: readonly Case[] = [
       const one = await pausedWithBase(world, { track_dirty_pages: true });
       const cleared = await diffWithClearedPage(one);
       const data = await dataExtents(one.path('diff.memory'));
-      const isData = data.some(({ start, length }) => start <= cleared && cleared < start + length);
+      const isData = data.some(({ from, to }) => from <= cleared && cleared < to);
       assert.ok(isData, `page ${cleared / 4096} was written, and reads as a hole`);
     },
   },
