@@ -7,7 +7,7 @@ import test from 'node:test';
 import { promisify } from 'node:util';
 import { kelpieSim } from './support/kelpie-sim.ts';
 import type { SimOutcome } from './support/kelpie-sim.ts';
-import { withPlanted } from './support/planted-copy.ts';
+import { withPlanted } from './support/planted.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
 
 /** In the simulated guest itself, so that it stays where it is: a repair that is asked for and not done. */
@@ -34,8 +34,8 @@ async function layOut(page: string): Promise<string> {
 
 test('a failure is replayed, shrunk and drawn', async (context) => {
   const cwd = await temporaryDirectory(context);
-  await withPlanted(plant, async (copy) => {
-    const sim = (...args: readonly string[]): Promise<SimOutcome> => kelpieSim(args, { at: copy, cwd });
+  await withPlanted([plant], async (environment) => {
+    const sim = (...args: readonly string[]): Promise<SimOutcome> => kelpieSim(args, { environment, cwd });
 
     const found = await sim('--seeds', '200', '--until-failure');
     assert.equal(found.exitCode, 1, found.stdout);

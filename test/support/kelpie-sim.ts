@@ -12,19 +12,17 @@ export interface SimOutcome {
 }
 
 export interface SimPlace {
-  /** The sources; absent: this project's. */
-  readonly at?: string;
   /** Where it is called. */
   readonly cwd?: string;
   readonly environment?: Readonly<Record<string, string>>;
 }
 
 export function kelpieSim(args: readonly string[], place: SimPlace = {}): Promise<SimOutcome> {
-  const { at = root, cwd = at, environment = {} } = place;
+  const { cwd = root, environment = {} } = place;
   return new Promise((resolve) => {
     const env = { ...process.env, ...environment };
     const options = { cwd, env, maxBuffer: OUTPUT_BYTES_MAX };
-    const child = execFile(join(at, 'bin/kelpie'), ['sim', ...args], options, (_, stdout, stderr) => {
+    const child = execFile(join(root, 'bin/kelpie'), ['sim', ...args], options, (_, stdout, stderr) => {
       resolve({ exitCode: child.exitCode ?? -1, stdout, stderr });
     });
   });
