@@ -16,8 +16,9 @@ export async function printed(program: string, args: readonly string[]): Promise
     const { stdout, stderr } = await run(program, [...args], { timeout: ASK_TIMEOUT_MS });
     return { exitCode: 0, output: stdout + stderr };
   } catch (error) {
-    if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'number') throw error;
-    return { exitCode: error.code, output: error.message };
+    if (!(error instanceof Error) || !('code' in error)) throw error;
+    if (typeof error.code === 'number') return { exitCode: error.code, output: error.message };
+    throw new Error(`${program} cannot be run: ${error.message}`, { cause: error });
   }
 }
 

@@ -8,7 +8,9 @@ import type { SuiteOptions } from './options.ts';
 import { runCases } from './run.ts';
 import type { CaseResult } from './run.ts';
 
+const EXIT_FAILED = 1;
 const EXIT_USAGE = 64;
+const EXIT_SIGNAL = 130;
 
 function printResult({ name, result, ms, reason }: CaseResult): void {
   const why = reason === '' ? '' : `\n${reason.replaceAll(/^/gm, '          ')}`;
@@ -28,11 +30,23 @@ async function main(options: SuiteOptions): Promise<boolean> {
   return report.failed === 0;
 }
 
+// An end by a signal would leave what is under test behind; an exit does not.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(EXIT_SIGNAL));
+
+/** One sentence for people, whatever went wrong. */
+function complain(error: unknown, hint: string, exitCode: number): void {
+  console.error(`${error instanceof Error ? error.message : String(error)}${hint}`);
+  process.exitCode = exitCode;
+}
+
 let options: SuiteOptions | null = null;
 try {
   options = readOptions(process.argv.slice(2));
 } catch (error) {
-  console.error(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
-  process.exitCode = EXIT_USAGE;
+  complain(error, `\n\n${usage}`, EXIT_USAGE);
 }
-if (options !== null && !(await main(options))) process.exitCode = 1;
+try {
+  if (options !== null && !(await main(options))) process.exitCode = EXIT_FAILED;
+} catch (error) {
+  complain(error, '', EXIT_FAILED);
+}

@@ -20,6 +20,12 @@ export interface Launch {
   readonly socketPath: string;
 }
 
+/** What runs now, and ends with this process whatever ends that. */
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 export class UnderTest {
   readonly folder: string;
   readonly #socketPath: string;
@@ -35,11 +41,13 @@ export class UnderTest {
       cwd: launch.folder,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
+    running.add(this.#child);
     const { promise, resolve, reject } = Promise.withResolvers<number | string>();
     this.#ended = promise;
     this.#child.once('error', reject);
     this.#child.once('exit', (code, signal) => {
       this.#hasEnded = true;
+      running.delete(this.#child);
       resolve(code ?? signal ?? 'unknown');
     });
     const keep = (chunk: Buffer): void => {

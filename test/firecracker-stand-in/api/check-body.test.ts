@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bodyFault } from './api/check-body.ts';
-import { operations } from './api/description.ts';
-import { parseVersion } from './version.ts';
+import { bodyFault } from './check-body.ts';
+import { operations } from './description.ts';
+import { parseVersion } from '../version.ts';
 
 const newest = { version: parseVersion('1.16.1'), isPartial: false };
 const load = { snapshot_path: 's', mem_backend: { backend_type: 'File', backend_path: 'm' } };
