@@ -67,5 +67,7 @@ export async function fetchPages(
     await checkpoints?.keepWhatThereIs();
     if (signal?.aborted === true) throw canceledError(signal, `fetching the ${item}`);
     throw localFailure(error, `write the ${item} of the package`);
+  } finally {
+    reader.release();
   }
 }

@@ -1,8 +1,10 @@
 /** Frames out of a store: checked against their digests, opened and decompressed. Everything else that reads packages stands on this. */
 import { defined } from '../../base/assert.ts';
+import { freeBytes } from '../../base/bytes.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import { KelpieError } from '../../base/errors.ts';
 import { Slots } from '../../base/slots.ts';
+import { MIB } from '../../base/units.ts';
 import type { FramePlace, FrameSeal, PackedFrame } from '../../env/compute.ts';
 import type { Env } from '../../env/env.ts';
 import type { FileHandle } from '../../env/files.ts';
@@ -18,6 +20,9 @@ import type { FrameInfo } from './store-map.ts';
 
 /** Ranges under way at once, so that no more than `TRANSFER_BYTES_MAX` are held. */
 export const RANGES_AT_ONCE: number = Math.floor(TRANSFER_BYTES_MAX / RANGE_BYTES_MAX);
+
+/** Shorter ranges are read into buffers of their own: they are few, or of small packages. */
+const SPARE_RANGE_BYTES_MIN: number = MIB;
 
 /** Where packages of one store are read from. */
 export interface FrameSource {
@@ -47,6 +52,7 @@ export class FrameReader {
   readonly #owner: string;
   readonly #slots: Slots;
   readonly #packs: ReadonlySet<string>;
+  /** Buffers of ranges that were read, for the next ones: fresh ones for each are a reason for V8 to collect its whole heap. */
   readonly #spare: Bytes[] = [];
 
   constructor(env: Pick<Env, 'compute'>, source: FrameSource, { key, packs }: FrameOwner) {
@@ -55,6 +61,11 @@ export class FrameReader {
     this.#owner = key;
     this.#slots = new Slots(env.compute.framesAtOnce);
     this.#packs = new Set(packs.map(packText));
+  }
+
+  /** Gives memory back that later reads would have used. */
+  release(): void {
+    for (const bytes of this.#spare.splice(0)) freeBytes(bytes);
   }
 
   /** @throws KelpieError `package_corrupt` when one is in a pack that the package does not name: a sweep would not keep it. */
@@ -112,8 +123,9 @@ export class FrameReader {
     act: (frame: FrameInfo, bytes: Bytes, index: number) => Promise<void>,
   ): Promise<void> {
     const { offset, length } = range;
-    const room = this.#spare.pop() ?? new Uint8Array(RANGE_BYTES_MAX);
-    const stored = await this.#get(range, { ...options, into: room });
+    const room =
+      length < SPARE_RANGE_BYTES_MIN ? null : (this.#spare.pop() ?? new Uint8Array(RANGE_BYTES_MAX));
+    const stored = await this.#get(range, room === null ? options : { ...options, into: room });
     const settled = await Promise.allSettled(
       range.frames.map(async (index) => {
         const frame = defined(table[index], 'a frame of the range');
@@ -125,7 +137,9 @@ export class FrameReader {
         });
       }),
     );
-    if (this.#spare.length < RANGES_AT_ONCE) this.#spare.push(room);
+    if (room !== null && this.#spare.length < RANGES_AT_ONCE) this.#spare.push(room);
+    // Not every store reads into what it is given.
+    if (stored.buffer !== room?.buffer) freeBytes(stored);
     for (const outcome of settled) if (outcome.status === 'rejected') throw outcome.reason;
   }
 
