@@ -14,7 +14,7 @@ import type { ManagedVm } from './managed-vm.ts';
 import type { TeleportHost } from './teleport-host.ts';
 import type { HeldRight } from './vm-record.ts';
 
-/** How long a store may take to say who may run a VM that has no lease. */
+/** How long people wait for a store to say who may run a VM that has no lease. */
 const ANSWER_MS_MAX: number = 5 * SECOND_MS;
 
 export interface LeasesOptions {
@@ -147,31 +147,36 @@ export class Leases {
     throw ownedElsewhere(record, vm.name);
   }
 
+  /** Nobody waits for this: an answer that comes late counts too, unless the right is another by then. */
   async #lookOnce(vm: ManagedVm, right: HeldRight): Promise<void> {
-    const record = await this.#read(vm, right);
-    if (record !== null && ownRecord(record, this.#host.identity.id, right.epoch) === null)
-      this.#options.onLost(vm, record);
+    const record = await this.#ask(vm, right);
+    if (record === null || vm.record.ownership?.epoch !== right.epoch) return;
+    if (ownRecord(record, this.#host.identity.id, right.epoch) === null) this.#options.onLost(vm, record);
   }
 
   /** Null when the store does not answer in time: people wait for this. */
-  async #read(vm: ManagedVm, { storeUrl }: HeldRight): Promise<OwnershipRecord | null> {
+  async #read(vm: ManagedVm, right: HeldRight): Promise<OwnershipRecord | null> {
     const answered = new AbortController();
-    const asked = (async () => {
-      const { ownership } = await this.#host.openStore(storeUrl);
-      const record = await ownership.read(vm.id);
-      if (record === null) throw recordVanished(vm.name, storeUrl);
-      return record;
-    })().catch((error: unknown) => {
-      this.#host.log.error({ event: 'right-not-known', vmId: vm.id, storeUrl, err: asError(error) });
-      return null;
-    });
     const late = this.#host.env.clock.sleep(ANSWER_MS_MAX, answered.signal).then(
       () => null,
       () => null,
     );
-    const record = await Promise.race([asked, late]);
+    const record = await Promise.race([this.#ask(vm, right), late]);
     answered.abort(new Error('answered'));
     return record;
+  }
+
+  /** Null when the store does not answer. */
+  async #ask(vm: ManagedVm, { storeUrl }: HeldRight): Promise<OwnershipRecord | null> {
+    try {
+      const { ownership } = await this.#host.openStore(storeUrl);
+      const record = await ownership.read(vm.id);
+      if (record === null) throw recordVanished(vm.name, storeUrl);
+      return record;
+    } catch (error) {
+      this.#host.log.error({ event: 'right-not-known', vmId: vm.id, storeUrl, err: asError(error) });
+      return null;
+    }
   }
 }
 
