@@ -1,5 +1,5 @@
 /** One of the two hosts: its commands, what runs for it, and what can be done to it. */
-import { readFile } from 'node:fs/promises';
+import { readFile, readdir } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DaemonClient } from '../../src/cli/daemon-client.ts';
 import { isDaemonUp, socketPath } from '../../src/cli/daemon-launch.ts';
@@ -114,13 +114,31 @@ async function kill(processes: readonly HostProcess[]): Promise<boolean> {
   return killed;
 }
 
+/** All of its threads: the last one closes its files. */
 async function hasEnded(pid: number): Promise<boolean> {
   try {
-    const stat = await readFile(`/proc/${pid}/stat`, 'latin1');
+    const threads = await readdir(`/proc/${pid}/task`);
+    const ended = await Promise.all(
+      threads.map(async (thread) => await isOver(`/proc/${pid}/task/${thread}/stat`)),
+    );
+    return ended.every(Boolean);
+  } catch (error) {
+    return isGone(error);
+  }
+}
+
+async function isOver(statPath: string): Promise<boolean> {
+  try {
+    const stat = await readFile(statPath, 'latin1');
     return /^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
   } catch (error) {
-    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH'))
-      return true;
-    throw error;
+    return isGone(error);
   }
+}
+
+/** @throws what says something else. */
+function isGone(error: unknown): true {
+  if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH'))
+    return true;
+  throw error;
 }
