@@ -1,7 +1,7 @@
 /**
  * The suites of test/ in two lanes, on a machine of two cores:
  *
- *     VMs     one file at a time: two emulated VMs on two cores make each other's time limits meaningless
+ *     VMs     one file at a time, since emulated VMs on two cores slow each other down; two, once the others are done
  *     others  as many files as there are cores, and only with what the VMs leave of them; all of it when the VMs are done
  *
  * What a file says is shown when it ends.
@@ -31,10 +31,10 @@ export async function runSuites(files: readonly string[]): Promise<readonly File
     outcomes.push(outcome);
     console.log(`\n── ${file} (${outcome.seconds.toFixed(1)} s)\n${withoutSums(outcome.output)}`);
   };
-  await Promise.all([
-    inTurn(vms, 1, async (file) => await run(file, false)),
-    inTurn(others, availableParallelism(), async (file) => await run(file, true)),
-  ]);
+  const vmLane = async (): Promise<void> => await inTurn(vms, async (file) => await run(file, false));
+  const otherLane = async (): Promise<void> => await inTurn(others, async (file) => await run(file, true));
+  const otherLanes = Promise.all(Array.from({ length: availableParallelism() }, otherLane));
+  await Promise.all([vmLane(), otherLanes.then(vmLane)]);
   return outcomes;
 }
 
@@ -70,16 +70,9 @@ export function testArguments(
   ];
 }
 
-async function inTurn(
-  files: readonly string[],
-  atOnce: number,
-  run: (file: string) => Promise<void>,
-): Promise<void> {
-  const rest = [...files];
-  const work = async (): Promise<void> => {
-    for (let file = rest.shift(); file !== undefined; file = rest.shift()) await run(file);
-  };
-  await Promise.all(Array.from({ length: atOnce }, work));
+/** Takes files out of the queue until there is none. */
+async function inTurn(queue: string[], run: (file: string) => Promise<void>): Promise<void> {
+  for (let file = queue.shift(); file !== undefined; file = queue.shift()) await run(file);
 }
 
 /** They stand once, at the end of everything. */
