@@ -108,14 +108,17 @@ async function work(ticks: Ticks, name: string): Promise<void> {
   await ticks.worked(name, WORK_MS);
 }
 
-/** Puts the VM to rest in the store. Packages that it was in before go: they are as large as the VM. */
+/**
+ * Puts the VM to rest in the store. Packages that VMs were in before go: they are as large as the VMs. By force, since one that runs again would go back
+ * to its own when its host is lost.
+ */
 async function teleport(host: DemoHost, vm: MeasuredVm): Promise<void> {
   const { packageId } = await host.json(['teleport', vm.name, '--to', storeDirectory]);
   const { packages } = await host.json(['package', 'ls', '--store', storeDirectory]);
   for (const found of Array.isArray(packages) ? packages : []) {
     const { id, isAtRest } = record(found, 'a package');
     if (id !== packageId && isAtRest !== true)
-      await host.must(['package', 'rm', String(id), '--store', storeDirectory]);
+      await host.must(['package', 'rm', String(id), '--force', '--store', storeDirectory]);
   }
 }
 
