@@ -70,6 +70,13 @@ export class Faults {
     return { random: Prng.named(this.#seed, offer), tookEffect: () => this.tookEffect(name) };
   }
 
+  /** As `strike`, where that alone has an effect. */
+  hit(name: FaultName, where: string): Strike | null {
+    const strike = this.strike(name, where);
+    strike?.tookEffect();
+    return strike;
+  }
+
   /** A trouble that is planned with its time. */
   planned(name: FaultName): void {
     this.#count(name).offered += 1;

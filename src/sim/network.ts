@@ -36,8 +36,7 @@ export class Link {
   /** How long what is sent now is on its way. @param process that receives it. */
   delayMs(process: SimProcess): number {
     const { random, faults } = process.machine;
-    const strike = faults.strike('network_delay', process.label);
-    strike?.tookEffect();
+    const strike = faults.hit('network_delay', process.label);
     const slowMs = strike === null ? 0 : strike.random.fraction() ** 2 * DELAY_MS_MAX;
     return Math.max(random.fraction() * LATENCY_MS_MAX + slowMs, this.#cutMs);
   }
@@ -50,9 +49,8 @@ export class Link {
   }
 
   #arrive(process: SimProcess, bytes: Bytes | null): Bytes | null {
-    const strike = process.machine.faults.strike('network_packet_loss', process.label);
-    strike?.tookEffect();
-    if (strike !== null) throw new SystemError('ECONNRESET', 'read', 'connection');
+    if (process.machine.faults.hit('network_packet_loss', process.label) !== null)
+      throw new SystemError('ECONNRESET', 'read', 'connection');
     return bytes;
   }
 

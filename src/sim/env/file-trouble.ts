@@ -56,10 +56,7 @@ export class FileTrouble {
       // Nobody hears it: the process is gone.
       throw new SystemError('EINTR', site, path);
     }
-    const atRecord = isRecord(site, path)
-      ? machine.faults.strike('crash_at_record', this.#process.label)
-      : null;
-    atRecord?.tookEffect();
+    const atRecord = isRecord(site, path) ? machine.faults.hit('crash_at_record', this.#process.label) : null;
     if (atRecord?.random.chance(0.5) === true) {
       machine.kill(this.#process);
       throw new SystemError('EINTR', site, path);
@@ -73,8 +70,7 @@ export class FileTrouble {
   /** How long the call is put off. */
   delayMs(site: string): number {
     const { faults, random } = this.#process.machine;
-    const strike = faults.strike('storage_latency', `${this.#process.label} ${site}`);
-    strike?.tookEffect();
+    const strike = faults.hit('storage_latency', `${this.#process.label} ${site}`);
     if (strike !== null) return strike.random.fraction() ** 3 * SLOW_MS_MAX;
     return random.fraction() * (SYNCING.has(site) ? SYNC_MS_MAX : JITTER_MS_MAX);
   }
@@ -91,9 +87,7 @@ export class FileTrouble {
   placeOf(path: string, offset: number, length: number): number {
     if (!isChecked(path) || length < PACKED_BYTES_MIN) return offset;
     const { faults } = this.#process.machine;
-    const strike = faults.strike('storage_misdirected_write', this.#process.label);
-    if (strike === null) return offset;
-    strike.tookEffect();
+    if (faults.hit('storage_misdirected_write', this.#process.label) === null) return offset;
     faults.damagedStore();
     return offset + MISDIRECTED_BYTES;
   }
@@ -101,9 +95,8 @@ export class FileTrouble {
   /** Bytes on their way from a disk. */
   corrupt(path: string, bytes: Bytes): void {
     if (!isChecked(path) || bytes.byteLength === 0) return;
-    const strike = this.#process.machine.faults.strike('storage_corruption', this.#process.label);
+    const strike = this.#process.machine.faults.hit('storage_corruption', this.#process.label);
     if (strike === null) return;
-    strike.tookEffect();
     const at = strike.random.below(bytes.byteLength);
     bytes[at] = (bytes[at] ?? 0) ^ (1 << strike.random.below(8));
   }
@@ -125,9 +118,7 @@ export class FileTrouble {
   }
 
   #strikes(name: FaultName, site: string): boolean {
-    const strike = this.#process.machine.faults.strike(name, `${this.#process.label} ${site}`);
-    strike?.tookEffect();
-    return strike !== null;
+    return this.#process.machine.faults.hit(name, `${this.#process.label} ${site}`) !== null;
   }
 }
 

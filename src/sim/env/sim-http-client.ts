@@ -93,9 +93,7 @@ class ClientExchange {
   }
 
   async #next(): ReturnType<FrameReader['next']> {
-    const strike = this.#faults.strike('http_connection_lost', this.#who);
-    if (strike !== null) {
-      strike.tookEffect();
+    if (this.#faults.hit('http_connection_lost', this.#who) !== null) {
       this.#connection.close();
       throw new SystemError('ECONNRESET', 'read', 'http');
     }

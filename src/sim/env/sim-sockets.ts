@@ -48,8 +48,7 @@ export class SimSockets implements Sockets {
 
   #connect(address: SocketAddress, there: Machine, link: Link | null): Connection {
     const { machine, label } = this.#process;
-    const strike = machine.faults.strike('socket_refused', label);
-    strike?.tookEffect();
+    const strike = machine.faults.hit('socket_refused', label);
     // A listener whose queue is full: a Unix socket's says so, and a machine refuses.
     const errno = address.kind === 'unix' ? 'EAGAIN' : 'ECONNREFUSED';
     if (strike !== null) throw new SystemError(errno, 'connect', subjectOf(address));

@@ -58,9 +58,12 @@ class S3Service {
   }
 
   #outcome(request: ReceivedRequest): Outcome {
-    const strike = (name: Parameters<Faults['strike']>[0]): ReturnType<Faults['strike']> =>
-      this.#faults.strike(name, `${this.#label} ${request.method}`);
-    return meetTrouble(strike, request, (received) => this.#answer(received));
+    const where = `${this.#label} ${request.method}`;
+    return meetTrouble(
+      (name) => this.#faults.hit(name, where),
+      request,
+      (received) => this.#answer(received),
+    );
   }
 
   #answer(request: ReceivedRequest): Answer {

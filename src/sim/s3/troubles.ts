@@ -15,26 +15,27 @@ export interface SentAnswer extends Answer {
   readonly isCut: boolean;
 }
 
-type Strikes = (name: FaultName) => Strike | null;
+/** The fault happens to this request, or null. */
+type Hit = (name: FaultName) => Strike | null;
 type Act = (request: ReceivedRequest) => Answer;
 
 /** @param act what the service does; it is done at most once. */
-export function meetTrouble(strikes: Strikes, sent: ReceivedRequest, act: Act): Outcome {
-  const request = damagedRequest(strikes, sent);
-  const limited = struck(strikes, 'http_rate_limited');
+export function meetTrouble(hit: Hit, sent: ReceivedRequest, act: Act): Outcome {
+  const request = damagedRequest(hit, sent);
+  const limited = hit('http_rate_limited');
   if (limited !== null) return whole(request, limited.random.pick(refusals.limited));
-  const failed = struck(strikes, 'http_server_error');
+  const failed = hit('http_server_error');
   if (failed !== null) {
     if (failed.random.chance(0.5)) act(request);
     return whole(request, failed.random.pick(refusals.failed));
   }
-  const silent = struck(strikes, 'http_timeout');
+  const silent = hit('http_timeout');
   if (silent !== null) {
     if (silent.random.chance(0.5)) act(request);
     return 'silence';
   }
-  const answer = damagedAnswer(strikes, request, act(request));
-  const lost = struck(strikes, 'http_ack_lost');
+  const answer = damagedAnswer(hit, request, act(request));
+  const lost = hit('http_ack_lost');
   if (lost === null) return whole(request, answer);
   return lost.random.chance(0.5) ? null : cut(request, answer, lost.random);
 }
@@ -49,23 +50,17 @@ const refusals: Readonly<Record<'limited' | 'failed', readonly Answer[]>> = {
   ],
 };
 
-function struck(strikes: Strikes, name: FaultName): Strike | null {
-  const strike = strikes(name);
-  strike?.tookEffect();
-  return strike;
-}
-
 /** Bytes of objects: what else is said has no digest, but for TLS, which ends the connection. */
-function damagedRequest(strikes: Strikes, request: ReceivedRequest): ReceivedRequest {
+function damagedRequest(hit: Hit, request: ReceivedRequest): ReceivedRequest {
   if (request.body.byteLength === 0) return request;
-  const strike = struck(strikes, 'network_corruption');
+  const strike = hit('network_corruption');
   return strike === null ? request : { ...request, body: withBitChanged(request.body, strike.random) };
 }
 
-function damagedAnswer(strikes: Strikes, { method, url }: ReceivedRequest, answer: Answer): Answer {
+function damagedAnswer(hit: Hit, { method, url }: ReceivedRequest, answer: Answer): Answer {
   const isObject = method === 'GET' && answer.status < 300 && !url.includes('?');
   if (!isObject || answer.body.byteLength === 0) return answer;
-  const strike = struck(strikes, 'network_corruption');
+  const strike = hit('network_corruption');
   return strike === null ? answer : { ...answer, body: withBitChanged(answer.body, strike.random) };
 }
 

@@ -42,8 +42,7 @@ export function createActs(world: World, site: Site, daemon: DaemonClient): Read
     },
     teleport: async (vm, _isBold, signal) => {
       const before = count(vm);
-      const strike = world.faults.strike('teleport_image_mismatch', `person ${site.name}`);
-      strike?.tookEffect();
+      const strike = world.faults.hit('teleport_image_mismatch', `person ${site.name}`);
       const body = { storeUrl: world.storeUrl, message: '', includeImage: strike === null };
       vm.place = null;
       await daemon.operate(routes.teleport, { ...named(vm), body, ...until(signal) }, quiet);

@@ -40,7 +40,7 @@ export interface AgentWorld {
   readonly compute: PureCompute;
   readonly guest: Guest;
   readonly unixMs: () => number;
-  readonly strike: (name: FaultName) => Strike | null;
+  readonly hit: (name: FaultName) => Strike | null;
   readonly powerOff: () => void;
   /** Randomness that guests were given; no two get the same. */
   readonly seeds: Set<string>;
@@ -74,8 +74,7 @@ export class GuestAgentEnd {
   take(bytes: Bytes): Bytes {
     const answer = this.#takeAll(bytes);
     if (answer.byteLength === 0 || this.#isStruck('guest_silence')) return new Uint8Array(0);
-    const noise = this.#world.strike('guest_noise');
-    noise?.tookEffect();
+    const noise = this.#world.hit('guest_noise');
     return noise === null
       ? answer
       : concat([noise.random.bytes(noise.random.between(1, NOISE_BYTES_MAX)), answer]);
@@ -173,8 +172,7 @@ export class GuestAgentEnd {
 
   #exec(request: GuestRequest): readonly Bytes[] {
     if (this.#isStruck('exec_fail')) return [this.#failure(request, 3, 'os')];
-    const slow = this.#world.strike('exec_timeout');
-    slow?.tookEffect();
+    const slow = this.#world.hit('exec_timeout');
     this.#delayMs = slow === null ? 0 : slow.random.fraction() * EXEC_MS_MAX;
     this.#sessions += 1;
     const session = this.#sessions;
@@ -220,9 +218,7 @@ export class GuestAgentEnd {
   }
 
   #isStruck(name: FaultName): boolean {
-    const strike = this.#world.strike(name);
-    strike?.tookEffect();
-    return strike !== null;
+    return this.#world.hit(name) !== null;
   }
 
   #frame(type: FrameType, ...parts: readonly Bytes[]): Bytes {

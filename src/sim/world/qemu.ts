@@ -63,9 +63,7 @@ export function qemuProgram(truth: WorldTruth): Program {
 }
 
 function strikes(process: SimProcess, name: FaultName): boolean {
-  const strike = process.machine.faults.strike(name, process.label);
-  strike?.tookEffect();
-  return strike !== null;
+  return process.machine.faults.hit(name, process.label) !== null;
 }
 
 class Qemu {
@@ -116,7 +114,7 @@ class Qemu {
       compute: env.compute,
       guest: this.#guest,
       unixMs: () => env.clock.wallMs(),
-      strike: (name) => machine.faults.strike(name, process.label),
+      hit: (name) => machine.faults.hit(name, process.label),
       powerOff: () => void this.#powerOff(),
       seeds: truth.seeds,
       violated: (oracle, what) => truth.violated(oracle, what),
@@ -181,8 +179,7 @@ class Qemu {
 
   /** @throws QmpRefusal. */
   async #trouble(command: string): Promise<void> {
-    const hang = this.#process.machine.faults.strike('vmm_hang', this.#process.label);
-    hang?.tookEffect();
+    const hang = this.#process.machine.faults.hit('vmm_hang', this.#process.label);
     if (hang !== null) await this.#env.clock.sleep(hang.random.fraction() ** 2 * HANG_MS_MAX);
     const refusal = refusals.get(command);
     if (refusal !== undefined && strikes(this.#process, refusal))

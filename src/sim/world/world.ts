@@ -186,8 +186,7 @@ export class World {
 
   /** How far a machine's clock is off from the beginning, in milliseconds. */
   #clockOff(name: string): number {
-    const skew = this.faults.strike('clock_skew', name);
-    skew?.tookEffect();
+    const skew = this.faults.hit('clock_skew', name);
     return skew === null ? 0 : (skew.random.fraction() - 0.5) * 2 * CLOCK_SKEW_MS_MAX;
   }
 
