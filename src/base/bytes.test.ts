@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
 import {
+  collectBytes,
   concat,
   equalBytes,
   freeBytes,
@@ -40,6 +41,24 @@ test('joining cuts keeps the bytes', () => {
     ),
   );
   assert.equal(concat([]).byteLength, 0);
+});
+
+test('a stream is collected up to its bound, and left when it is longer', async () => {
+  let isLeft = false;
+  async function* chunks(): AsyncGenerator<Uint8Array> {
+    try {
+      yield Uint8Array.of(1, 2);
+      yield Uint8Array.of(3);
+      await Promise.resolve();
+    } finally {
+      isLeft = true;
+    }
+  }
+  const tooLong = (): Error => new RangeError('too long');
+  assert.deepEqual(await collectBytes(chunks(), 3, tooLong), Uint8Array.of(1, 2, 3));
+  isLeft = false;
+  await assert.rejects(collectBytes(chunks(), 2, tooLong), RangeError);
+  assert.ok(isLeft);
 });
 
 test('equality is of contents and length', () => {

@@ -37,6 +37,22 @@ export function concat(parts: readonly Bytes[]): Bytes {
   return joined;
 }
 
+/** All bytes of a stream. A longer one is left at the chunk that is too much. @throws `tooLong` for more than `bytesMax`. */
+export async function collectBytes(
+  chunks: AsyncIterable<Bytes>,
+  bytesMax: number,
+  tooLong: () => Error,
+): Promise<Bytes> {
+  const parts: Bytes[] = [];
+  let length = 0;
+  for await (const part of chunks) {
+    length += part.byteLength;
+    if (length > bytesMax) throw tooLong();
+    parts.push(part);
+  }
+  return concat(parts);
+}
+
 const hexOfByte: readonly string[] = Array.from({ length: 256 }, (_, byte) =>
   byte.toString(16).padStart(2, '0'),
 );

@@ -1,5 +1,5 @@
 /** The CLI's side of the daemon's API. Untyped bytes stop here: every answer is parsed by the route's schema. */
-import { concat, fromUtf8, utf8 } from '../base/bytes.ts';
+import { collectBytes, fromUtf8, utf8 } from '../base/bytes.ts';
 import { assert } from '../base/assert.ts';
 import { KelpieError } from '../base/errors.ts';
 import { decodeEvents } from '../daemon/api/events.ts';
@@ -210,13 +210,7 @@ function parseJson(text: string): unknown {
 }
 
 async function readAll(body: AsyncIterable<Bytes>): Promise<Bytes> {
-  const parts: Bytes[] = [];
-  let length = 0;
-  for await (const part of body) {
-    length += part.byteLength;
-    if (length > RESPONSE_JSON_BYTES_MAX)
-      throw new KelpieError('limit_exceeded', 'the daemon’s answer is larger than this program reads.');
-    parts.push(part);
-  }
-  return concat(parts);
+  const tooLarge = (): Error =>
+    new KelpieError('limit_exceeded', 'the daemon’s answer is larger than this program reads.');
+  return await collectBytes(body, RESPONSE_JSON_BYTES_MAX, tooLarge);
 }

@@ -1,6 +1,6 @@
 /** What comes from a client, parsed at the edge. */
 import type { z } from 'zod';
-import { concat, fromUtf8 } from '../base/bytes.ts';
+import { collectBytes, fromUtf8 } from '../base/bytes.ts';
 import { KelpieError } from '../base/errors.ts';
 import { REQUEST_JSON_BYTES_MAX } from './api/limits.ts';
 import type { Bytes } from '../base/bytes.ts';
@@ -33,17 +33,12 @@ export async function* bodyBytes(request: Request): AsyncGenerator<Bytes, void> 
 }
 
 async function readJsonBody(request: Request): Promise<unknown> {
-  const parts: Bytes[] = [];
-  let length = 0;
-  for await (const part of bodyBytes(request)) {
-    length += part.byteLength;
-    if (length > REQUEST_JSON_BYTES_MAX)
-      throw new KelpieError('limit_exceeded', `a request has at most ${REQUEST_JSON_BYTES_MAX} bytes.`);
-    parts.push(part);
-  }
-  if (length === 0) return {};
+  const tooLarge = (): Error =>
+    new KelpieError('limit_exceeded', `a request has at most ${REQUEST_JSON_BYTES_MAX} bytes.`);
+  const bytes = await collectBytes(bodyBytes(request), REQUEST_JSON_BYTES_MAX, tooLarge);
+  if (bytes.byteLength === 0) return {};
   try {
-    const value: unknown = JSON.parse(fromUtf8(concat(parts)));
+    const value: unknown = JSON.parse(fromUtf8(bytes));
     return value;
   } catch (error) {
     throw new KelpieError('usage', 'the request’s body is not JSON.', { cause: error });

@@ -2,7 +2,7 @@
  * A VM's image travels in its packages, `image.json` and the four files; a store that has them already is not sent them again. A VM that
  * goes on keeps reading its root file system, and what it has read stays in its memory, so the target needs the very same bytes: by digest.
  */
-import { concat } from '../base/bytes.ts';
+import { collectBytes } from '../base/bytes.ts';
 import { KelpieError, isKelpieError } from '../base/errors.ts';
 import { exportImage, installImage } from '../image/install-image.ts';
 import { findImage, imageByDigest } from '../image/image-store.ts';
@@ -61,7 +61,8 @@ export async function ensureImage(
     requireCarried(imageFiles, name);
     return open.imageFile(name, { signal });
   };
-  const description = await collect(fetchFile(DESCRIPTION));
+  const tooLarge = (): Error => new KelpieError('image_corrupt', 'the image’s description is too large.');
+  const description = await collectBytes(fetchFile(DESCRIPTION), IMAGE_JSON_BYTES_MAX, tooLarge);
   await installImage(
     host.env,
     host.places.home,
@@ -113,16 +114,4 @@ function missing({ name, version, digest }: ImageReference): KelpieError {
 function requireCarried(files: readonly BlobReference[], name: string): void {
   if (files.some((file) => file.name === name)) return;
   throw new KelpieError('package_corrupt', `the package carries its image without ${name}.`);
-}
-
-async function collect(chunks: AsyncIterable<Bytes>): Promise<Bytes> {
-  const parts: Bytes[] = [];
-  let length = 0;
-  for await (const part of chunks) {
-    length += part.byteLength;
-    if (length > IMAGE_JSON_BYTES_MAX)
-      throw new KelpieError('image_corrupt', 'the image’s description is too large.');
-    parts.push(part);
-  }
-  return concat(parts);
 }

@@ -3,7 +3,7 @@
  * with the ELF file compressed inside (Documentation/arch/x86/boot.rst of Linux, "payload_offset"). It is unpacked once for each image and
  * kept where everything lies that can be made again.
  */
-import { concat, utf8, viewOf } from '../../base/bytes.ts';
+import { collectBytes, utf8, viewOf } from '../../base/bytes.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import { KelpieError } from '../../base/errors.ts';
 import type { Env } from '../../env/env.ts';
@@ -152,15 +152,9 @@ async function feed({ stdin }: Awaited<ReturnType<Env['processes']['spawn']>>, p
 }
 
 async function collect(stream: AsyncIterable<Bytes>): Promise<Bytes> {
-  const parts: Bytes[] = [];
-  let length = 0;
-  for await (const part of stream) {
-    length += part.byteLength;
-    if (length > VMLINUX_BYTES_MAX)
-      throw new KelpieError('image_incompatible', `the kernel is larger than ${VMLINUX_BYTES_MAX} bytes.`);
-    parts.push(part);
-  }
-  return concat(parts);
+  const tooLarge = (): Error =>
+    new KelpieError('image_incompatible', `the kernel is larger than ${VMLINUX_BYTES_MAX} bytes.`);
+  return await collectBytes(stream, VMLINUX_BYTES_MAX, tooLarge);
 }
 
 /** Room for one more: images come and go, and nobody else knows of these files. */

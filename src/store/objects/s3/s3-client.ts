@@ -5,7 +5,7 @@
  *
  * Bodies go as they are, signed whole: never `aws-chunked`, which some services refuse and others store as it came.
  */
-import { concat, fromUtf8Lossy, utf8 } from '../../../base/bytes.ts';
+import { collectBytes, fromUtf8Lossy, utf8 } from '../../../base/bytes.ts';
 import type { Bytes } from '../../../base/bytes.ts';
 import type { Env } from '../../../env/env.ts';
 import type { HttpResponse } from '../../../env/http.ts';
@@ -195,15 +195,7 @@ async function readBody(
     if (length !== null) return room.subarray(0, length);
     throw wrongAnswer(url, 'more than it said');
   }
-  const parts: Bytes[] = [];
-  let length = 0;
-  for await (const part of response.body) {
-    length += part.byteLength;
-    // Leaving the loop drops the connection.
-    if (length > bytesMax) throw wrongAnswer(url, 'more than was asked for');
-    parts.push(part);
-  }
-  return concat(parts);
+  return await collectBytes(response.body, bytesMax, () => wrongAnswer(url, 'more than was asked for'));
 }
 
 /** Bytes of a document to send. */

@@ -3,7 +3,7 @@
  * `vm_backend_failed` whose sentence has the server's own text.
  */
 import { z } from 'zod';
-import { concat, fromUtf8Lossy, utf8 } from '../../../base/bytes.ts';
+import { collectBytes, fromUtf8Lossy, utf8 } from '../../../base/bytes.ts';
 import type { Bytes } from '../../../base/bytes.ts';
 import { isKelpieError, KelpieError } from '../../../base/errors.ts';
 import type { Env } from '../../../env/env.ts';
@@ -92,15 +92,8 @@ export class FirecrackerApi {
 }
 
 async function readAnswer(call: ApiCall, response: HttpResponse): Promise<Bytes> {
-  const parts: Bytes[] = [];
-  let length = 0;
-  for await (const part of response.body) {
-    length += part.byteLength;
-    if (length > API_ANSWER_BYTES_MAX)
-      throw notItsApi(call, new Error(`more than ${API_ANSWER_BYTES_MAX} bytes`));
-    parts.push(part);
-  }
-  return concat(parts);
+  const tooLong = (): Error => notItsApi(call, new Error(`more than ${API_ANSWER_BYTES_MAX} bytes`));
+  return await collectBytes(response.body, API_ANSWER_BYTES_MAX, tooLong);
 }
 
 function parseJson(bytes: Bytes): unknown {

@@ -1,5 +1,4 @@
-import { concat, fromUtf8Lossy, utf8 } from '../../../../base/bytes.ts';
-import type { Bytes } from '../../../../base/bytes.ts';
+import { collectBytes, fromUtf8Lossy, utf8 } from '../../../../base/bytes.ts';
 import type { Env } from '../../../../env/env.ts';
 import { SystemError } from '../../../../env/system-error.ts';
 import { ERROR_BYTES_MAX } from '../../limits.ts';
@@ -50,7 +49,7 @@ export async function ask(env: Pick<Env, 'clock' | 'http'>, question: Question):
         ...(body === null ? {} : { body }),
         signal,
       });
-      const text = fromUtf8Lossy(await readSmall(response.body, what));
+      const text = fromUtf8Lossy(await collectBytes(response.body, ERROR_BYTES_MAX, () => tooMuch(what)));
       if (response.status >= 500) throw silent(what, ` (status ${response.status})`);
       return { status: response.status, text };
     });
@@ -65,16 +64,8 @@ function silent(what: string, why: string, cause?: unknown): StoreTrouble {
   return new StoreTrouble('unavailable', message, { cause });
 }
 
-async function readSmall(chunks: AsyncIterable<Bytes>, what: string): Promise<Bytes> {
-  const parts: Bytes[] = [];
-  let length = 0;
-  for await (const part of chunks) {
-    length += part.byteLength;
-    if (length > ERROR_BYTES_MAX)
-      throw new StoreTrouble('wrong_answer', `${what}, which has the keys for the store, answers too much.`);
-    parts.push(part);
-  }
-  return concat(parts);
+function tooMuch(what: string): StoreTrouble {
+  return new StoreTrouble('wrong_answer', `${what}, which has the keys for the store, answers too much.`);
 }
 
 /** Null for what is no URL of a service. */

@@ -1,6 +1,6 @@
 /** Keys from a program that the profile names (`credential_process`). https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html */
 import { z } from 'zod';
-import { concat, fromUtf8Lossy } from '../../../../base/bytes.ts';
+import { collectBytes, fromUtf8Lossy } from '../../../../base/bytes.ts';
 import type { Bytes } from '../../../../base/bytes.ts';
 import { MINUTE_MS } from '../../../../base/units.ts';
 import type { Child } from '../../../../env/processes.ts';
@@ -38,7 +38,8 @@ async function outputOf(env: SourceEnv, child: Child): Promise<string> {
     return await withDeadline(env.clock, PROCESS_MS_MAX, undefined, async (signal) => {
       const ended = Promise.withResolvers<never>();
       signal.addEventListener('abort', () => ended.reject(signal.reason), { once: true });
-      const done = Promise.all([readSmall(child.stdout), drain(child.stderr), child.wait()]);
+      const printed = collectBytes(child.stdout, ERROR_BYTES_MAX, () => noKeys(`${what} prints too much`));
+      const done = Promise.all([printed, drain(child.stderr), child.wait()]);
       const [bytes, , status] = await Promise.race([done, ended.promise]);
       if ('code' in status && status.code === 0) return fromUtf8Lossy(bytes);
       throw noKeys(`${what} failed (${'code' in status ? `status ${status.code}` : status.signal})`);
@@ -48,17 +49,6 @@ async function outputOf(env: SourceEnv, child: Child): Promise<string> {
     if (error instanceof TooSlow) throw noKeys(`${what} does not end`, error);
     throw error;
   }
-}
-
-async function readSmall(chunks: AsyncIterable<Bytes>): Promise<Bytes> {
-  const parts: Bytes[] = [];
-  let length = 0;
-  for await (const part of chunks) {
-    length += part.byteLength;
-    if (length > ERROR_BYTES_MAX) throw noKeys(`${what} prints too much`);
-    parts.push(part);
-  }
-  return concat(parts);
 }
 
 /** Read, so that a program that says much does not wait for us. */
