@@ -2,6 +2,7 @@
 import type { PlantedBug } from './planted-bug.ts';
 
 const capture = 'src/vm/qemu/capture.ts';
+const keep = 'src/vm/keep-captured.ts';
 const load = 'src/vm/qemu/load.ts';
 const start = 'src/teleport/start-from-snapshot.ts';
 
@@ -10,9 +11,9 @@ export const snapshotBugs: readonly PlantedBug[] = [
     name: 'the captured pages are not synced',
     edits: [
       {
-        file: capture,
-        right: 'else await makeDurable(env.files, pagePath);',
-        wrong: 'else await env.files.syncDirectory(places.blobDirectory);',
+        file: keep,
+        right: 'if (isPageFileUsed) await makeDurable(env.files, pagePath);',
+        wrong: 'if (isPageFileUsed) await env.files.syncDirectory(places.blobDirectory);',
       },
     ],
     oracles: ['memory', 'lost-vm'],
@@ -20,7 +21,7 @@ export const snapshotBugs: readonly PlantedBug[] = [
   {
     name: 'the captured device state is not synced',
     edits: [
-      { file: capture, right: '    await makeDurable(env.files, this.#deviceStatePath);\n', wrong: '' },
+      { file: keep, right: '  await makeDurable(env.files, `${directory}/device-state`);\n', wrong: '' },
     ],
     oracles: ['lost-vm', 'lost-time', 'liveness'],
   },
@@ -29,8 +30,8 @@ export const snapshotBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: capture,
-        right: 'zeroRuns: pages.zeroRuns }',
-        wrong: 'zeroRuns: pages.zeroRuns.constructor.none }',
+        right: 'pageFile: this.#pageFile, runs, zeroRuns }',
+        wrong: 'pageFile: this.#pageFile, runs, zeroRuns: zeroRuns.constructor.none }',
       },
     ],
     oracles: ['memory'],
@@ -74,9 +75,9 @@ export const snapshotBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: capture,
-        right: 'const taken = await this.#take(overlay, view, copy);',
+        right: 'take: () => this.#take(overlay, view, copy),',
         wrong:
-          'await this.#takeDevicesAndDisk(overlay); await continueCpus(qmp); const taken = { ...(await this.#takeMemory(view, copy)), deviceStateMs: 0, frozen: this.#vm.disk.slice(0, -1) };',
+          'take: async () => { await this.#takeDevicesAndDisk(overlay); await continueCpus(qmp); return { ...(await this.#takeMemory(view, copy)), deviceStateMs: 0, frozen: this.#vm.disk.slice(0, -1) }; },',
       },
     ],
     oracles: ['memory', 'lost-vm', 'right-to-run'],

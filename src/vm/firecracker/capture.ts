@@ -11,24 +11,26 @@
  */
 import { throwIfCanceled } from '../../base/cancel.ts';
 import { GIB, MIB, PAGE_BYTES } from '../../base/units.ts';
-import { createSynced, makeDurable } from '../../env/durable-files.ts';
+import { makeDurable } from '../../env/durable-files.ts';
 import { isSystemError } from '../../env/system-error.ts';
 import { diskLayerPath, pageFilePath } from '../../snapshot/local-snapshot.ts';
 import type { DiskLayer, MemoryImage } from '../../snapshot/local-snapshot.ts';
 import { PageMap } from '../../snapshot/page-map.ts';
 import { both } from '../bounded.ts';
 import { topLayer } from '../disk-layers.ts';
+import { holdStill } from '../hold-still.ts';
 import type { CapturedSnapshot, SnapshotTimings } from '../instance.ts';
-import { CLOCK_CORRECTION_TIMEOUT_MS, QUIESCE_TIMEOUT_MS } from '../limits.ts';
+import { keepCaptured } from '../keep-captured.ts';
+import { CLOCK_CORRECTION_TIMEOUT_MS } from '../limits.ts';
 import { orUndo } from '../undo.ts';
 import type { Undo } from '../undo.ts';
 import type { CaptureRequest } from '../vm-driver.ts';
-import { createSnapshot, pauseVm } from './api/calls.ts';
+import { createSnapshot } from './api/calls.ts';
 import type { LiveVm, VmContext } from './context.ts';
 import { copyDisk } from './disk.ts';
 import { explainRefusal } from './explain-refusal.ts';
 import { readWrittenPages } from './memory-file.ts';
-import { goOn } from './pause.ts';
+import { goOn, pause } from './pause.ts';
 import { names } from './process-places.ts';
 
 /** Above it x86_64's memory is in several pieces. */
@@ -109,36 +111,17 @@ class Capture {
     return base.nonZeroPages === 0 || (await this.#context.tellsHoles()) ? base : null;
   }
 
-  /** The pause itself. Whatever goes wrong in it, a VM that ran goes on. */
+  /** The pause itself. */
   async #pause(base: PageMap | null): Promise<Captured> {
-    const { isRunning, resume, signal } = this.#request;
-    const vm = this.#vm;
-    if (!isRunning) return { ...(await this.#take(base)), pauseMs: 0 };
-    let isStopped = false;
-    let goesOn = true;
-    try {
-      await vm.link.shut(QUIESCE_TIMEOUT_MS);
-      throwIfCanceled(signal, 'taking the snapshot');
-      const stoppedMs = this.#now();
-      isStopped = true;
-      vm.isBarePause = true;
-      await pauseVm(vm.process.api);
-      const taken = await this.#take(base);
-      goesOn = resume;
-      if (resume) await goOn(this.#context, vm);
-      else this.#undo.onFailure(() => this.#goOn());
-      isStopped = !resume;
-      return { ...taken, pauseMs: this.#now() - stoppedMs };
-    } finally {
-      if (goesOn && isStopped) await goOn(this.#context, vm);
-      if (goesOn) vm.link.reopen();
-    }
-  }
-
-  /** What comes after the pause can fail as well: a VM that was to stay paused for a snapshot goes on without one. */
-  async #goOn(): Promise<void> {
-    if (!this.#vm.process.hasEnded()) await goOn(this.#context, this.#vm);
-    this.#vm.link.reopen();
+    return holdStill({
+      clock: this.#context.env.clock,
+      vm: this.#vm,
+      request: this.#request,
+      undo: this.#undo,
+      stop: () => pause(this.#vm),
+      take: () => this.#take(base),
+      goOn: () => goOn(this.#context, this.#vm),
+    });
   }
 
   /** Devices, memory and disk of a stopped VM. */
@@ -172,10 +155,8 @@ class Capture {
     const { directory, signal } = this.#request;
     const memoryBytes = config.memoryMib * MIB;
     const pagePath = pageFilePath(places.blobDirectory, this.#pageFile);
-    const mapPath = `${directory}/memory.map`;
     await this.#takeOver(names.newMemory, pagePath);
     await this.#takeOver(names.newState, this.#deviceStatePath);
-    this.#undo.onFailure(() => env.files.removeTree(mapPath));
 
     const startMs = this.#now();
     const hasHoles = await this.#context.tellsHoles();
@@ -184,12 +165,13 @@ class Capture {
     const below = base ?? PageMap.empty(memoryBytes / PAGE_BYTES);
     const map = below.overlay({ pageFile: this.#pageFile, placement: 'in-place', runs, zeroRuns });
     const isWhole = below.nonZeroPages === 0;
-    if (runs.pages === 0 && !isWhole) await env.files.removeTree(pagePath);
-    else await makeDurable(env.files, pagePath);
-    await makeDurable(env.files, this.#diskPath(frozen));
-    await makeDurable(env.files, this.#deviceStatePath);
-    await createSynced(env.files, mapPath, map.encode(env.compute));
-    await env.files.syncDirectory(directory);
+    const mapPath = await keepCaptured(this.#context, this.#undo, {
+      directory,
+      map,
+      pageFile: this.#pageFile,
+      isPageFileUsed: runs.pages > 0 || isWhole,
+      layers: [frozen],
+    });
 
     this.#adoptBase(map, mapPath, frozen);
     const memory = { mapPath, pageFiles: map.pageFiles, mappable: isWhole ? this.#pageFile : null };

@@ -8,8 +8,9 @@ import type { LiveVm, VmContext } from './context.ts';
 import { names } from './process-places.ts';
 
 export async function pause(vm: LiveVm): Promise<void> {
-  await pauseVm(vm.process.api);
+  // Before it is known: a call that fails may have paused it.
   vm.isBarePause = true;
+  await pauseVm(vm.process.api);
 }
 
 /** Lets a paused VM go on so that its agent can be reached. */

@@ -12,7 +12,7 @@
  */
 import { throwIfCanceled } from '../../base/cancel.ts';
 import { KIB, MIB, PAGE_BYTES } from '../../base/units.ts';
-import { createSynced, makeDurable } from '../../env/durable-files.ts';
+import { makeDurable } from '../../env/durable-files.ts';
 import type { FileHandle } from '../../env/files.ts';
 import { diskLayerPath, pageFilePath } from '../../snapshot/local-snapshot.ts';
 import type { DiskLayer, MemoryImage } from '../../snapshot/local-snapshot.ts';
@@ -25,7 +25,9 @@ import type { LiveVm, VmContext } from './context.ts';
 import { PageCopy } from './copy-pages.ts';
 import { topLayer } from '../disk-layers.ts';
 import { createOverlay, layerNode } from './disk-chain.ts';
-import { CLOCK_CORRECTION_TIMEOUT_MS, QUIESCE_TIMEOUT_MS } from '../limits.ts';
+import { holdStill } from '../hold-still.ts';
+import { keepCaptured } from '../keep-captured.ts';
+import { CLOCK_CORRECTION_TIMEOUT_MS } from '../limits.ts';
 import { presentDisk } from './present-disk.ts';
 import { openMemoryView } from './memory-view.ts';
 import type { MemoryView } from './memory-view.ts';
@@ -185,38 +187,21 @@ class Capture {
     }
   }
 
-  /** The pause itself. Whatever goes wrong in it, a VM that ran goes on. */
+  /** The pause itself. */
   async #pause(overlay: DiskLayer, view: MemoryView, copy: PageCopy): Promise<Captured> {
-    const { isRunning, resume, signal } = this.#request;
-    if (!isRunning) {
-      await this.#letArrive();
-      return { ...(await this.#take(overlay, view, copy)), pauseMs: 0 };
-    }
     const { qmp } = this.#vm.process;
-    let isStopped = false;
-    let goesOn = true;
-    try {
-      await this.#vm.link.shut(QUIESCE_TIMEOUT_MS);
-      throwIfCanceled(signal, 'taking the snapshot');
-      const stoppedMs = this.#now();
-      isStopped = true;
-      await both(stopCpus(qmp), this.#letArrive());
-      const taken = await this.#take(overlay, view, copy);
-      goesOn = resume;
-      if (resume) await continueCpus(qmp);
-      else this.#undo.onFailure(() => this.#goOn());
-      isStopped = !resume;
-      return { ...taken, pauseMs: this.#now() - stoppedMs };
-    } finally {
-      if (goesOn && isStopped) await continueCpus(qmp);
-      if (goesOn) this.#vm.link.reopen();
-    }
-  }
-
-  /** What comes after the pause can fail as well: a VM that was to stay paused for a snapshot goes on without one. */
-  async #goOn(): Promise<void> {
-    if (!this.#vm.process.hasEnded()) await continueCpus(this.#vm.process.qmp);
-    this.#vm.link.reopen();
+    if (!this.#request.isRunning) await this.#letArrive();
+    return holdStill({
+      clock: this.#context.env.clock,
+      vm: this.#vm,
+      request: this.#request,
+      undo: this.#undo,
+      stop: async () => {
+        await both(stopCpus(qmp), this.#letArrive());
+      },
+      take: () => this.#take(overlay, view, copy),
+      goOn: () => continueCpus(qmp),
+    });
   }
 
   /**
@@ -264,23 +249,18 @@ class Capture {
     return { scanMs: scannedMs - startMs, copyMs: this.#now() - scannedMs };
   }
 
-  /** The snapshot's map, and everything that it and its disk need, on the disk for good. */
   async #persist(base: PageMap, overlay: DiskLayer, copy: PageCopy): Promise<Persisted> {
-    const { env, places } = this.#context;
-    const pages = await copy.finish();
-    const map = base.overlay({ pageFile: this.#pageFile, runs: pages.runs, zeroRuns: pages.zeroRuns });
-    const mapPath = `${this.#request.directory}/memory.map`;
-    const pagePath = pageFilePath(places.blobDirectory, this.#pageFile);
-    this.#undo.onFailure(() => env.files.removeTree(mapPath));
-    if (pages.runs.pages === 0) await env.files.removeTree(pagePath);
-    else await makeDurable(env.files, pagePath);
-    await makeDurable(env.files, diskLayerPath(places.blobDirectory, topLayer(this.#vm.disk.slice(0, -1))));
-    await makeDurable(env.files, diskLayerPath(places.blobDirectory, overlay));
-    await makeDurable(env.files, this.#deviceStatePath);
-    await createSynced(env.files, mapPath, map.encode(env.compute));
-    await env.files.syncDirectory(this.#request.directory);
+    const { runs, zeroRuns } = await copy.finish();
+    const map = base.overlay({ pageFile: this.#pageFile, runs, zeroRuns });
+    const mapPath = await keepCaptured(this.#context, this.#undo, {
+      directory: this.#request.directory,
+      map,
+      pageFile: this.#pageFile,
+      isPageFileUsed: runs.pages > 0,
+      layers: [topLayer(this.#vm.disk.slice(0, -1)), overlay],
+    });
     const memory = { mapPath, pageFiles: map.pageFiles, mappable: null };
-    return { memory, dirtyBytes: pages.runs.pages * PAGE_BYTES };
+    return { memory, dirtyBytes: runs.pages * PAGE_BYTES };
   }
 
   get #deviceStatePath(): string {
