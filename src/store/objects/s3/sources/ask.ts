@@ -4,6 +4,7 @@ import { SystemError } from '../../../../env/system-error.ts';
 import { ERROR_BYTES_MAX } from '../../limits.ts';
 import { StoreTrouble } from '../../store-trouble.ts';
 import { TooSlow, withDeadline } from '../deadline.ts';
+import { noKeys } from './temporary-keys.ts';
 
 /** What the places that give keys are asked with. */
 export type SourceEnv = Pick<Env, 'clock' | 'compute' | 'files' | 'host' | 'http' | 'processes'>;
@@ -66,6 +67,17 @@ function silent(what: string, why: string, cause?: unknown): StoreTrouble {
 
 function tooMuch(what: string): StoreTrouble {
   return new StoreTrouble('wrong_answer', `${what}, which has the keys for the store, answers too much.`);
+}
+
+/**
+ * Where a service is: where the variable says, else where it is by itself.
+ * @throws StoreTrouble `no_credentials` for a variable that has no address.
+ */
+export function serviceAt({ host }: Pick<SourceEnv, 'host'>, variable: string, usual: string): URL {
+  const named = host.variable(variable) ?? '';
+  const url = serviceUrl(named === '' ? usual : named);
+  if (url === null) throw noKeys(`${variable} is not an address`);
+  return url;
 }
 
 /** Null for what is no URL of a service. */

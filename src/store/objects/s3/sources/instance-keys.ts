@@ -6,7 +6,7 @@
 import { SECOND_MS } from '../../../../base/units.ts';
 import type { Credentials } from '../credentials.ts';
 import { isStoreTrouble } from '../../store-trouble.ts';
-import { ask, serviceUrl } from './ask.ts';
+import { ask, serviceAt } from './ask.ts';
 import type { SmallAnswer, SourceEnv } from './ask.ts';
 import { noKeys, parseJson, parseKeys } from './temporary-keys.ts';
 
@@ -14,16 +14,15 @@ import { noKeys, parseJson, parseKeys } from './temporary-keys.ts';
 const INSTANCE_MS_MAX: number = SECOND_MS;
 const TOKEN_SECONDS = 21_600;
 const ADDRESS = 'http://169.254.169.254';
+const ADDRESS_VARIABLE = 'AWS_EC2_METADATA_SERVICE_ENDPOINT';
 const ROLES_PATH = '/latest/meta-data/iam/security-credentials/';
 const what = 'this machine’s metadata service';
 
 /** Null where there is no such service, or it is switched off, or the machine has no role. @throws StoreTrouble `no_credentials`, `unavailable`. */
 export async function instanceKeys(env: SourceEnv): Promise<Credentials | null> {
   if (env.host.variable('AWS_EC2_METADATA_DISABLED')?.toLowerCase() === 'true') return null;
-  const named = env.host.variable('AWS_EC2_METADATA_SERVICE_ENDPOINT') ?? '';
-  const base = serviceUrl(named === '' ? ADDRESS : named);
-  if (base === null) throw noKeys('AWS_EC2_METADATA_SERVICE_ENDPOINT is not an address');
-  const token = await askForToken(env, base, named !== '');
+  const base = serviceAt(env, ADDRESS_VARIABLE, ADDRESS);
+  const token = await askForToken(env, base);
   if (token === null) return null;
   const get = async (path: string): Promise<SmallAnswer> =>
     await ask(env, {
@@ -41,7 +40,7 @@ export async function instanceKeys(env: SourceEnv): Promise<Credentials | null> 
 }
 
 /** Null when nobody answers, unless a person has said that somebody does. */
-async function askForToken(env: SourceEnv, base: URL, isNamed: boolean): Promise<string | null> {
+async function askForToken(env: SourceEnv, base: URL): Promise<string | null> {
   try {
     const answer = await ask(env, {
       ...{ method: 'PUT', url: new URL('/latest/api/token', base), durationMs: INSTANCE_MS_MAX, what },
@@ -49,6 +48,7 @@ async function askForToken(env: SourceEnv, base: URL, isNamed: boolean): Promise
     });
     return answer.status === 200 && /^[\x21-\x7e]{1,1024}$/.test(answer.text) ? answer.text : null;
   } catch (error) {
+    const isNamed = (env.host.variable(ADDRESS_VARIABLE) ?? '') !== '';
     if (!isNamed && isStoreTrouble(error, 'unavailable')) return null;
     throw error;
   }

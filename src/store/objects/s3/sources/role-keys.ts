@@ -8,7 +8,7 @@ import type { Credentials } from '../credentials.ts';
 import { Signer } from '../sign-request.ts';
 import { XmlError, childOf, parseXml, textOf } from '../xml.ts';
 import type { XmlElement } from '../xml.ts';
-import { ask, serviceUrl } from './ask.ts';
+import { ask, serviceAt } from './ask.ts';
 import type { SmallAnswer, SourceEnv } from './ask.ts';
 import { readSmallFile } from './container-keys.ts';
 import { noKeys, parseKeys } from './temporary-keys.ts';
@@ -79,11 +79,8 @@ function formOf(action: string, { host }: SourceEnv, role: Role): URLSearchParam
   });
 }
 
-function stsUrl({ host }: SourceEnv, region: string): URL {
-  const named = host.variable('AWS_ENDPOINT_URL_STS') ?? '';
-  const url = serviceUrl(named === '' ? `https://sts.${region}.amazonaws.com/` : named);
-  if (url === null) throw noKeys('AWS_ENDPOINT_URL_STS is not an address');
-  return new URL('/', url);
+function stsUrl(env: SourceEnv, region: string): URL {
+  return new URL('/', serviceAt(env, 'AWS_ENDPOINT_URL_STS', `https://sts.${region}.amazonaws.com`));
 }
 
 function whatOf(url: URL): string {

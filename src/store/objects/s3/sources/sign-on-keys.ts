@@ -9,7 +9,7 @@ import type { AwsProfile } from '../aws-profile.ts';
 import { parseIsoTime } from '../civil-time.ts';
 import type { Credentials } from '../credentials.ts';
 import { isRegion } from '../region.ts';
-import { ask, serviceUrl } from './ask.ts';
+import { ask, serviceAt } from './ask.ts';
 import type { SourceEnv } from './ask.ts';
 import { readSmallFile } from './container-keys.ts';
 import { noKeys, parseJson } from './temporary-keys.ts';
@@ -46,9 +46,7 @@ export async function signOnKeys(
       'the profile’s single sign-on lacks sso_start_url, sso_region, sso_account_id or sso_role_name',
     );
   const token = await findToken(env, startUrl);
-  const named = env.host.variable('AWS_ENDPOINT_URL_SSO') ?? '';
-  const base = serviceUrl(named === '' ? `https://portal.sso.${region}.amazonaws.com` : named);
-  if (base === null) throw noKeys('AWS_ENDPOINT_URL_SSO is not an address');
+  const base = serviceAt(env, 'AWS_ENDPOINT_URL_SSO', `https://portal.sso.${region}.amazonaws.com`);
   const url = new URL('/federation/credentials', base);
   url.search = new URLSearchParams({ account_id: account, role_name: role }).toString();
   const headers = { 'x-amz-sso_bearer_token': token };
