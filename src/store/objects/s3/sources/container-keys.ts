@@ -3,16 +3,14 @@
  * network only, as in the SDKs, so that nobody who sets a variable has a token sent to a place of theirs.
  * https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
  */
-import { fromUtf8 } from '../../../../base/bytes.ts';
 import { SECOND_MS } from '../../../../base/units.ts';
-import { isSystemError } from '../../../../env/system-error.ts';
 import type { Credentials } from '../credentials.ts';
 import { ask, serviceUrl } from './ask.ts';
 import type { SourceEnv } from './ask.ts';
+import { readToken } from './read-token.ts';
 import { noKeys, parseJson, parseKeys } from './temporary-keys.ts';
 
 const CONTAINER_MS_MAX: number = 5 * SECOND_MS;
-const TOKEN_BYTES_MAX = 64 * 1024;
 const ECS_ADDRESS = 'http://169.254.170.2';
 /** ECS, EKS by IPv4 and by IPv6, and this machine itself. */
 const plainHosts: readonly string[] = [
@@ -28,7 +26,7 @@ const what = 'the container’s key service';
 export async function containerKeys(env: SourceEnv): Promise<Credentials | null> {
   const url = containerUrl(env);
   if (url === null) return null;
-  const token = await readToken(env);
+  const token = await tokenOf(env);
   const headers = token === null ? {} : { authorization: token };
   const answer = await ask(env, { method: 'GET', url, headers, durationMs: CONTAINER_MS_MAX, what });
   if (answer.status !== 200) throw noKeys(`${what} refused them with status ${answer.status}`);
@@ -48,22 +46,12 @@ function containerUrl({ host }: SourceEnv): URL | null {
   );
 }
 
-async function readToken({ host, files }: SourceEnv): Promise<string | null> {
+async function tokenOf({ host, files }: SourceEnv): Promise<string | null> {
   const path = host.variable('AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE') ?? '';
   const token =
-    path === '' ? host.variable('AWS_CONTAINER_AUTHORIZATION_TOKEN') : await readSmallFile(files, path);
+    path === '' ? host.variable('AWS_CONTAINER_AUTHORIZATION_TOKEN') : await readToken(files, path);
   if (token === null || token === '') return null;
   // A line feed would be a header of its own.
   if (/^[\x20-\x7e]+$/.test(token)) return token;
   throw noKeys('the token for the container’s key service is not one');
-}
-
-/** A token on this host, without the line feed at its end. @throws StoreTrouble `no_credentials`. */
-export async function readSmallFile(files: SourceEnv['files'], path: string): Promise<string> {
-  try {
-    return fromUtf8(await files.readFile(path, TOKEN_BYTES_MAX)).trimEnd();
-  } catch (error) {
-    if (!isSystemError(error) && !(error instanceof TypeError)) throw error;
-    throw noKeys(`cannot read ${path} (${error.message})`, error);
-  }
 }

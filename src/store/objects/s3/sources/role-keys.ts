@@ -10,7 +10,7 @@ import { XmlError, childOf, parseXml, textOf } from '../xml.ts';
 import type { XmlElement } from '../xml.ts';
 import { ask, serviceAt } from './ask.ts';
 import type { SmallAnswer, SourceEnv } from './ask.ts';
-import { readSmallFile } from './container-keys.ts';
+import { readToken } from './read-token.ts';
 import { noKeys, parseKeys } from './temporary-keys.ts';
 
 const ROLE_MS_MAX: number = 15 * SECOND_MS;
@@ -55,7 +55,7 @@ export async function keysOfRole(env: SourceEnv, role: Role, by: Credentials): P
 /** @param tokenFile read anew each time: whoever vouches replaces it. @throws StoreTrouble `no_credentials`, `unavailable`. */
 export async function keysByToken(env: SourceEnv, role: Role, tokenFile: string): Promise<Credentials> {
   const form = formOf('AssumeRoleWithWebIdentity', env, role);
-  form.set('WebIdentityToken', await readSmallFile(env.files, tokenFile));
+  form.set('WebIdentityToken', await readToken(env.files, tokenFile));
   const url = stsUrl(env, role.region);
   const question = {
     method: 'POST',

@@ -11,7 +11,7 @@ import type { Credentials } from '../credentials.ts';
 import { isRegion } from '../region.ts';
 import { ask, serviceAt } from './ask.ts';
 import type { SourceEnv } from './ask.ts';
-import { readSmallFile } from './container-keys.ts';
+import { readToken } from './read-token.ts';
 import { noKeys, parseJson } from './temporary-keys.ts';
 
 const SIGN_ON_MS_MAX: number = 15 * SECOND_MS;
@@ -63,7 +63,7 @@ export async function signOnKeys(
 async function findToken(env: SourceEnv, startUrl: string): Promise<string> {
   const directory = `${env.host.homeDirectory}/.aws/sso/cache`;
   for (const name of (await listTokens(env, directory)).slice(0, TOKEN_FILES_MAX)) {
-    const parsed = tokenSchema.safeParse(parseIfJson(await readSmallFile(env.files, `${directory}/${name}`)));
+    const parsed = tokenSchema.safeParse(parseIfJson(await readToken(env.files, `${directory}/${name}`)));
     if (!parsed.success || parsed.data.startUrl !== startUrl) continue;
     const expiresMs = parseIsoTime(parsed.data.expiresAt.replace(/UTC$/, 'Z'));
     if (expiresMs !== null && expiresMs > env.clock.wallMs()) return parsed.data.accessToken;
