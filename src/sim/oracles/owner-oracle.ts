@@ -4,7 +4,7 @@
  */
 import { vmKeyOf } from '../world/guest.ts';
 import type { World } from '../world/world.ts';
-import { hostIdOf } from './site-view.ts';
+import { hostIdAt } from './site-view.ts';
 import { newestRecords } from './store-view.ts';
 
 export class OwnerOracle {
@@ -16,13 +16,12 @@ export class OwnerOracle {
 
   /** Called now and then. */
   check(): void {
-    const { truth, sites } = this.#world;
+    const { truth } = this.#world;
     for (const { vmId, owner, text } of newestRecords(this.#world, 'cached')) {
       if (owner === null) continue;
       const vmKey = vmKeyOf(vmId);
       for (const { hostName } of truth.running(vmKey)) {
-        const site = sites.find(({ home }) => home === hostName);
-        const hostId = site === undefined ? null : hostIdOf(site);
+        const hostId = hostIdAt(this.#world, hostName);
         if (hostId !== null && hostId !== owner)
           truth.violated('owner', `${vmKey} executes on ${hostName} while the store says ${text}`);
       }

@@ -5,7 +5,7 @@
 import { vmKeyOf } from '../world/guest.ts';
 import type { Guest } from '../world/guest.ts';
 import type { World } from '../world/world.ts';
-import { hostIdOf } from './site-view.ts';
+import { hostIdAt } from './site-view.ts';
 import { newestRecords } from './store-view.ts';
 import type { RecordSeen } from './store-view.ts';
 
@@ -39,9 +39,8 @@ export class OwnershipOracle {
 
   /** Claimed first, loaded then: whoever loads what is not theirs relies on the look before it goes on alone. */
   #onLoaded({ vmKey, hostName }: Guest): void {
-    const { truth, sites } = this.#world;
-    const site = sites.find(({ home }) => home === hostName);
-    const hostId = site === undefined ? null : hostIdOf(site);
+    const { truth } = this.#world;
+    const hostId = hostIdAt(this.#world, hostName);
     for (const { vmId, owner, text } of newestRecords(this.#world, 'cached')) {
       if (vmKeyOf(vmId) === vmKey && owner !== hostId)
         truth.violated('claim', `${vmKey} was loaded on ${hostName} while the store says ${text}`);
