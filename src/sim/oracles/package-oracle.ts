@@ -48,25 +48,31 @@ const manifestSchema = z.object({
   }),
 });
 
-/** Where the streams of a package are. */
-interface Contents {
-  readonly deviceState: readonly Frame[];
-  readonly memoryMap: readonly Frame[];
-  readonly diskMap: readonly Frame[];
-  readonly imageFiles: readonly { readonly name: string; readonly frames: readonly Frame[] }[];
+/** What a package consists of, each stream as its manifest, or as we tell where it is. */
+interface Streams<Stream> {
+  readonly deviceState: Stream;
+  readonly memoryMap: Stream;
+  readonly diskMap: Stream;
+  readonly imageFiles: readonly { readonly name: string; readonly stream: Stream }[];
+}
+
+type Contents = Streams<readonly Frame[]>;
+
+function located<Stream>(body: Streams<Stream>, locate: (stream: Stream) => readonly Frame[]): Contents {
+  return {
+    deviceState: locate(body.deviceState),
+    memoryMap: locate(body.memoryMap),
+    diskMap: locate(body.diskMap),
+    imageFiles: body.imageFiles.map((file) => ({ name: file.name, stream: locate(file.stream) })),
+  };
 }
 
 /** Read apart from the program, which wrote it. */
 function plainContents(bytes: Bytes): Contents {
   const { packs, body } = parseJson(manifestSchema, fromUtf8Lossy(bytes));
-  const of = ({ frames: listed }: z.infer<typeof stream>): readonly Frame[] =>
-    listed.map((frame) => ({ ...frame, pack: packs[frame.pack] ?? 'none' }));
-  return {
-    deviceState: of(body.deviceState),
-    memoryMap: of(body.memoryMap),
-    diskMap: of(body.diskMap),
-    imageFiles: body.imageFiles.map((file) => ({ name: file.name, frames: of(file.stream) })),
-  };
+  return located(body, ({ frames: listed }) =>
+    listed.map((frame) => ({ ...frame, pack: packs[frame.pack] ?? 'none' })),
+  );
 }
 
 /** Nobody but the program can open it. */
@@ -77,16 +83,10 @@ function sealedContents(
   bytes: Bytes,
 ): Contents {
   const { body } = parseManifest(compute, sealing, id, bytes);
-  const of = (reference: StreamReference): readonly Frame[] => {
+  return located<StreamReference>(body, (reference) => {
     assert('frames' in reference, 'simulated packages are small');
     return reference.frames.map(named);
-  };
-  return {
-    deviceState: of(body.deviceState),
-    memoryMap: of(body.memoryMap),
-    diskMap: of(body.diskMap),
-    imageFiles: body.imageFiles.map((file) => ({ name: file.name, frames: of(file.stream) })),
-  };
+  });
 }
 
 function named(frame: FrameInfo): Frame {
@@ -138,7 +138,7 @@ export class PackageOracle {
       return raw;
     };
     check('the device state', contents.deviceState);
-    for (const file of contents.imageFiles) check(`the image's ${file.name}`, file.frames);
+    for (const file of contents.imageFiles) check(`the image's ${file.name}`, file.stream);
     for (const paged of ['memory', 'disk'] as const) {
       const encoded = check(`the map of the ${paged}`, contents[`${paged}Map`]);
       if (encoded === null) continue;
