@@ -10,7 +10,7 @@ import { measurementOf, readMeasurements } from './planted/measurements.ts';
 import type { Measurement } from './planted/measurements.ts';
 import { searched, seedsFrom } from './planted/planted-bug.ts';
 import type { PlantedBug } from './planted/planted-bug.ts';
-import { altered, withCrewIn, withPlanted } from './support/planted.ts';
+import { altered, withPlantedCrew } from './support/planted.ts';
 
 /** Rarer ones, and those that were not found yet, are only measured: each change of the workload would make for long searches. */
 const SEEDS_PER_FINDING_MAX = 100;
@@ -34,19 +34,16 @@ test('every planted bug can be planted, and what was measured is of one', async 
 
 /** Resolves when an oracle fires that is meant for the bug. @throws AssertionError when none does. */
 async function find(bug: PlantedBug, hints: readonly number[]): Promise<void> {
-  const { workload = 'people' } = bug;
   const seeds = new Set([...hints, ...seedsFrom(1, SEEDS_MAX)]);
   const others = new Set<string>();
-  await withPlanted(bug.edits, (environment) =>
-    withCrewIn(environment, 1, async (crew) => {
-      for await (const { violation } of searched(crew, seeds, { workload, silenced: [] })) {
-        if (violation === null) continue;
-        if (bug.oracles.includes(violation.oracle)) return;
-        others.add(violation.oracle);
-      }
-      assert.fail(`missed in ${SEEDS_MAX} seeds; other oracles that fired: ${[...others].join(', ')}`);
-    }),
-  );
+  await withPlantedCrew(bug.edits, async (crew) => {
+    for await (const { violation } of searched(crew, bug, seeds)) {
+      if (violation === null) continue;
+      if (bug.oracles.includes(violation.oracle)) return;
+      others.add(violation.oracle);
+    }
+    assert.fail(`missed in ${SEEDS_MAX} seeds; other oracles that fired: ${[...others].join(', ')}`);
+  });
 }
 
 describe('planted bugs are found', { concurrency: availableParallelism() }, () => {

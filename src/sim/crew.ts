@@ -4,7 +4,7 @@ import { concat, fromUtf8, fromUtf8Lossy, utf8 } from '../base/bytes.ts';
 import type { Bytes } from '../base/bytes.ts';
 import { asError, KelpieError } from '../base/errors.ts';
 import type { Env } from '../env/env.ts';
-import type { Child } from '../env/processes.ts';
+import type { Child, Processes } from '../env/processes.ts';
 import { parseAnswer } from './jobs.ts';
 import type { Answer, Job } from './jobs.ts';
 
@@ -32,6 +32,11 @@ interface Worker {
   writing: Promise<void>;
 }
 
+/** What it needs of the world. */
+interface CrewEnv extends Pick<Env, 'host'> {
+  readonly processes: Pick<Processes, 'spawn'>;
+}
+
 export class Crew {
   readonly #workers: readonly Worker[];
   readonly #queue: Asked[] = [];
@@ -44,7 +49,7 @@ export class Crew {
     for (const worker of workers) void this.#listen(worker);
   }
 
-  static async start(env: Pick<Env, 'processes' | 'host'>, size: number): Promise<Crew> {
+  static async start(env: CrewEnv, size: number): Promise<Crew> {
     assert(size > 0, 'somebody works');
     const { launcherPath } = env.host;
     const workers: Worker[] = [];

@@ -1,6 +1,6 @@
 /** How soon planted bugs are found, and by whom when the oracle that found them is not listened to. */
 import type { Crew } from '../../src/sim/crew.ts';
-import { withCrewIn, withPlanted } from '../support/planted.ts';
+import { withPlantedCrew } from '../support/planted.ts';
 import type { Measurement } from './measurements.ts';
 import { searched, seedsFrom } from './planted-bug.ts';
 import type { PlantedBug } from './planted-bug.ts';
@@ -27,38 +27,30 @@ export async function measure(
   options: MeasureOptions,
 ): Promise<Measurement> {
   const endMs = performance.now() + options.timeMs;
-  return await withPlanted(bug.edits, (environment) =>
-    withCrewIn(environment, 1, async (crew) => {
-      let now = known;
-      const { workload = 'people' } = bug;
-      const seeds = seedsFrom(known.seeds + 1, options.seedsMax + 1);
-      for await (const { seed, violation } of searched(crew, seeds, { workload, silenced: [] })) {
-        const oracle = violation?.oracle ?? '';
-        const isFound = bug.oracles.includes(oracle);
-        // Seen once, and looked at, it may come to be expected.
-        if (violation !== null && !isFound)
-          console.log(`${bug.name}: not expected: ${seed} ${oracle}: ${violation.what}`);
-        const found = isFound ? [...now.found, { seed, oracle }] : now.found;
-        now = { ...now, seeds: seed, found };
-        if (isMeasured(now, options.seedsMax) || performance.now() > endMs) break;
-      }
-      return { ...now, without: await ablate(crew, bug, now) };
-    }),
-  );
+  return await withPlantedCrew(bug.edits, async (crew) => {
+    let now = known;
+    const seeds = seedsFrom(known.seeds + 1, options.seedsMax + 1);
+    for await (const { seed, violation } of searched(crew, bug, seeds)) {
+      const oracle = violation?.oracle ?? '';
+      const isFound = bug.oracles.includes(oracle);
+      // Seen once, and looked at, it may come to be expected.
+      if (violation !== null && !isFound)
+        console.log(`${bug.name}: not expected: ${seed} ${oracle}: ${violation.what}`);
+      const found = isFound ? [...now.found, { seed, oracle }] : now.found;
+      now = { ...now, seeds: seed, found };
+      if (isMeasured(now, options.seedsMax) || performance.now() > endMs) break;
+    }
+    return { ...now, without: await ablate(crew, bug, now) };
+  });
 }
 
-async function ablate(
-  crew: Crew,
-  { workload = 'people' }: PlantedBug,
-  { found }: Measurement,
-): Promise<Measurement['without']> {
+async function ablate(crew: Crew, bug: PlantedBug, { found }: Measurement): Promise<Measurement['without']> {
   const without: Record<string, { seed: number; oracle: string | null }[]> = {};
   for (const silent of new Set(found.map(({ oracle }) => oracle))) {
     const showed = found.filter(({ oracle }) => oracle === silent).slice(0, ABLATED_SEEDS);
     const seeds = showed.map(({ seed }) => seed);
     const seen: { seed: number; oracle: string | null }[] = [];
-    const search = { workload, silenced: [silent] };
-    for await (const { seed, violation } of searched(crew, seeds, search))
+    for await (const { seed, violation } of searched(crew, bug, seeds, [silent]))
       seen.push({ seed, oracle: violation?.oracle ?? null });
     without[silent] = seen;
   }

@@ -1,4 +1,5 @@
 /** Bugs in who may run a VM. */
+import type { Edit } from '../support/planted.ts';
 import type { PlantedBug } from './planted-bug.ts';
 
 const target = 'src/teleport/target.ts';
@@ -6,6 +7,21 @@ const source = 'src/teleport/source.ts';
 const settleTeleport = 'src/teleport/settle-teleport.ts';
 const records = 'src/store/records/object-ownership.ts';
 const watch = 'src/teleport/lease-watch.ts';
+
+/** Alone, and without the look that would notice it. */
+const blindClaim: Edit = {
+  file: target,
+  right:
+    'const outcome = await swap(this.#host, store.ownership, found.record, next);\n    if (outcome.isWon) return;',
+  wrong:
+    'const outcome = await swap(this.#host, store.ownership, found.record, next);\n    if (outcome !== null) return;',
+};
+/** Alone, and without the pause too. */
+const noFuse: Edit = {
+  file: watch,
+  right: 'await this.#options.fuse.take(lit);',
+  wrong: 'lit.putOut();',
+};
 
 export const ownershipBugs: readonly PlantedBug[] = [
   {
@@ -54,29 +70,12 @@ export const ownershipBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a claim does not ask whether it won',
-    edits: [
-      {
-        file: target,
-        right:
-          'const outcome = await swap(this.#host, store.ownership, found.record, next);\n    if (outcome.isWon) return;',
-        wrong:
-          'const outcome = await swap(this.#host, store.ownership, found.record, next);\n    if (outcome !== null) return;',
-      },
-    ],
+    edits: [blindClaim],
     oracles: ['claim', 'one-copy'],
   },
   {
     name: 'a claim neither asks whether it won nor looks before the VM goes on',
-    edits: [
-      {
-        file: target,
-        right:
-          'const outcome = await swap(this.#host, store.ownership, found.record, next);\n    if (outcome.isWon) return;',
-        wrong:
-          'const outcome = await swap(this.#host, store.ownership, found.record, next);\n    if (outcome !== null) return;',
-      },
-      { file: target, right: 'if (!isOurs)', wrong: 'if (isOurs === null)' },
-    ],
+    edits: [blindClaim, { file: target, right: 'if (!isOurs)', wrong: 'if (isOurs === null)' }],
     oracles: ['claim', 'one-copy', 'owner'],
   },
   {
@@ -200,14 +199,14 @@ export const ownershipBugs: readonly PlantedBug[] = [
         right: 'if (isDue && (await this.#pause())) await this.#notePause();',
         wrong: '',
       },
-      { file: watch, right: 'await this.#options.fuse.take(lit);', wrong: 'lit.putOut();' },
+      noFuse,
     ],
     oracles: ['one-copy', 'right-to-run', 'owner'],
     workload: 'vanish',
   },
   {
     name: 'a lease has no fuse',
-    edits: [{ file: watch, right: 'await this.#options.fuse.take(lit);', wrong: 'lit.putOut();' }],
+    edits: [noFuse],
     oracles: ['one-copy', 'right-to-run', 'owner'],
     workload: 'vanish',
   },

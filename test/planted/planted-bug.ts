@@ -19,17 +19,15 @@ export interface PlantedBug {
   readonly workload?: WorkloadName;
 }
 
-export interface Search {
-  readonly workload: WorkloadName;
-  /** Oracles that nobody listens to. */
-  readonly silenced: readonly string[];
-}
-
-/** What the seeds give, in their order; ends when it is left. */
+/**
+ * What the seeds give of the bug's workload, in their order; ends when it is left.
+ * @param silenced oracles that nobody listens to.
+ */
 export async function* searched(
   crew: Crew,
+  { workload = 'people' }: PlantedBug,
   seeds: Iterable<number>,
-  { workload, silenced }: Search,
+  silenced: readonly string[] = [],
 ): AsyncGenerator<Answer, void> {
   yield* ahead(seeds, crew.ahead, (seed, signal) =>
     crew.run({ plan: drawPlan(seed, { faults: null, workload }), wants: [], silenced }, signal),

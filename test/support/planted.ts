@@ -59,22 +59,21 @@ export async function withPlanted<T>(
   return await withSources(await altered(edits), work);
 }
 
-/** Workers of simulations of the program in that environment; they end with `work`. */
-export async function withCrewIn<T>(
-  environment: Environment,
-  size: number,
+/** As `withPlanted`, with a worker of simulations of the program that has the bug; it ends with `work`. */
+export async function withPlantedCrew<T>(
+  edits: readonly Edit[],
   work: (crew: Crew) => Promise<T>,
 ): Promise<T> {
+  return await withPlanted(edits, async (environment) => await withCrewIn(environment, work));
+}
+
+async function withCrewIn<T>(environment: Environment, work: (crew: Crew) => Promise<T>): Promise<T> {
   const { host, processes } = createNodeEnv();
   const whole: Record<string, string> = { ...environment };
   for (const [name, value] of Object.entries(process.env)) if (value !== undefined) whole[name] ??= value;
-  const inIt: Processes = {
-    spawn: async (options) => await processes.spawn({ ...options, environment: whole }),
-    adopt: async (identity) => await processes.adopt(identity),
-    isAlive: async (identity) => await processes.isAlive(identity),
-    list: async () => await processes.list(),
-  };
-  const crew = await Crew.start({ host, processes: inIt }, size);
+  const spawn: Processes['spawn'] = async (options) =>
+    await processes.spawn({ ...options, environment: whole });
+  const crew = await Crew.start({ host, processes: { spawn } }, 1);
   try {
     return await work(crew);
   } finally {
