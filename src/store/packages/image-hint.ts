@@ -85,6 +85,17 @@ function boundOf(digest: string, packs: readonly string[]): Bytes {
   return utf8(canonicalJson({ digest, formatVersion: FORMAT_VERSION, packs }));
 }
 
+/** What the packs of a hint take in the store; null when some of them are gone. @param kept lengths of the packs that are there, as `packText` has them. */
+export function hintedBytes({ packs }: ImageHint, kept: ReadonlyMap<string, number>): number | null {
+  let bytes = 0;
+  for (const pack of packs) {
+    const length = kept.get(packText(pack));
+    if (length === undefined) return null;
+    bytes += length;
+  }
+  return bytes;
+}
+
 export interface HintedStore {
   readonly objects: Pick<ObjectStore, 'get'>;
   readonly sealing: DocumentSealer;

@@ -18,7 +18,7 @@ import { attemptLocally } from '../../snapshot/local-failure.ts';
 import type { PageBatch } from '../../snapshot/page-reader.ts';
 import type { PackageWriter, StreamedSource, TeleportPackage, TransferOptions } from '../teleport-storage.ts';
 import { FrameWriter } from './frame-writer.ts';
-import { readImageHint } from './image-hint.ts';
+import { hintedBytes, readImageHint } from './image-hint.ts';
 import type { ImageHint } from './image-hint.ts';
 import { PACKS_MAX, PACKS_SPARE_MAX } from './limits.ts';
 import type { PackagedFile } from './manifest-body.ts';
@@ -28,7 +28,6 @@ import { describePackage } from './open-package.ts';
 import type { Paged } from './open-package.ts';
 import { packageContents, sendMaps } from './package-contents.ts';
 import { packageKey } from './package-key.ts';
-import { packText } from './pack-name.ts';
 import { PagePlanBuilder } from './page-plan.ts';
 import { PublishPin } from './publish-pin.ts';
 import { sendImage } from './send-image.ts';
@@ -107,7 +106,8 @@ export class StreamedPackage implements PackageWriter {
     const session = store.sealing.newSession(env.random);
     const request = { session, hostName: store.hostName, packs: hint?.packs ?? [] };
     const pin = await PublishPin.put(env, store.objects, request, options);
-    const there = hint === null ? null : imageThere(hint, pin);
+    const bytes = hint === null ? null : hintedBytes(hint, pin.kept);
+    const there = hint === null || bytes === null ? null : { hint, bytes };
     const begun = new StreamedPackage(env, store, source, options, { session, pin, there });
     try {
       await begun.#sendImage();
@@ -230,11 +230,4 @@ export class StreamedPackage implements PackageWriter {
     const none = { plan: new PagePlanBuilder([]).finish(), frameAt };
     return mapOfPlans((sizeMib * MIB) / PAGE_BYTES, { plan: this.#plans[paged].finish(), frameAt }, none);
   }
-}
-
-/** Null when some of its packs are gone. */
-function imageThere(hint: ImageHint, { kept }: PublishPin): ThereImage | null {
-  const lengths = hint.packs.map((pack) => kept.get(packText(pack)) ?? null);
-  if (lengths.includes(null)) return null;
-  return { hint, bytes: lengths.reduce<number>((sum, length) => sum + (length ?? 0), 0) };
 }

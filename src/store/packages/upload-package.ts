@@ -15,6 +15,7 @@ import { attemptLocally } from '../../snapshot/local-failure.ts';
 import type { ObjectStore } from '../objects/object-store.ts';
 import { chooseFrames, withoutFrames } from './choose-packs.ts';
 import type { PackageSource, TeleportPackage, TransferOptions } from '../teleport-storage.ts';
+import { hintedBytes } from './image-hint.ts';
 import { sealManifest } from './manifest.ts';
 import { describePackage } from './open-package.ts';
 import { packageKey } from './package-key.ts';
@@ -89,8 +90,7 @@ async function publish(env: UploadEnv, store: UploadStore, publishing: Publish):
 function chosen(plan: UploadPlan, { kept }: PublishPin): UploadPlan {
   const { candidates, memory, disk, image } = plan;
   const isChosen = chooseFrames(candidates, [memory.plan, disk.plan], kept);
-  const imagePacks = image?.packs.map((pack) => kept.get(packText(pack)) ?? null) ?? [null];
-  const isImageThere = !imagePacks.includes(null);
+  const imageBytes = image === null ? null : hintedBytes(image, kept);
   return {
     candidates,
     memory: {
@@ -99,8 +99,8 @@ function chosen(plan: UploadPlan, { kept }: PublishPin): UploadPlan {
       equal: withoutFrames(memory.equal, isChosen),
     },
     disk: { ...disk, plan: withoutFrames(disk.plan, isChosen), equal: withoutFrames(disk.equal, isChosen) },
-    image: isImageThere ? image : null,
-    imageBytes: isImageThere ? imagePacks.reduce<number>((sum, bytes) => sum + (bytes ?? 0), 0) : 0,
+    image: imageBytes === null ? null : image,
+    imageBytes: imageBytes ?? 0,
   };
 }
 
