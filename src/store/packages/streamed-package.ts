@@ -143,14 +143,13 @@ export class StreamedPackage implements PackageWriter {
 
   async seal(): Promise<TeleportPackage> {
     assert(this.#sealed === null, 'a package is sealed once');
-    this.#endState();
+    const deviceState = this.#endState();
     await this.#endFrame();
     const { writer } = this.#sender;
     await writer.packed();
     const { memoryMib, diskMib } = this.#source.metadata.config;
     const maps = { memory: this.#mapOf('memory', memoryMib), disk: this.#mapOf('disk', diskMib) };
-    assert(this.#sentState !== null, 'the device state was sent');
-    const streams = await sendMaps(this.#sender, this.#env.compute, maps, this.#sentState);
+    const streams = await sendMaps(this.#sender, this.#env.compute, maps, deviceState);
     await writer.flush();
     await this.#group.end();
     const contents = packageContents(writer, this.#session, {
@@ -202,8 +201,8 @@ export class StreamedPackage implements PackageWriter {
     return (this.#state ??= new StreamInTheMaking(this.#sender, { sizeBytes, wrongLength }));
   }
 
-  #endState(): void {
-    this.#sentState ??= this.#stream().end();
+  #endState(): SentStream {
+    return (this.#sentState ??= this.#stream().end());
   }
 
   /** Notes where the bytes that are put next to the frame will be. */
