@@ -10,11 +10,12 @@
  * What was tried is kept in `.cache/`; it ends with the score of each file and its survivors, with the place of each.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, globSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { globSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { withSources } from '../test/support/planted.ts';
+import { KeptJson } from './mutate/kept-json.ts';
 import { mutate } from './mutate/mutants.ts';
 import type { Mutant } from './mutate/mutants.ts';
 import { Outcomes } from './mutate/outcomes.ts';
@@ -84,11 +85,10 @@ async function coverOnce(
   const hash = createHash('sha256').update(JSON.stringify(all));
   for (const file of files) hash.update(await readFile(join(root, file)));
   const digest = hash.digest('hex');
-  const path = join(root, '.cache/mutant-trials.json');
-  const known = existsSync(path) ? trialsSchema.parse(JSON.parse(await readFile(path, 'utf8'))) : null;
+  const kept = new KeptJson(join(root, '.cache/mutant-trials.json'), trialsSchema);
+  const known = await kept.read();
   if (known?.digest === digest) return known.trials;
   const trials = await cover(environment, files, Number(values.workers));
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, JSON.stringify({ digest, trials }));
+  await kept.write({ digest, trials });
   return trials;
 }

@@ -1,17 +1,17 @@
 /** What became of mutants: kept between runs, so that one goes on where the last stopped. What was tried of a file that has changed is tried again. */
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { z } from 'zod';
+import { KeptJson } from './kept-json.ts';
 
 /** By whom it was killed: a test, `late` when it hung; null: it survived. */
 export type Outcome = string | null;
 
-const path = join(import.meta.dirname, '../../.cache/mutants.json');
 const schema = z.record(
   z.string(),
   z.object({ digest: z.string(), outcomes: z.record(z.string(), z.string().nullable()) }),
 );
+const kept = new KeptJson(join(import.meta.dirname, '../../.cache/mutants.json'), schema);
 
 export class Outcomes {
   readonly #files: z.infer<typeof schema>;
@@ -21,12 +21,7 @@ export class Outcomes {
   }
 
   static async read(): Promise<Outcomes> {
-    try {
-      return new Outcomes(schema.parse(JSON.parse(await readFile(path, 'utf8'))));
-    } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return new Outcomes({});
-      throw error;
-    }
+    return new Outcomes((await kept.read()) ?? {});
   }
 
   /** Forgets what was tried of the file when it was another one. */
@@ -43,8 +38,6 @@ export class Outcomes {
   async set(file: string, index: number, outcome: Outcome): Promise<void> {
     const known = this.#files[file];
     if (known !== undefined) known.outcomes[index] = outcome;
-    await mkdir(dirname(path), { recursive: true });
-    await writeFile(`${path}.new`, JSON.stringify(this.#files));
-    await rename(`${path}.new`, path);
+    await kept.write(this.#files);
   }
 }
