@@ -67,7 +67,7 @@ export class StreamedPackage implements PackageWriter {
   #state: StreamInTheMaking | null = null;
   #sentState: SentStream | null = null;
   #paged: Paged = 'memory';
-  #frame = new Uint8Array(FRAME_BYTES_MAX);
+  #frame: Bytes;
   /** Bytes at the start of the frame. */
   #filled = 0;
   #sealed: SealedManifest | null = null;
@@ -87,6 +87,7 @@ export class StreamedPackage implements PackageWriter {
     this.#pin = pin;
     this.#there = there;
     this.#group = new TaskGroup(options.signal);
+    this.#frame = env.compute.frameBuffer();
     const { objects, sealing } = store;
     const writer = new FrameWriter(env, {
       ...{ objects, sealing, session, group: this.#group },
@@ -217,8 +218,9 @@ export class StreamedPackage implements PackageWriter {
 
   async #endFrame(): Promise<void> {
     if (this.#filled === 0) return;
-    const raw = this.#filled === FRAME_BYTES_MAX ? this.#frame : this.#frame.slice(0, this.#filled);
-    this.#frame = new Uint8Array(FRAME_BYTES_MAX);
+    const isFull = this.#filled === FRAME_BYTES_MAX;
+    const raw = isFull ? this.#frame : this.#frame.slice(0, this.#filled);
+    if (isFull) this.#frame = this.#env.compute.frameBuffer();
     this.#filled = 0;
     await this.#sender.writer.add(raw);
   }
