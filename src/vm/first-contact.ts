@@ -6,6 +6,7 @@ import { isKelpieError, KelpieError } from '../base/errors.ts';
 import type { Env } from '../env/env.ts';
 import type { GuestAgent } from '../guest/guest-agent.ts';
 import type { AgentLink } from './agent-link.ts';
+import type { GuestIdentity } from './instance.ts';
 import { REPAIR_TIMEOUT_MS } from './limits.ts';
 
 /** How much of the console an error quotes. */
@@ -60,7 +61,7 @@ export function bootTimeout(tail: string, cause: unknown): KelpieError {
 }
 
 export interface RepairedGuest {
-  readonly guest: { readonly bootId: string; readonly generation: number };
+  readonly guest: GuestIdentity;
   /** By how much its clock was set. */
   readonly clockStepMs: number;
 }

@@ -61,11 +61,17 @@ export interface SnapshotRequest {
 /** What a snapshot left on this host. The disk layer that was written to is frozen; the VM goes on in a new one. */
 export interface CapturedSnapshot {
   readonly machine: MachineFacts;
-  readonly guest: { readonly bootId: string; readonly generation: number };
+  readonly guest: GuestIdentity;
   readonly deviceStateBytes: number;
   readonly memory: MemoryImage;
   readonly disk: readonly DiskLayer[];
   readonly timings: SnapshotTimings;
+}
+
+/** Who a guest is, as it told itself when it was reached last. */
+export interface GuestIdentity {
+  readonly bootId: string;
+  readonly generation: number;
 }
 
 /** Milliseconds, measured; `pauseMs` is what the guest felt: from `stop` until `cont` was answered. */

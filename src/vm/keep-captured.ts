@@ -1,10 +1,9 @@
 import { createSynced, makeDurable } from '../env/durable-files.ts';
-import type { Env } from '../env/env.ts';
 import { diskLayerPath, pageFilePath } from '../snapshot/local-snapshot.ts';
 import type { DiskLayer } from '../snapshot/local-snapshot.ts';
 import type { PageMap } from '../snapshot/page-map.ts';
-import type { VmPlaces } from './instance.ts';
 import type { Undo } from './undo.ts';
+import type { VmContextBase } from './vm-driver.ts';
 
 /** What a pause left behind, not yet durable; the device state is in `directory`. */
 export interface CapturedFiles {
@@ -21,7 +20,7 @@ export interface CapturedFiles {
 
 /** Writes the snapshot's map; it, and everything that it and its disk need, is on the disk for good then. @returns the map's path. */
 export async function keepCaptured(
-  { env, places }: { readonly env: Env; readonly places: VmPlaces },
+  { env, places }: Pick<VmContextBase<unknown>, 'env' | 'places'>,
   undo: Undo,
   { directory, map, pageFile, isPageFileUsed, layers }: CapturedFiles,
 ): Promise<string> {

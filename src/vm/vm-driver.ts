@@ -3,22 +3,44 @@
  * time, in states where they are legal, and need not look at either.
  */
 import type { Bytes } from '../base/bytes.ts';
+import type { Env } from '../env/env.ts';
+import type { DiskLayer, MemoryImage } from '../snapshot/local-snapshot.ts';
+import type { MachineFacts, VmConfig } from '../snapshot/metadata.ts';
 import type { AgentLink } from './agent-link.ts';
 import type {
   CapturedSnapshot,
+  GuestIdentity,
   RestoreRequest,
   RestoreTimings,
   SnapshotRequest,
   StartOptions,
+  VmPlaces,
   VmRuntime,
 } from './instance.ts';
 import type { VmmProcess } from './vmm-process.ts';
 import type { VmState } from './state.ts';
 
+/** What stays the same in a VM's life on this host. */
+export interface VmContextBase<Abilities> {
+  readonly env: Env;
+  readonly id: string;
+  readonly config: VmConfig;
+  readonly places: VmPlaces;
+  readonly bootTimeoutMs: number;
+  /** What the VMM for this VM can do; looked up when it is needed first. */
+  abilities(): Promise<Abilities>;
+}
+
 /** A VM while its process lives, as far as everybody sees it. */
 export interface LiveVmBase {
   readonly process: VmmProcess;
   readonly link: AgentLink;
+  readonly machine: MachineFacts;
+  /** Null for a memory of zeros. */
+  readonly memory: MemoryImage | null;
+  /** Bottom first; the last one is written to. */
+  readonly disk: readonly DiskLayer[];
+  guest: GuestIdentity;
 }
 
 /** Why a VM is over without having been asked to. */

@@ -1,5 +1,6 @@
 import { KelpieError } from '../../base/errors.ts';
 import type { VmRuntime } from '../instance.ts';
+import { guestOf } from '../runtime.ts';
 import type { AdoptedVm } from '../vm-driver.ts';
 import type { LiveVm, VmContext } from './context.ts';
 import { findFirecracker } from './launch.ts';
@@ -20,7 +21,7 @@ export async function adopt(context: VmContext, runtime: VmRuntime): Promise<Ado
   const { process, info } = found;
   if (info.state === 'Not started') return giveUp(context, found, 'it had not begun to run');
   const isPaused = info.state === 'Paused';
-  const { bootId, generation, tap, mapped } = runtime.details;
+  const { tap, mapped } = runtime.details;
   const vm: LiveVm = {
     process,
     places,
@@ -32,7 +33,7 @@ export async function adopt(context: VmContext, runtime: VmRuntime): Promise<Ado
     memory: runtime.memory,
     disk: runtime.disk,
     isBarePause: isPaused,
-    guest: { bootId: bootId ?? '', generation: Number(generation ?? 0) },
+    guest: guestOf(runtime),
   };
   if (isPaused) await vm.link.shut(0);
   return { vm, state: isPaused ? 'paused' : 'running' };

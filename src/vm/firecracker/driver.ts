@@ -2,12 +2,12 @@
 import type { Bytes } from '../../base/bytes.ts';
 import type { CapturedSnapshot, RestoreRequest, StartOptions, VmRuntime } from '../instance.ts';
 import { logTail } from '../log-file.ts';
+import { runtimeOf } from '../runtime.ts';
 import type { CaptureRequest, LoadedVm, StopFrom, VmDriver, VmEnd } from '../vm-driver.ts';
 import { describeInstance } from './api/calls.ts';
 import { boot } from './boot.ts';
 import { capture } from './capture.ts';
 import { readConsole } from './console.ts';
-import { runtimeOf } from './context.ts';
 import type { LiveVm, VmContext } from './context.ts';
 import { load } from './load.ts';
 import { goOn, pause } from './pause.ts';
@@ -57,7 +57,10 @@ export class FirecrackerDriver implements VmDriver<LiveVm> {
   }
 
   runtimeOf(vm: LiveVm): VmRuntime {
-    return runtimeOf(vm);
+    return runtimeOf(vm, {
+      ...(vm.tap === null ? {} : { tap: vm.tap }),
+      ...(vm.mapped === null ? {} : { mapped: vm.mapped }),
+    });
   }
 
   async console(vm: LiveVm): Promise<Bytes> {

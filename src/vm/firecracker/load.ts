@@ -17,6 +17,7 @@ import { PageMap } from '../../snapshot/page-map.ts';
 import { both } from '../bounded.ts';
 import { repairRestored } from '../first-contact.ts';
 import type { RestoreRequest } from '../instance.ts';
+import { nobody } from '../runtime.ts';
 import { orUndo } from '../undo.ts';
 import type { Undo } from '../undo.ts';
 import type { LoadedVm } from '../vm-driver.ts';
@@ -121,9 +122,16 @@ class Load {
     ];
     const starting = startProcess(this.#context, this.#undo, { top, files, signal });
     const [started] = await both(starting, makeDurable(env.files, topPath));
-    // Until the guest has answered, it is nobody.
-    const guest = { bootId: '', generation: 0 };
-    return { ...started, machine, mapped, base, memory, disk: [...disk, top], isBarePause: false, guest };
+    return {
+      ...started,
+      machine,
+      mapped,
+      base,
+      memory,
+      disk: [...disk, top],
+      isBarePause: false,
+      guest: nobody,
+    };
   }
 
   async #load(vm: LiveVm, abilities: FirecrackerAbilities): Promise<void> {

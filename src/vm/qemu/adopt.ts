@@ -14,6 +14,7 @@ import { presentDisk } from './present-disk.ts';
 import { queryRunState } from './qmp-commands.ts';
 import { runFiles } from './run-files.ts';
 import { emptyRunDirectory } from '../run-directory.ts';
+import { guestOf } from '../runtime.ts';
 
 /**
  * Run states of a VM that goes on when it is told to. One whose write found no room on the host's disk is in `io-error`, also when it was paused afterwards, so
@@ -56,7 +57,6 @@ async function take(
     return giveUp(context, process, `it is in the state "${runState}"`);
   }
   const { memory } = runtime;
-  const { bootId, generation } = runtime.details;
   const vm = {
     process,
     link: openAgentLink(env, files.agent),
@@ -68,7 +68,7 @@ async function take(
         ? files.emptyMemory
         : pageFilePath(places.blobDirectory, defined(memory.mappable, 'the mapped file')),
     disk: await presentDisk(context, process, runtime.disk),
-    guest: { bootId: bootId ?? '', generation: Number(generation ?? 0) },
+    guest: guestOf(runtime),
   };
   if (runState === 'running') return { vm, state: 'running' };
   await vm.link.shut(0);

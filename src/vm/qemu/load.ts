@@ -18,7 +18,7 @@ import type { LoadedVm } from '../vm-driver.ts';
 import { openAgentLink } from './agent-port.ts';
 import { both } from '../bounded.ts';
 import { ConsoleLog } from './console-log.ts';
-import type { GuestIdentity, LiveVm, VmContext } from './context.ts';
+import type { LiveVm, VmContext } from './context.ts';
 import { topLayer } from '../disk-layers.ts';
 import { createOverlay } from './disk-chain.ts';
 import { repairRestored } from '../first-contact.ts';
@@ -33,6 +33,7 @@ import { runFiles } from './run-files.ts';
 import { orUndo } from '../undo.ts';
 import type { Undo } from '../undo.ts';
 import { emptyRunDirectory } from '../run-directory.ts';
+import { nobody } from '../runtime.ts';
 import { startProcess } from './vm-process.ts';
 
 /** @throws KelpieError `restore_incompatible`, `restore_failed`, `guest_repair_failed`, `port_taken`, `canceled` … */
@@ -134,9 +135,7 @@ class Load {
     const link = openAgentLink(env, files.agent);
     this.#undo.onFailure(async () => link.close());
     const console = new ConsoleLog(env.files, files.console);
-    // Until the guest has answered, it is nobody; `#repair` tells.
-    const guest: GuestIdentity = { bootId: '', generation: 0 };
-    return { process, link, console, machine, memory, memoryPath, disk, guest };
+    return { process, link, console, machine, memory, memoryPath, disk, guest: nobody };
   }
 
   /** @returns by how much the guest's clock was set. */
