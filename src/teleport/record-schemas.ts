@@ -16,8 +16,10 @@ export const vmConfig: z.ZodType<VmConfig> = z.object({
   publish: z.array(z.object({ hostPort: port, guestPort: port })),
 });
 
+export const backendName: z.ZodType<MachineFacts['backend']> = z.enum(['qemu', 'firecracker', 'vz', 'sim']);
+
 export const machineFacts: z.ZodType<MachineFacts> = z.object({
-  backend: z.enum(['qemu', 'firecracker', 'vz', 'sim']),
+  backend: backendName,
   backendVersion: z.string(),
   machineType: z.string(),
   cpuModel: z.string(),

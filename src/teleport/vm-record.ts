@@ -4,7 +4,7 @@
  * `departed` is the tombstone of a teleport, or of a reclaim by another host: while it is there, nothing of this VM may ever run on this host.
  */
 import { z } from 'zod';
-import { diskLayer, machineFacts, memoryImage, vmConfig } from './record-schemas.ts';
+import { backendName, diskLayer, machineFacts, memoryImage, vmConfig } from './record-schemas.ts';
 import type { DiskLayer } from '../snapshot/local-snapshot.ts';
 import type { MachineFacts, VmConfig } from '../snapshot/metadata.ts';
 import type { VmRuntime } from '../vm/instance.ts';
@@ -129,7 +129,7 @@ export const vmRecord: z.ZodType<VmRecord> = z.object({
   generation: z.int().min(0),
   snapshotId: z.uuid().nullable(),
   // Absent in records of versions that had one backend.
-  backend: z.enum(['qemu', 'firecracker', 'vz', 'sim']).nullable().default(null),
+  backend: backendName.nullable().default(null),
   runtime: runtime.nullable(),
   disk: z.array(diskLayer),
   ownership: ownership.nullable(),

@@ -1,7 +1,8 @@
 import { KelpieError } from '../../base/errors.ts';
 
 /** What can be asked for by its name. */
-export type BackendChoice = 'qemu' | 'firecracker';
+export const backendChoices = ['qemu', 'firecracker'] as const;
+export type BackendChoice = (typeof backendChoices)[number];
 
 /**
  * Null for `auto`: the first that this host can use.
@@ -10,6 +11,7 @@ export type BackendChoice = 'qemu' | 'firecracker';
  */
 export function parseBackend(text: string, source: string): BackendChoice | null {
   if (text === 'auto') return null;
-  if (text === 'qemu' || text === 'firecracker') return text;
+  const choice = backendChoices.find((name) => name === text);
+  if (choice !== undefined) return choice;
   throw new KelpieError('usage', `${source} must be auto, qemu or firecracker, not "${text}".`);
 }

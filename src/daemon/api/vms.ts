@@ -1,5 +1,6 @@
 /** VMs over the API: what is asked for, and how a VM is told. */
 import { z } from 'zod';
+import { backendChoices } from './backend-choice.ts';
 import type { BackendChoice } from './backend-choice.ts';
 import type { VmState } from '../../vm/state.ts';
 import type {
@@ -55,7 +56,7 @@ export const vmCreate: z.ZodType<VmCreate> = z.strictObject({
   diskMib: bounded(VM_DISK_MIB_MIN, VM_DISK_MIB_MAX).default(VM_DEFAULTS.diskMib),
   portability: z.enum(['host', 'arch', 'any']).default(VM_DEFAULTS.portability),
   publish: z.array(portForward).max(VM_PORT_FORWARDS_MAX).default([]),
-  backend: z.exactOptional(z.enum(['qemu', 'firecracker'])),
+  backend: z.exactOptional(z.enum(backendChoices)),
 });
 
 /**
