@@ -3,7 +3,6 @@ import type { PlantedBug } from './planted-bug.ts';
 
 const capture = 'src/vm/qemu/capture.ts';
 const keep = 'src/vm/keep-captured.ts';
-const load = 'src/vm/qemu/load.ts';
 const start = 'src/teleport/start-from-snapshot.ts';
 
 export const snapshotBugs: readonly PlantedBug[] = [
@@ -130,7 +129,11 @@ export const snapshotBugs: readonly PlantedBug[] = [
   {
     name: 'the guest is handed out without repair',
     edits: [
-      { file: load, right: 'const clockStepMs = await this.#repair(vm);', wrong: 'const clockStepMs = 0;' },
+      {
+        file: 'src/vm/bring-back.ts',
+        right: 'await repairRestored(env, steps.contact(vm), repair);',
+        wrong: '{ guest: vm.guest, clockStepMs: 0 };',
+      },
     ],
     oracles: ['repair', 'lost-vm'],
   },

@@ -9,13 +9,12 @@
  */
 import { throwIfCanceled } from '../../base/cancel.ts';
 import { isKelpieError, KelpieError } from '../../base/errors.ts';
-import { MIB } from '../../base/units.ts';
 import { makeDurable } from '../../env/durable-files.ts';
-import { diskLayerPath, pageFilePath } from '../../snapshot/local-snapshot.ts';
+import { diskLayerPath } from '../../snapshot/local-snapshot.ts';
 import { PAGE_MAP_BYTES_MAX } from '../../snapshot/page-map-codec.ts';
 import { PageMap } from '../../snapshot/page-map.ts';
 import { both } from '../bounded.ts';
-import { repairRestored } from '../first-contact.ts';
+import { bringBack, memoryToMap } from '../bring-back.ts';
 import type { RestoreRequest } from '../instance.ts';
 import { nobody } from '../runtime.ts';
 import { orUndo } from '../undo.ts';
@@ -41,10 +40,8 @@ export async function load(context: VmContext, request: RestoreRequest): Promise
 }
 
 interface Checked {
-  readonly mapped: string;
-  readonly memoryPath: string;
+  readonly mapped: Awaited<ReturnType<typeof memoryToMap>>;
   readonly base: PageMap;
-  readonly abilities: FirecrackerAbilities;
 }
 
 class Load {
@@ -59,65 +56,27 @@ class Load {
   }
 
   async run(): Promise<LoadedVm<LiveVm>> {
-    const now = (): number => this.#context.env.clock.monotonicMs();
-    const { onProgress, signal, beforeResume } = this.#request;
-    const startMs = now();
-    const checked = await this.#check();
-    onProgress?.({ phase: 'process' });
-    const vm = await this.#start(checked);
-    const startedMs = now();
-
-    onProgress?.({ phase: 'load' });
-    await this.#load(vm, checked.abilities);
-    throwIfCanceled(signal, 'restoring the VM');
-    await beforeResume?.();
-    const loadedMs = now();
-    await resumeVm(vm.process.api);
-    const resumedMs = now();
-
-    onProgress?.({ phase: 'guest' });
-    // A new process has mapped nothing in yet: the first command would wait for its pages one by one.
-    const repair = { generation: this.#request.generation, rehearse: true };
-    const repaired = await repairRestored(this.#context.env, contactOf(this.#context, vm, signal), repair);
-    vm.guest = repaired.guest;
-    const timings = {
-      processMs: startedMs - startMs,
-      loadMs: loadedMs - startedMs,
-      resumeMs: resumedMs - loadedMs,
-      repairMs: now() - resumedMs,
-      clockStepMs: repaired.clockStepMs,
-    };
-    return { vm, timings };
+    const { signal } = this.#request;
+    return bringBack(this.#context.env, this.#request, {
+      start: () => this.#start(),
+      load: (vm) => this.#load(vm),
+      resume: (vm) => resumeVm(vm.process.api),
+      contact: (vm) => contactOf(this.#context, vm, signal),
+      // A new process has mapped nothing in yet: the first command would wait for its pages one by one.
+      isRehearsed: () => true,
+    });
   }
 
-  /** Everything that can be known to fail before anything is made. */
-  async #check(): Promise<Checked> {
-    const { env, config, places } = this.#context;
-    const { machine, memory, signal } = this.#request;
-    throwIfCanceled(signal, 'restoring the VM');
-    const abilities = await this.#context.abilities();
-    assertCanRun(machine, config, abilities);
-    const mapped = memory.mappable;
-    if (mapped === null)
-      throw new KelpieError('internal', 'a memory is restored from a file that can be mapped.');
-    const memoryPath = pageFilePath(places.blobDirectory, mapped);
-    const { sizeBytes } = await env.files.stat(memoryPath);
-    if (sizeBytes !== config.memoryMib * MIB) {
-      const message = `the memory of the snapshot has ${sizeBytes} bytes, not ${config.memoryMib} MiB.`;
-      throw new KelpieError('snapshot_corrupt', message);
-    }
-    const base = PageMap.decode(await env.files.readFile(memory.mapPath, PAGE_MAP_BYTES_MAX), env.compute);
-    return { mapped, memoryPath, base, abilities };
-  }
-
-  async #start({ mapped, memoryPath, base }: Checked): Promise<LiveVm> {
+  async #start(): Promise<LiveVm> {
     const { env, places } = this.#context;
-    const { disk, signal, machine, memory, deviceStatePath } = this.#request;
+    const { disk, signal, machine, memory, deviceStatePath, onProgress } = this.#request;
+    const { mapped, base } = await this.#check();
+    onProgress?.({ phase: 'process' });
     const top = await createDisk(this.#context, disk, signal);
     const topPath = diskLayerPath(places.blobDirectory, top);
     this.#undo.onFailure(() => env.files.removeTree(topPath));
     const files = [
-      { name: names.memory, path: memoryPath },
+      { name: names.memory, path: mapped.path },
       { name: names.state, path: deviceStatePath },
     ];
     const starting = startProcess(this.#context, this.#undo, { top, files, signal });
@@ -125,7 +84,7 @@ class Load {
     return {
       ...started,
       machine,
-      mapped,
+      mapped: mapped.id,
       base,
       memory,
       disk: [...disk, top],
@@ -134,7 +93,19 @@ class Load {
     };
   }
 
-  async #load(vm: LiveVm, abilities: FirecrackerAbilities): Promise<void> {
+  /** Everything that can be known to fail before anything is made. */
+  async #check(): Promise<Checked> {
+    const { env, config } = this.#context;
+    const { machine, memory, signal } = this.#request;
+    throwIfCanceled(signal, 'restoring the VM');
+    assertCanRun(machine, config, await this.#context.abilities());
+    const mapped = await memoryToMap(this.#context, memory);
+    const base = PageMap.decode(await env.files.readFile(memory.mapPath, PAGE_MAP_BYTES_MAX), env.compute);
+    return { mapped, base };
+  }
+
+  async #load(vm: LiveVm): Promise<void> {
+    const abilities = await this.#context.abilities();
     try {
       await loadSnapshot(vm.process.api, loadParams(vm.tap, abilities.features));
     } catch (error) {

@@ -7,21 +7,19 @@
  * Whatever fails undoes all of it: no process, no file in the run directory, no new layer. QEMU ends by itself when a state
  * does not fit; it is never continued after a failure.
  */
-import { KelpieError } from '../../base/errors.ts';
 import { throwIfCanceled } from '../../base/cancel.ts';
-import { MIB } from '../../base/units.ts';
 import { makeDurable } from '../../env/durable-files.ts';
-import { diskLayerPath, pageFilePath } from '../../snapshot/local-snapshot.ts';
+import { diskLayerPath } from '../../snapshot/local-snapshot.ts';
 import type { DiskLayer } from '../../snapshot/local-snapshot.ts';
 import type { RestoreRequest } from '../instance.ts';
 import type { LoadedVm } from '../vm-driver.ts';
 import { openAgentLink } from './agent-port.ts';
 import { both } from '../bounded.ts';
+import { bringBack, memoryToMap } from '../bring-back.ts';
 import { ConsoleLog } from './console-log.ts';
 import type { LiveVm, VmContext } from './context.ts';
 import { topLayer } from '../disk-layers.ts';
 import { createOverlay } from './disk-chain.ts';
-import { repairRestored } from '../first-contact.ts';
 import { contactOf } from './contact.ts';
 import { flattenDisk } from '../flatten.ts';
 import { DISK_LAYERS_MAX } from '../limits.ts';
@@ -54,55 +52,39 @@ class Load {
 
   async run(): Promise<LoadedVm<LiveVm>> {
     const { env, places } = this.#context;
-    const now = (): number => env.clock.monotonicMs();
-    const startMs = now();
+    const { deviceStatePath, signal } = this.#request;
+    return bringBack(env, this.#request, {
+      start: () => this.#start(),
+      load: async (vm) => {
+        await both(
+          loadDeviceState(env, vm.process, runFiles(places.runDirectory), deviceStatePath),
+          assertMapped(this.#context, vm),
+        );
+      },
+      resume: (vm) => continueCpus(vm.process.qmp),
+      contact: (vm) => contactOf(vm, signal),
+      isRehearsed: ({ machine }) => machine.accelerator === 'tcg',
+    });
+  }
+
+  async #start(): Promise<LiveVm> {
+    const { env, places } = this.#context;
     const memoryPath = await this.#check();
     this.#undo.onFailure(() => emptyRunDirectory(env, places.runDirectory));
     await emptyRunDirectory(env, places.runDirectory);
     const disk = await this.#prepareDisk();
     this.#request.onProgress?.({ phase: 'process' });
     const topPath = diskLayerPath(places.blobDirectory, topLayer(disk));
-    const [vm] = await both(this.#start(memoryPath, disk), makeDurable(env.files, topPath));
-    const startedMs = now();
-
-    this.#request.onProgress?.({ phase: 'load' });
-    await both(
-      loadDeviceState(env, vm.process, runFiles(places.runDirectory), this.#request.deviceStatePath),
-      assertMapped(this.#context, vm),
-    );
-    throwIfCanceled(this.#request.signal, 'restoring the VM');
-    await this.#request.beforeResume?.();
-    const loadedMs = now();
-    await continueCpus(vm.process.qmp);
-    const resumedMs = now();
-
-    this.#request.onProgress?.({ phase: 'guest' });
-    const clockStepMs = await this.#repair(vm);
-    const timings = {
-      processMs: startedMs - startMs,
-      loadMs: loadedMs - startedMs,
-      resumeMs: resumedMs - loadedMs,
-      repairMs: now() - resumedMs,
-      clockStepMs,
-    };
-    return { vm, timings };
+    const [vm] = await both(this.#startProcess(memoryPath, disk), makeDurable(env.files, topPath));
+    return vm;
   }
 
   /** Everything that can be known to fail before anything is made. @returns the path of the memory file. */
   async #check(): Promise<string> {
-    const { env, config, places } = this.#context;
-    const { machine, memory } = this.#request;
-    throwIfCanceled(this.#request.signal, 'restoring the VM');
-    assertCanRun(machine, config.architecture, await this.#context.abilities());
-    if (memory.mappable === null)
-      throw new KelpieError('internal', 'a memory is restored from a file that can be mapped.');
-    const path = pageFilePath(places.blobDirectory, memory.mappable);
-    const { sizeBytes } = await env.files.stat(path);
-    if (sizeBytes === config.memoryMib * MIB) return path;
-    throw new KelpieError(
-      'snapshot_corrupt',
-      `the memory of the snapshot has ${sizeBytes} bytes, not ${config.memoryMib} MiB.`,
-    );
+    const { machine, memory, signal } = this.#request;
+    throwIfCanceled(signal, 'restoring the VM');
+    assertCanRun(machine, this.#context.config.architecture, await this.#context.abilities());
+    return (await memoryToMap(this.#context, memory)).path;
   }
 
   async #prepareDisk(): Promise<readonly DiskLayer[]> {
@@ -121,7 +103,7 @@ class Load {
     return [...frozen, top];
   }
 
-  async #start(memoryPath: string, disk: readonly DiskLayer[]): Promise<LiveVm> {
+  async #startProcess(memoryPath: string, disk: readonly DiskLayer[]): Promise<LiveVm> {
     const { env, places } = this.#context;
     const { machine, memory, signal } = this.#request;
     const files = runFiles(places.runDirectory);
@@ -136,14 +118,5 @@ class Load {
     this.#undo.onFailure(async () => link.close());
     const console = new ConsoleLog(env.files, files.console);
     return { process, link, console, machine, memory, memoryPath, disk, guest: nobody };
-  }
-
-  /** @returns by how much the guest's clock was set. */
-  async #repair(vm: LiveVm): Promise<number> {
-    const { signal, generation } = this.#request;
-    const rehearse = vm.machine.accelerator === 'tcg';
-    const repaired = await repairRestored(this.#context.env, contactOf(vm, signal), { generation, rehearse });
-    vm.guest = repaired.guest;
-    return repaired.clockStepMs;
   }
 }
