@@ -67,9 +67,5 @@ export function after(hook: Hook): void {
   suites.at(-1)?.after.push(hook);
 }
 
-export { test as it };
-
-/** As test files import it. */
-const imported: typeof test = (name, options, body) => test(name, options, body);
 // eslint-disable-next-line import/no-default-export -- `node:test` has one
-export default imported;
+export { test as default, test as it };
