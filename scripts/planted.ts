@@ -13,6 +13,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { inParallel } from '../src/base/in-parallel.ts';
 import { plantedBugs } from '../test/planted/catalogue.ts';
 import { isMeasured, measure } from '../test/planted/measure.ts';
 import { measurementOf, readMeasurements, writeMeasurements } from '../test/planted/measurements.ts';
@@ -46,20 +47,15 @@ const wanted = plantedBugs
   .filter(({ known }) => !isMeasured(known, options.seedsMax))
   .toSorted((a, b) => a.known.seeds - b.known.seeds);
 
-/** One bug after the other; several do so side by side, since a process that has loaded a bug is of no use for another. */
-async function work(): Promise<void> {
-  for (let next = wanted.shift(); next !== undefined; next = wanted.shift()) {
-    const { bug, known } = next;
-    const measured = await measure(bug, known, options);
-    measurements = { ...measurements, [bug.name]: measured };
-    writing = writing.then(() => writeMeasurements(measurements));
-    const found = measured.found.map(({ seed, oracle }) => `${seed} ${oracle}`).join(', ');
-    console.log(`${bug.name}: ${found === '' ? 'not found' : found} (of ${measured.seeds})`);
-  }
-}
-
-await Promise.all(Array.from({ length: Number(values.workers) }, work));
-await writing;
+// Each in a process of its own: one that has loaded a bug is of no use for another.
+await inParallel(wanted, Number(values.workers), async ({ bug, known }) => {
+  const measured = await measure(bug, known, options);
+  measurements = { ...measurements, [bug.name]: measured };
+  writing = writing.then(() => writeMeasurements(measurements));
+  await writing;
+  const found = measured.found.map(({ seed, oracle }) => `${seed} ${oracle}`).join(', ');
+  console.log(`${bug.name}: ${found === '' ? 'not found' : found} (of ${measured.seeds})`);
+});
 
 const text = await readFile(page, 'utf8');
 const [from, to] = [text.indexOf(begin), text.indexOf(end)];

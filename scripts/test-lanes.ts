@@ -7,6 +7,7 @@
  * What a file says is shown when it ends.
  */
 import { availableParallelism } from 'node:os';
+import { inParallel } from '../src/base/in-parallel.ts';
 import { runNode } from './run-node.ts';
 import type { Outcome } from './run-node.ts';
 
@@ -31,10 +32,11 @@ export async function runSuites(files: readonly string[]): Promise<readonly File
     outcomes.push(outcome);
     console.log(`\n── ${file} (${outcome.seconds.toFixed(1)} s)\n${withoutSums(outcome.output)}`);
   };
-  const vmLane = async (): Promise<void> => await inTurn(vms, async (file) => await run(file, false));
-  const otherLane = async (): Promise<void> => await inTurn(others, async (file) => await run(file, true));
-  const otherLanes = Promise.all(Array.from({ length: availableParallelism() }, otherLane));
-  await Promise.all([vmLane(), otherLanes.then(vmLane)]);
+  const vmLane = async (): Promise<void> => {
+    for (let file = vms.shift(); file !== undefined; file = vms.shift()) await run(file, false);
+  };
+  const othersDone = inParallel(others, availableParallelism(), async (file) => await run(file, true));
+  await Promise.all([vmLane(), othersDone.then(vmLane)]);
   return outcomes;
 }
 
@@ -68,11 +70,6 @@ export function testArguments(
     `--test-concurrency=${filesAtOnce}`,
     ...files,
   ];
-}
-
-/** Takes files out of the queue until there is none. */
-async function inTurn(queue: string[], run: (file: string) => Promise<void>): Promise<void> {
-  for (let file = queue.shift(); file !== undefined; file = queue.shift()) await run(file);
 }
 
 /** They stand once, at the end of everything. */

@@ -1,4 +1,5 @@
 /** Tries mutants with the tests that meet them, quick ones first, until one fails. */
+import { inParallel } from '../../src/base/in-parallel.ts';
 import type { Mutant } from './mutants.ts';
 import type { Outcome, Outcomes } from './outcomes.ts';
 import { Trier } from './trier.ts';
@@ -33,13 +34,10 @@ export async function cover(
   files: readonly string[],
   workers: number,
 ): Promise<readonly Trial[]> {
-  const queue = [...files];
   const trials: Trial[] = [];
-  const work = async (): Promise<void> => {
-    for (let file = queue.shift(); file !== undefined; file = queue.shift())
-      trials.push(...(await coverFile(environment, file)));
-  };
-  await Promise.all(Array.from({ length: workers }, work));
+  await inParallel(files, workers, async (file) => {
+    trials.push(...(await coverFile(environment, file)));
+  });
   return trials;
 }
 

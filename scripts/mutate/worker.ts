@@ -40,7 +40,7 @@ async function run(test: CollectedTest): Promise<void> {
   }
 }
 
-/** Which mutants each test meets, and how long it takes. A test that fails twice in one process is of no use here. */
+/** Which mutants each test meets, and how long it takes. One that fails is of no use here. */
 async function cover(): Promise<readonly Trial[]> {
   const trials: Trial[] = [];
   for (const [name, test] of tests) {
