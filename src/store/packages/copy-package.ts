@@ -16,6 +16,7 @@ import { matchKeys } from './matching-keys.ts';
 import type { KeysOfTwo } from './matching-keys.ts';
 import { parseEnvelope } from './manifest.ts';
 import { openPackage, readManifest } from './open-package.ts';
+import type { StoredPackage } from './open-package.ts';
 import { packText } from './pack-name.ts';
 import type { PackName } from './pack-name.ts';
 import { framesByPack, framesOf } from './package-frames.ts';
@@ -72,7 +73,9 @@ export async function copyPackage(
   const readable = await ifReadable(env, source, packageId, act);
   const keys = await matchKeys(env, source.objects, target.objects, act);
   try {
-    return keys.areSame ? await copyAsItIs(env, copying, readable) : await copyResealed(env, copying, keys);
+    return keys.areSame
+      ? await copyAsItIs(env, copying, readable)
+      : await copyResealed(env, copying, readable, keys);
   } catch (error) {
     throw options.signal?.aborted === true ? canceledError(options.signal, 'copying the package') : error;
   }
@@ -107,7 +110,7 @@ async function copyAsItIs(
     });
     await copy.run();
     await pin.putManifest(packageKey(packageId), manifest, act);
-    const signedBy = readable?.signedBy ?? null;
+    const signedBy = readable?.opened.package.signedBy ?? null;
     return {
       packageId,
       ...{
@@ -123,10 +126,16 @@ async function copyAsItIs(
   }
 }
 
-async function copyResealed(env: StreamEnv, copying: Copying, keys: KeysOfTwo): Promise<CopyReport> {
+async function copyResealed(
+  env: StreamEnv,
+  copying: Copying,
+  readable: Readable | null,
+  keys: KeysOfTwo,
+): Promise<CopyReport> {
   const { source, target, packageId, options, act } = copying;
   requireMaySeal(copying, keys);
-  const opened = await openPackage(env, source, packageId, act);
+  // One that could not be opened says again why.
+  const opened = readable?.opened ?? (await openPackage(env, source, packageId, act));
   const wasSignedBy = opened.package.signedBy;
   const there = await findSameSnapshot(env, target, opened.package, act);
   const copied = there ?? (await resealPackage(env, opened, target, options));
@@ -159,8 +168,8 @@ function requireMaySeal(
 
 /** What this host knows of a package that it can open. */
 interface Readable {
+  readonly opened: StoredPackage;
   readonly frames: ReadonlyMap<string, readonly FrameInfo[]>;
-  readonly signedBy: string | null;
 }
 
 /** Null for a package that is sealed for others, or not signed by whom this host trusts: it is not restored here. */
@@ -172,7 +181,7 @@ async function ifReadable(
 ): Promise<Readable | null> {
   try {
     const opened = await openPackage(env, source, packageId, options);
-    return { frames: framesByPack(await framesOf(env, opened, options)), signedBy: opened.package.signedBy };
+    return { opened, frames: framesByPack(await framesOf(env, opened, options)) };
   } catch (error) {
     if (isKelpieError(error, 'permission_denied') && !isStoreTrouble(error)) return null;
     throw error;
