@@ -1,6 +1,11 @@
 /** Bounds that VMs have on every backend. */
 import { KIB, MINUTE_MS, SECOND_MS } from '../base/units.ts';
 
+/** From starting a VMM to its first answer; one that is caged is copied first. */
+export const LAUNCH_TIMEOUT_MS: number = 15 * SECOND_MS;
+/** Between two attempts to reach the socket of a VMM that starts: it takes 10–20 ms in all. */
+export const LAUNCH_RETRY_MS = 2;
+
 /** From the first instruction to an answer of the guest agent. Emulated and on a busy host it is 3–10 s. */
 export const BOOT_TIMEOUT_MS_DEFAULT: number = 2 * MINUTE_MS;
 /** From going on after a restore to a repaired guest. */

@@ -10,10 +10,6 @@ export const SNAPSHOT_CREATE_TIMEOUT_MS: number = 10 * MINUTE_MS;
 /** Loading maps the memory and opens the devices. */
 export const SNAPSHOT_LOAD_TIMEOUT_MS: number = MINUTE_MS;
 
-/** From starting Firecracker to its first answer; with a jailer it is copied and caged first. */
-export const LAUNCH_TIMEOUT_MS: number = 15 * SECOND_MS;
-/** Between two attempts to reach the API of a Firecracker that starts: it takes 10–20 ms in all. */
-export const LAUNCH_RETRY_MS = 2;
 /** A question to a program about itself. */
 export const ASK_TIMEOUT_MS: number = 5 * SECOND_MS;
 /** What a program that is asked may say. */

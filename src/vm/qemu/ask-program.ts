@@ -5,7 +5,8 @@ import type { Env } from '../../env/env.ts';
 import type { Child } from '../../env/processes.ts';
 import type { Accelerator } from '../../snapshot/compatibility/facts.ts';
 import { isSettledWithin } from '../bounded.ts';
-import { LAUNCH_TIMEOUT_MS, QMP_LINE_BYTES_MAX } from './limits.ts';
+import { LAUNCH_TIMEOUT_MS } from '../limits.ts';
+import { QMP_LINE_BYTES_MAX } from './limits.ts';
 import { QmpLineSplitter } from './qmp-line-splitter.ts';
 import { formatQmpCommand, parseQmpMessage } from './qmp-messages.ts';
 

@@ -7,10 +7,6 @@ export const QMP_LINE_BYTES_MAX: number = 2 * MIB;
 export const QMP_PENDING_MAX = 256;
 /** How long QEMU may take to answer one command; `stop` waits for the host's disk. */
 export const QMP_COMMAND_TIMEOUT_MS: number = 30 * SECOND_MS;
-/** From starting QEMU to its greeting. */
-export const LAUNCH_TIMEOUT_MS: number = 15 * SECOND_MS;
-/** Between two attempts to reach the control socket of a QEMU that starts: it takes about 20 ms in all. */
-export const LAUNCH_RETRY_MS = 2;
 
 /** From migration's start to its end: 258 KB of device state. */
 export const LOAD_TIMEOUT_MS: number = MINUTE_MS;
