@@ -17,7 +17,8 @@ import { wrongAnswer } from './answers.ts';
 import { TooSlow, withDeadline } from './deadline.ts';
 import { explainRefusal, parseRefusal } from './explain-refusal.ts';
 import type { Refusal } from './explain-refusal.ts';
-import type { Endpoint, S3Settings } from './s3-settings.ts';
+import type { Endpoint } from './endpoint.ts';
+import type { S3Settings } from './s3-settings.ts';
 import { Signer, escapePath, queryText } from './sign-request.ts';
 
 export type S3Env = Pick<Env, 'clock' | 'compute' | 'http'>;

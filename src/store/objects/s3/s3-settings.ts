@@ -4,13 +4,9 @@ import { KelpieError } from '../../../base/errors.ts';
 import type { Env } from '../../../env/env.ts';
 import { KEY_BYTES_MAX } from '../limits.ts';
 import { readAwsProfile } from './aws-profile.ts';
+import { endpointOf, serviceUrl } from './endpoint.ts';
+import type { Endpoint } from './endpoint.ts';
 import { REGION_DEFAULT, isRegion } from './region.ts';
-
-export interface Endpoint {
-  readonly host: string;
-  readonly port: number;
-  readonly isTls: boolean;
-}
 
 export type Encryption =
   | { readonly kind: 'service' }
@@ -111,22 +107,9 @@ function parsePrefix(text: string): string {
 }
 
 function parseEndpoint(text: string): Endpoint {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  const isHttp = url?.protocol === 'http:' || url?.protocol === 'https:';
-  if (
-    url === null ||
-    !isHttp ||
-    url.username !== '' ||
-    url.password !== '' ||
-    url.pathname !== '/' ||
-    url.search !== ''
-  )
-    throw invalid(
-      'the endpoint of the store is not https://host:port, without a name, a password or a path.',
-    );
-  const isTls = url.protocol === 'https:';
-  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
-  return { host, port: url.port === '' ? (isTls ? 443 : 80) : Number(url.port), isTls };
+  const url = serviceUrl(text);
+  if (url !== null && url.pathname === '/' && url.search === '') return endpointOf(url);
+  throw invalid('the endpoint of the store is not https://host:port, without a name, a password or a path.');
 }
 
 function invalid(sentence: string): KelpieError {

@@ -4,6 +4,7 @@ import { SystemError } from '../../../../env/system-error.ts';
 import { ERROR_BYTES_MAX } from '../../limits.ts';
 import { StoreTrouble } from '../../store-trouble.ts';
 import { TooSlow, withDeadline } from '../deadline.ts';
+import { endpointOf, serviceUrl } from '../endpoint.ts';
 import { noKeys } from './temporary-keys.ts';
 
 /** What the places that give keys are asked with. */
@@ -28,16 +29,12 @@ export interface SmallAnswer {
 /** One small question, asked once. @throws StoreTrouble `unavailable` when there is no answer in time, or one of a service that is ill; `wrong_answer` for one that is too long. */
 export async function ask(env: Pick<Env, 'clock' | 'http'>, question: Question): Promise<SmallAnswer> {
   const { url, what } = question;
-  const isTls = url.protocol === 'https:';
-  const port = url.port === '' ? (isTls ? 443 : 80) : Number(url.port);
+  const { host, port, isTls } = endpointOf(url);
   const body = question.body === undefined ? null : utf8(question.body);
   try {
     return await withDeadline(env.clock, question.durationMs, undefined, async (signal) => {
       const response = await env.http.request({
-        target: {
-          address: { kind: 'tcp', host: url.hostname.replace(/^\[(.*)\]$/, '$1'), port },
-          tls: isTls,
-        },
+        target: { address: { kind: 'tcp', host, port }, tls: isTls },
         method: question.method,
         path: `${url.pathname}${url.search}`,
         headers: {
@@ -78,11 +75,4 @@ export function serviceAt({ host }: Pick<SourceEnv, 'host'>, variable: string, u
   const url = serviceUrl(named === '' ? usual : named);
   if (url === null) throw noKeys(`${variable} is not an address`);
   return url;
-}
-
-/** Null for what is no URL of a service. */
-export function serviceUrl(text: string): URL | null {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  const isHttp = url?.protocol === 'http:' || url?.protocol === 'https:';
-  return url !== null && isHttp && url.username === '' && url.password === '' ? url : null;
 }

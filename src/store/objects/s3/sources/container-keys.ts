@@ -5,7 +5,8 @@
  */
 import { SECOND_MS } from '../../../../base/units.ts';
 import type { Credentials } from '../credentials.ts';
-import { ask, serviceUrl } from './ask.ts';
+import { serviceUrl } from '../endpoint.ts';
+import { ask } from './ask.ts';
 import type { SourceEnv } from './ask.ts';
 import { readToken } from './read-token.ts';
 import { noKeys, parseJson, parseKeys } from './temporary-keys.ts';
