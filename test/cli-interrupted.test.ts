@@ -9,7 +9,7 @@ import test from 'node:test';
 import { eventually } from './support/eventually.ts';
 import { withHosts } from './support/cli-host.ts';
 import { assertGoesOn, bootCounter } from './support/counter-vm.ts';
-import { processesOf } from './support/host-processes.ts';
+import { isQemu, processesOf } from './support/host-processes.ts';
 import { phaseLine, restorePhases, teleportPhases } from './support/move-phases.ts';
 import type { CliHost, RunningCommand, RunResult } from './support/cli-host.ts';
 import type { CounterReport } from './support/counter-vm.ts';
@@ -22,8 +22,7 @@ interface World {
 
 /** How many QEMUs run the VM on this host. */
 async function running(host: CliHost): Promise<number> {
-  const all = await processesOf(host.home);
-  return all.filter(({ args }) => args[0]?.includes('qemu-system') === true).length;
+  return (await processesOf(host.home)).filter(isQemu).length;
 }
 
 /** The state, once nothing is being done to the VM; the next command after a daemon's death starts one that recovers. */

@@ -27,7 +27,7 @@ import { failure, objectOf, withHosts } from './support/cli-host.ts';
 import { assertClock, assertGoesOn, bootCounter } from './support/counter-vm.ts';
 import { mountSmall } from './support/small-file-system.ts';
 import { eventually } from './support/eventually.ts';
-import { processesOf } from './support/host-processes.ts';
+import { isQemu, processesOf } from './support/host-processes.ts';
 import type { CliHost } from './support/cli-host.ts';
 import type { ImageInfo } from '../src/image/image-info.ts';
 
@@ -87,10 +87,7 @@ async function assertNothingCame(host: CliHost): Promise<void> {
     const found = (): Promise<readonly string[]> => readdir(join(host.home, folder));
     await eventually(async () => (await found()).length === 0, `${folder} is empty`, found);
   }
-  const qemus = (await processesOf(host.home)).filter(
-    ({ args }) => args[0]?.includes('qemu-system') === true,
-  );
-  assert.deepEqual(qemus, []);
+  assert.deepEqual((await processesOf(host.home)).filter(isQemu), []);
 }
 
 await test('teleport', async (t) => {

@@ -7,7 +7,7 @@ import { createNodeEnv } from '../../src/env/node/env.ts';
 import type { CallOptions } from '../../src/cli/daemon-client.ts';
 import type { Route } from '../../src/daemon/api/routes.ts';
 import { eventually } from '../support/eventually.ts';
-import { processesOf } from '../support/host-processes.ts';
+import { isGone, isQemu, killAll, processesOf } from '../support/host-processes.ts';
 import type { CliHost } from '../support/cli-host.ts';
 import type { HostProcess } from '../support/host-processes.ts';
 import type { SmallDisk } from './small-disk.ts';
@@ -51,12 +51,11 @@ export class SoakHost {
 
   async runs(): Promise<HostRuns> {
     const all = await processesOf(this.cli.home);
-    const isMachine = ({ args }: HostProcess): boolean => args[0]?.includes('qemu-system') === true;
-    const isDaemon = (one: HostProcess): boolean => !isMachine(one) && one.args.includes('serve');
+    const isDaemon = (one: HostProcess): boolean => !isQemu(one) && one.args.includes('serve');
     return {
       daemons: all.filter(isDaemon),
-      machines: all.filter(isMachine),
-      others: all.filter((one) => !isMachine(one) && !isDaemon(one)),
+      machines: all.filter(isQemu),
+      others: all.filter((one) => !isQemu(one) && !isDaemon(one)),
     };
   }
 
@@ -100,16 +99,7 @@ export class SoakHost {
 
 /** @returns whether there was one. What was killed has ended then: its sockets are closed a moment after its command line is gone. */
 async function kill(processes: readonly HostProcess[]): Promise<boolean> {
-  let killed = false;
-  for (const { pid } of processes) {
-    try {
-      process.kill(pid, 'SIGKILL');
-      killed = true;
-    } catch (error) {
-      // It has ended by itself since we looked.
-      if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
-    }
-  }
+  const killed = killAll(processes);
   for (const { pid } of processes) await eventually(async () => hasEnded(pid), `${pid} has ended`);
   return killed;
 }
@@ -123,7 +113,8 @@ async function hasEnded(pid: number): Promise<boolean> {
     );
     return ended.every(Boolean);
   } catch (error) {
-    return isGone(error);
+    if (isGone(error)) return true;
+    throw error;
   }
 }
 
@@ -132,13 +123,7 @@ async function isOver(statPath: string): Promise<boolean> {
     const stat = await readFile(statPath, 'latin1');
     return /^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
   } catch (error) {
-    return isGone(error);
+    if (isGone(error)) return true;
+    throw error;
   }
-}
-
-/** @throws what says something else. */
-function isGone(error: unknown): true {
-  if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH'))
-    return true;
-  throw error;
 }

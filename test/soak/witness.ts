@@ -7,7 +7,7 @@
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { processesOf } from '../support/host-processes.ts';
+import { isGone, isQemu, processesOf } from '../support/host-processes.ts';
 
 const LOOK_MS = 250;
 /** What a paused CPU's thread takes for being woken and sent back to sleep is a hundredth of that. */
@@ -58,8 +58,7 @@ export class Witness {
   async #look(): Promise<void> {
     let fromMs = performance.now();
     while (!this.#over.signal.aborted) {
-      for (const { pid, args } of await processesOf(this.#directory)) {
-        if (args[0]?.includes('qemu-system') !== true) continue;
+      for (const { pid } of (await processesOf(this.#directory)).filter(isQemu)) {
         const cpuNs = await cpuTimeNs(pid);
         if (cpuNs !== null) this.#note(pid, cpuNs, fromMs);
       }
@@ -90,8 +89,7 @@ async function cpuTimeNs(pid: number): Promise<number | null> {
     }
     return total;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH'))
-      return null;
+    if (isGone(error)) return null;
     throw error;
   }
 }

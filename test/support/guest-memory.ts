@@ -1,6 +1,7 @@
 /** The RAM of a VM on QEMU, seen from outside by other means than the backend's own: for tests that compare every byte. */
 import assert from 'node:assert/strict';
 import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
+import { isGone } from './host-processes.ts';
 
 const PIECE_BYTES = 4 * 1024 * 1024;
 
@@ -53,8 +54,7 @@ function commandLine(pid: string): string {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
   } catch (error) {
     // It ended between the listing and the look.
-    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH'))
-      return '';
+    if (isGone(error)) return '';
     throw error;
   }
 }

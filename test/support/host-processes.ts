@@ -23,9 +23,32 @@ export async function processesOf(directory: string): Promise<readonly HostProce
 export async function killProcessesOf(directory: string): Promise<void> {
   await eventually(async () => {
     const found = await processesOf(directory);
-    for (const { pid } of found) process.kill(pid, 'SIGKILL');
+    killAll(found);
     return found.length === 0;
   }, `processes in ${directory} are gone`);
+}
+
+/** `SIGKILL`. @returns whether there was one: what has ended by itself since it was looked for is none. */
+export function killAll(processes: readonly HostProcess[]): boolean {
+  let killed = false;
+  for (const { pid } of processes) {
+    try {
+      process.kill(pid, 'SIGKILL');
+      killed = true;
+    } catch (error) {
+      if (!isGone(error)) throw error;
+    }
+  }
+  return killed;
+}
+
+export function isQemu({ args }: HostProcess): boolean {
+  return args[0]?.includes('qemu-system') === true;
+}
+
+/** What is asked of a process says that it, or one of its threads, is no more. */
+export function isGone(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH');
 }
 
 /** False for a zombie too: it runs no more. */
@@ -39,8 +62,7 @@ async function commandLine(pid: number): Promise<readonly string[]> {
     return text.split('\0').filter((arg) => arg !== '');
   } catch (error) {
     // It has ended between the listing and now.
-    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH'))
-      return [];
+    if (isGone(error)) return [];
     throw error;
   }
 }
