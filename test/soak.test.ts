@@ -23,8 +23,14 @@ await test('a soak of a few rounds', { timeout: TIMEOUT_MS }, async (t) => {
     noDisks === null ? 'fill-disk' : 'kill-command',
   ];
   const report = await runCampaign({
-    ...{ seed: SEED, rounds: faults.length, round: null, minutes: null, faults, jsonPath: null },
-    ...{ hasNetwork: noNetwork === null, hasDisks: noDisks === null },
+    seed: SEED,
+    rounds: faults.length,
+    round: null,
+    minutes: null,
+    faults,
+    hasNetwork: noNetwork === null,
+    hasDisks: noDisks === null,
+    jsonPath: null,
     say: (line) => t.diagnostic(line),
     keepAt: (name) => join(import.meta.dirname, '../.cache/soak', name),
     signal: t.signal,

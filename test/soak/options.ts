@@ -41,21 +41,12 @@ export function readOptions(args: readonly string[], drawSeed: () => number): So
   };
 }
 
-function parse(args: readonly string[]): {
-  readonly seed?: string | undefined;
-  readonly rounds?: string | undefined;
-  readonly round?: string | undefined;
-  readonly minutes?: string | undefined;
-  readonly faults?: string | undefined;
-  readonly json?: string | undefined;
-  readonly 'no-network'?: boolean | undefined;
-  readonly 'no-disk'?: boolean | undefined;
-} {
+function parse(args: readonly string[]) {
   const text = { type: 'string' } as const;
   const flag = { type: 'boolean' } as const;
+  const counts = { seed: text, rounds: text, round: text, minutes: text };
+  const others = { faults: text, json: text, 'no-network': flag, 'no-disk': flag };
   try {
-    const counts = { seed: text, rounds: text, round: text, minutes: text };
-    const others = { faults: text, json: text, 'no-network': flag, 'no-disk': flag };
     return parseArgs({ args: [...args], options: { ...counts, ...others } }).values;
   } catch (error) {
     throw new KelpieError('usage', `${lastWords(error)}.`);
