@@ -1,5 +1,6 @@
 /** The stand-in's own promises: faults on demand, other versions, and what its jailer makes of a user. */
 import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -10,6 +11,7 @@ import { object, refused, state } from './conformance-firecracker/expect.ts';
 import { loadRequest, start } from './conformance-firecracker/machine.ts';
 import type { SuiteOptions } from './conformance-firecracker/options.ts';
 import { openSuite } from './conformance-firecracker/run.ts';
+import { descendants } from './conformance-firecracker/under-test.ts';
 import type { UnderTest } from './conformance-firecracker/under-test.ts';
 
 /** An answer that comes at all comes sooner. */
@@ -49,6 +51,10 @@ async function wrapped(name: string, variables: Readonly<Record<string, string>>
   await writeFile(program, `#!/bin/sh\n${settings.join('')}exec '${options.binary}' "$@"\n`);
   await chmod(program, 0o755);
   return program;
+}
+
+function commandOf(pid: number): readonly string[] {
+  return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
 }
 
 /** Launches one whose faults are those of a file that the returned function writes. */
@@ -92,6 +98,25 @@ test('it dies when told, with its guest', async () => {
   await fail({ on: 'PATCH /vm', do: 'die', when: 'after' });
   await assert.rejects(one.patch('/vm', { state: 'Paused' }));
   assert.equal(await one.end(), 'SIGKILL');
+});
+
+test('the guest ends with the server of its interface, however that ended', async () => {
+  const one = await world.launch('served');
+  await start(world, one);
+  const servers = descendants(one.pid).filter((pid) => commandOf(pid).includes(join(folder, 'main.ts')));
+  assert.equal(servers.length, 1);
+  for (const server of servers) process.kill(server, 'SIGKILL');
+  assert.equal(await one.end(), 'SIGKILL');
+});
+
+test('a server whose process has gone makes no socket', async () => {
+  const socketPath = join(world.folder, 'late.sock');
+  const node = join(import.meta.dirname, '../scripts/node');
+  // Its parent is this process, so one with another id is not there any more.
+  const args = [join(folder, 'main.ts'), String(process.pid + 1), '--api-sock', socketPath];
+  const { exitCode } = await printed(node, args);
+  assert.equal(exitCode, 0);
+  assert.ok(!existsSync(socketPath));
 });
 
 test('it hangs when told, for this request and all later ones, and can be killed', async () => {

@@ -272,15 +272,16 @@ export class Instance {
       serialPath: serialPath === null ? null : hostPath(serialPath, jail),
       hostPath: (path) => hostPath(path, jail),
     });
-    const machine = await Machine.start(line, sockets, isAgentListening, this.#watch);
+    const machine = await Machine.start(line, sockets, isAgentListening);
     const address = await machine.memoryAddress();
-    const memory = new GuestMemory(machine.pid, address, config.memoryMib * MIB, config.trackDirtyPages);
+    const memory = new GuestMemory(this.#watch.pid, address, config.memoryMib * MIB, config.trackDirtyPages);
     this.#started = { machine, memory };
     return this.#started;
   }
 
   async #listen(vsock: Members): Promise<Vsock> {
     const path = hostPath(text(vsock, 'uds_path'), this.#settings.jail);
+    this.#watch.exitIfOver();
     const listening = await Vsock.listen(path, this.#faults, this.#watch.kill);
     giveToJail(path, this.#settings.jail);
     return listening;

@@ -3,7 +3,7 @@
  *
  *   shell (waits) ── command line ──▶ QEMU, stopped ── cont ──▶ running ⇄ stopped ──▶ ended
  *
- * When it ends, for whatever reason, `ended` resolves: it holds the other end of this process's standard input.
+ * When it ends, for whatever reason, this process does: it holds the other end of its standard input.
  */
 import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -22,7 +22,6 @@ import {
   stopCpus,
 } from '../../src/vm/qemu/qmp-commands.ts';
 import { tryConnect } from './try-connect.ts';
-import type { ProcessWatch } from './process-watch.ts';
 import type { SocketNames } from './qemu-arguments.ts';
 import { AGENT_PORT_ID } from './qemu-arguments.ts';
 
@@ -47,28 +46,21 @@ export class Machine {
     });
   }
 
-  /** Turns the waiting shell into QEMU. @throws Error when it ends at once. */
+  /** Turns the waiting shell into QEMU. @throws Error when it does not answer as it should. */
   static async start(
     line: readonly string[],
     sockets: SocketNames,
     isAgentListening: boolean,
-    watch: ProcessWatch,
   ): Promise<Machine> {
-    writeSync(HANDOVER_DESCRIPTOR, line.map((word) => `${word}\0`).join(''));
-    closeSync(HANDOVER_DESCRIPTOR);
-    watch.onHandedOver();
-    const socket = await connectAbstract(sockets.control, watch.ended);
+    // Not closed: when it is, QEMU is killed, however this process may have ended.
+    writeSync(HANDOVER_DESCRIPTOR, [line.length, ...line].map((word) => `${word}\0`).join(''));
+    const socket = await connectAbstract(sockets.control);
     const connection = new NodeConnection(socket, 'QEMU');
     return new Machine(
       await QmpClient.open(createNodeClock(), connection, GREETING_TIMEOUT_MS),
       sockets,
       isAgentListening,
     );
-  }
-
-  /** The process of the guest, which is the one that was started as Firecracker. */
-  get pid(): number {
-    return process.ppid;
   }
 
   /** Whether the guest has opened its agent's port. */
@@ -154,10 +146,9 @@ export class Machine {
   }
 }
 
-/** Waits for QEMU to be there. @throws Error when the process ends before. */
-async function connectAbstract(name: string, ended: AbortSignal): Promise<Socket> {
+/** Waits for QEMU to be there. If it ends before, so does this process. */
+async function connectAbstract(name: string): Promise<Socket> {
   for (;;) {
-    if (ended.aborted) throw new Error('QEMU ended before it could be asked anything');
     const socket = await tryConnect(`\0${name}`);
     if (socket !== null) return socket;
     await sleep(CONNECT_RETRY_MS);

@@ -1,4 +1,7 @@
-/** The stand-in's program, started by `firecracker` beside it: reads the command line, and answers it or serves the interface. */
+/**
+ * The stand-in's program, started by `firecracker` beside it with that process's id before the arguments: reads the command line, and
+ * answers it or serves the interface.
+ */
 import { ArgumentError, instanceIdFault, parseCommandLine } from './command-line.ts';
 import type { CommandLine, Options } from './command-line.ts';
 import { Fault, osError } from './fault.ts';
@@ -36,7 +39,8 @@ const options: Options = {
 
 async function main(): Promise<void> {
   const settings = readSettings(process.env);
-  const line = parseCommandLine(process.argv.slice(2), options);
+  const [processId, ...args] = process.argv.slice(2);
+  const line = parseCommandLine(args, options);
   const answer = answerOf(line, settings);
   if (answer !== null) {
     process.stdout.write(answer);
@@ -46,7 +50,7 @@ async function main(): Promise<void> {
   if (idFault !== null) throw new StartError(`Invalid instance ID: ${idFault}`);
   // Loaded here, since questions are asked often and the rest takes longer than their answers.
   const { serve } = await import('./serve.ts');
-  await serve(line, settings);
+  await serve(line, settings, Number(processId));
 }
 
 /** What questions are answered with, instead of a start; null when the line is none. */

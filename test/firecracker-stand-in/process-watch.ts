@@ -1,9 +1,12 @@
 /** The process that was started as Firecracker, seen from the server of its interface. */
 export interface ProcessWatch {
-  /** Aborted when it is gone. */
-  readonly ended: AbortSignal;
+  /** Of the guest, once there is one. */
+  readonly pid: number;
+  /**
+   * Ends this process when it is gone: to be called right before what would be left is made. Without it this process ends as well, but
+   * only once it waits for something.
+   */
+  readonly exitIfOver: () => void;
   /** Kills it, and ends this process. */
   readonly kill: () => void;
-  /** To be called once it was told to become the machine. */
-  readonly onHandedOver: () => void;
 }

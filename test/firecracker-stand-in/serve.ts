@@ -16,9 +16,10 @@ import type { Settings } from './settings.ts';
 import { EXIT_BAD_CONFIGURATION, EXIT_ERROR, StartError } from './start-error.ts';
 import { formatVersion } from './version.ts';
 
-/** @throws StartError, ArgumentError, or an error of the system. */
-export async function serve(line: CommandLine, settings: Settings): Promise<void> {
-  const { ended, kill, onHandedOver } = watchProcess();
+/** @param processId of the process that was started as Firecracker. @throws StartError, ArgumentError, or an error of the system. */
+export async function serve(line: CommandLine, settings: Settings, processId: number): Promise<void> {
+  const watch = watchProcess(processId);
+  const { kill } = watch;
   const faults = new Faults(settings.faultsPath);
   await (await faults.take('start')).meet('before', kill);
   const id = line.value('id') ?? '';
@@ -30,7 +31,7 @@ export async function serve(line: CommandLine, settings: Settings): Promise<void
   const mmds = new Mmds(Number(line.value('mmds-size-limit') ?? payloadBytesMax));
   const metadataPath = line.value('metadata');
   if (metadataPath !== null) mmds.put(readMetadata(hostPath(metadataPath, settings.jail)));
-  const instance = new Instance(settings, faults, { ended, kill, onHandedOver });
+  const instance = new Instance(settings, faults, watch);
   const api = new Api({ id, settings, instance, log, metrics, mmds });
   log.write('info', `Running Firecracker v${formatVersion(settings.version)}`);
 
@@ -38,7 +39,7 @@ export async function serve(line: CommandLine, settings: Settings): Promise<void
     await listen(hostPath(line.value('api-sock') ?? '', settings.jail), {
       api,
       faults,
-      kill,
+      watch,
       payloadBytesMax,
       log,
       settings,
@@ -52,7 +53,7 @@ export async function serve(line: CommandLine, settings: Settings): Promise<void
 interface Listening {
   readonly api: Api;
   readonly faults: Faults;
-  readonly kill: () => void;
+  readonly watch: ProcessWatch;
   readonly payloadBytesMax: number;
   readonly log: Log;
   readonly settings: Settings;
@@ -64,8 +65,10 @@ async function listen(socketPath: string, parts: Listening): Promise<void> {
     throw new StartError(`RunWithApi error: ${failure}`);
   }
   let isFatal = false;
+  parts.watch.exitIfOver();
   await serveHttp(socketPath, {
     ...parts,
+    kill: parts.watch.kill,
     handle: async (request) => await parts.api.handle(request, () => (isFatal = true)),
     onAnswered: () => {
       if (isFatal) process.exit(EXIT_ERROR);
@@ -96,28 +99,23 @@ function openLog(line: CommandLine, id: string, { jail }: Settings): Log {
   return log;
 }
 
-/** Standard input ends when the process that was started has: its machine, or the shell that waits to become one. */
-function watchProcess(): ProcessWatch {
-  const controller = new AbortController();
-  const pid = process.ppid;
-  let isHandedOver = false;
-  process.stdin.on('end', () => {
-    controller.abort();
-    process.exit(0);
-  });
+/**
+ * Standard input ends when the process that was started has: its machine, or the shell that waits to become one. The other way about, that
+ * process is killed when a machine's server ends, by a third one (`firecracker`).
+ */
+function watchProcess(pid: number): ProcessWatch {
+  const exitIfOver = (): void => {
+    if (process.ppid !== pid) process.exit(0);
+  };
+  exitIfOver();
+  process.stdin.on('end', () => process.exit(0));
   process.stdin.resume();
-  // Firecracker is one process: a machine does not outlive the server of its interface.
-  process.on('exit', () => {
-    if (!controller.signal.aborted && isHandedOver) process.kill(pid, 'SIGKILL');
-  });
   return {
-    ended: controller.signal,
+    pid,
+    exitIfOver,
     kill: () => {
       process.kill(pid, 'SIGKILL');
       process.exit(EXIT_ERROR);
-    },
-    onHandedOver: () => {
-      isHandedOver = true;
     },
   };
 }
