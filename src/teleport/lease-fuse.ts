@@ -12,7 +12,7 @@
 import { utf8 } from '../base/bytes.ts';
 import { replaceDurably } from '../env/durable-files.ts';
 import { SECOND_MS } from '../base/units.ts';
-import { isSystemError } from '../env/system-error.ts';
+import { isThere } from '../env/is-there.ts';
 import type { Env } from '../env/env.ts';
 import type { HostPlaces } from './host-places.ts';
 
@@ -89,13 +89,7 @@ export class LeaseFuse {
 
   /** True when the VM's processes may be stopped. */
   async isBlown(): Promise<boolean> {
-    try {
-      await this.#env.files.stat(this.#mark);
-      return true;
-    } catch (error) {
-      if (isSystemError(error, 'ENOENT')) return false;
-      throw error;
-    }
+    return isThere(this.#env.files, this.#mark);
   }
 
   /** The VM's processes go on, if they were stopped. Whether its CPUs run is another matter. */

@@ -1,7 +1,7 @@
 /** The guest agent that goes into an image. */
 import { fromUtf8Lossy } from '../../base/bytes.ts';
 import { KelpieError } from '../../base/errors.ts';
-import { isSystemError } from '../../env/system-error.ts';
+import { isThere } from '../../env/is-there.ts';
 import { AGENT_BYTES_MAX } from '../limits.ts';
 import { runTool } from './tool.ts';
 import type { Bytes } from '../../base/bytes.ts';
@@ -23,7 +23,7 @@ export async function readAgent(
   architecture: Architecture,
   signal: AbortSignal,
 ): Promise<AgentBinary> {
-  if (await exists(env, `${sourceDirectory}/Makefile`)) {
+  if (await isThere(env.files, `${sourceDirectory}/Makefile`)) {
     await runTool(env, {
       command: 'make',
       args: ['--no-print-directory', '-C', sourceDirectory, architecture],
@@ -31,7 +31,7 @@ export async function readAgent(
     });
   }
   const path = `${sourceDirectory}/build/kelpie-agent-${architecture}`;
-  if (!(await exists(env, path))) {
+  if (!(await isThere(env.files, path))) {
     throw new KelpieError(
       'image_build_failed',
       `There is no guest agent for ${architecture}: ${path} is missing.`,
@@ -47,14 +47,4 @@ export function agentVersion(content: Bytes): string {
   if (version === undefined)
     throw new KelpieError('image_build_failed', 'The guest agent does not name its version.');
   return version;
-}
-
-async function exists(env: Env, path: string): Promise<boolean> {
-  try {
-    await env.files.stat(path);
-    return true;
-  } catch (error) {
-    if (isSystemError(error, 'ENOENT')) return false;
-    throw error;
-  }
 }

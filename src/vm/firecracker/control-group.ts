@@ -1,7 +1,7 @@
 /** Control groups that the jailer made for VMs: it leaves them behind. */
 import type { Env } from '../../env/env.ts';
+import { isThere } from '../../env/is-there.ts';
 import { listIfThere } from '../../env/list-if-there.ts';
-import { isSystemError } from '../../env/system-error.ts';
 import type { JailOptions } from './command-line.ts';
 import { jailBase } from './process-places.ts';
 import { askProgram } from './programs.ts';
@@ -18,17 +18,7 @@ export async function removeControlGroup(
     for (const id of await listIfThere(env.files, `${jailBase(runDirectory)}/${execName}`)) {
       const path = `${CONTROL_GROUPS}/${parentCgroup ?? execName}/${id}`;
       // A group is a folder whose files cannot be removed: only the folder as a whole.
-      if (await isThere(env, path)) await askProgram(env, 'rmdir', [path]);
+      if (await isThere(env.files, path)) await askProgram(env, 'rmdir', [path]);
     }
-  }
-}
-
-async function isThere({ files }: Pick<Env, 'files'>, path: string): Promise<boolean> {
-  try {
-    await files.stat(path);
-    return true;
-  } catch (error) {
-    if (isSystemError(error, 'ENOENT')) return false;
-    throw error;
   }
 }

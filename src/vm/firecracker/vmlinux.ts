@@ -7,6 +7,7 @@ import { collectBytes, utf8, viewOf } from '../../base/bytes.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import { KelpieError } from '../../base/errors.ts';
 import type { Env } from '../../env/env.ts';
+import { isThere } from '../../env/is-there.ts';
 import { isSystemError } from '../../env/system-error.ts';
 import type { Architecture } from '../../snapshot/metadata.ts';
 import { VMLINUX_BYTES_MAX, VMLINUX_KEPT_MAX, VMLINUZ_BYTES_MAX } from './limits.ts';
@@ -49,7 +50,7 @@ export async function bootableKernel(
   const { inode, sizeBytes, modifiedMs } = await env.files.stat(kernelPath);
   const key = env.compute.sha256(utf8(`${kernelPath} ${inode} ${sizeBytes} ${modifiedMs}`)).slice(0, 16);
   const target = `${cacheDirectory}/vmlinux-${key}`;
-  if (await exists(env, target)) return target;
+  if (await isThere(env.files, target)) return target;
   const kernel = await env.files.readFile(kernelPath, VMLINUZ_BYTES_MAX);
   const packed = architecture === 'x86_64' ? payloadOf(kernel, kernelPath) : kernel;
   await removeOldest(env, cacheDirectory);
@@ -167,16 +168,6 @@ async function removeOldest({ files }: Pick<Env, 'files'>, directory: string): P
   }
   kernels.sort((a, b) => b.modifiedMs - a.modifiedMs);
   for (const { path } of kernels.slice(VMLINUX_KEPT_MAX - 1)) await files.removeTree(path);
-}
-
-async function exists({ files }: Pick<Env, 'files'>, path: string): Promise<boolean> {
-  try {
-    await files.stat(path);
-    return true;
-  } catch (error) {
-    if (isSystemError(error, 'ENOENT')) return false;
-    throw error;
-  }
 }
 
 function startsWith(bytes: Bytes, prefix: Bytes): boolean {
