@@ -10,10 +10,14 @@ const PROFILE_FILE_BYTES_MAX: number = MIB;
 /** The settings of a person for AWS tools: those of one profile in `~/.aws/config` and `~/.aws/credentials`. */
 export type AwsProfile = ReadonlyMap<string, string>;
 
+export function profileName(host: Env['host']): string {
+  return host.variable('AWS_PROFILE') ?? 'default';
+}
+
 /** Where `AWS_PROFILE`, `AWS_CONFIG_FILE` and `AWS_SHARED_CREDENTIALS_FILE` say; a file that is not there has nothing. @throws KelpieError `io_failed`. */
 export async function readAwsProfile(
   env: Pick<Env, 'files' | 'host'>,
-  name: string = env.host.variable('AWS_PROFILE') ?? 'default',
+  name: string = profileName(env.host),
 ): Promise<AwsProfile> {
   const { host } = env;
   const config = await readSection(env, configPath(host), name);

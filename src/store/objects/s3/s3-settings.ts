@@ -6,7 +6,7 @@ import { KEY_BYTES_MAX } from '../limits.ts';
 import { readAwsProfile } from './aws-profile.ts';
 import { endpointOf, serviceUrl } from './endpoint.ts';
 import type { Endpoint } from './endpoint.ts';
-import { REGION_DEFAULT, isRegion } from './region.ts';
+import { REGION_DEFAULT, isRegion, wantedRegion } from './region.ts';
 
 export type Encryption =
   | { readonly kind: 'service' }
@@ -68,13 +68,8 @@ export async function readS3Settings(env: Pick<Env, 'files' | 'host'>, url: stri
     host.variable('AWS_ENDPOINT_URL_S3') ??
     host.variable('AWS_ENDPOINT_URL') ??
     profile.get('endpoint_url');
-  const region =
-    options.region ??
-    host.variable('AWS_REGION') ??
-    host.variable('AWS_DEFAULT_REGION') ??
-    profile.get('region');
-  if (region !== undefined && region !== null && !isRegion(region))
-    throw invalid('the region of the store is not one.');
+  const region = options.region ?? wantedRegion(host, profile);
+  if (region !== undefined && !isRegion(region)) throw invalid('the region of the store is not one.');
   const endpoint = endpointUrl === undefined || endpointUrl === '' ? null : parseEndpoint(endpointUrl);
   const shownPrefix = parsePrefix(prefix);
   return {

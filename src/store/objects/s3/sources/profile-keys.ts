@@ -7,11 +7,11 @@
  *     sso_account_id …                                     single sign-on
  *     credential_process                                   a program
  */
-import { readAwsProfile, readSignOnSession } from '../aws-profile.ts';
+import { profileName, readAwsProfile, readSignOnSession } from '../aws-profile.ts';
 import type { AwsProfile } from '../aws-profile.ts';
 import { credentialsOf, variableKeys } from '../static-keys.ts';
 import type { Credentials } from '../credentials.ts';
-import { REGION_DEFAULT, isRegion } from '../region.ts';
+import { REGION_DEFAULT, isRegion, wantedRegion } from '../region.ts';
 import type { SourceEnv } from './ask.ts';
 import { containerKeys } from './container-keys.ts';
 import { instanceKeys } from './instance-keys.ts';
@@ -26,7 +26,7 @@ const PROFILE_STEPS_MAX = 5;
 
 /** Null when the profile says nothing of keys. @throws StoreTrouble `no_credentials`, `unavailable`; KelpieError `io_failed`. */
 export async function profileKeys(env: SourceEnv): Promise<Credentials | null> {
-  return await keysOfProfile(env, env.host.variable('AWS_PROFILE') ?? 'default', 1);
+  return await keysOfProfile(env, profileName(env.host), 1);
 }
 
 async function keysOfProfile(env: SourceEnv, name: string, step: number): Promise<Credentials | null> {
@@ -98,6 +98,6 @@ async function keysOfPlace(env: SourceEnv, place: string | undefined): Promise<C
 
 /** The region of the role service. */
 export function regionOf({ host }: Pick<SourceEnv, 'host'>, profile: AwsProfile): string {
-  const region = host.variable('AWS_REGION') ?? host.variable('AWS_DEFAULT_REGION') ?? profile.get('region');
+  const region = wantedRegion(host, profile);
   return region !== undefined && isRegion(region) ? region : REGION_DEFAULT;
 }
