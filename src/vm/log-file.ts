@@ -2,25 +2,13 @@
 import { fromUtf8Lossy } from '../base/bytes.ts';
 import type { Env } from '../env/env.ts';
 import { isSystemError } from '../env/system-error.ts';
+import { readTail } from './file-tail.ts';
 import { LOG_BYTES_MAX, LOG_CHECK_MS, LOG_TAIL_BYTES } from './limits.ts';
 
 /** The end of a VMM's messages in one line, to be quoted within a sentence. */
-export async function logTail({ files }: Pick<Env, 'files'>, path: string): Promise<string> {
-  let text: string;
-  try {
-    const log = await files.open(path, 'r');
-    try {
-      const { sizeBytes } = await log.stat();
-      const tail = new Uint8Array(Math.min(sizeBytes, LOG_TAIL_BYTES));
-      const read = await log.read(tail, sizeBytes - tail.byteLength);
-      text = fromUtf8Lossy(tail.subarray(0, read)).replaceAll('\0', '').trim();
-    } finally {
-      await log.close();
-    }
-  } catch (error) {
-    if (!isSystemError(error, 'ENOENT')) throw error;
-    text = '';
-  }
+export async function logTail(env: Pick<Env, 'files'>, path: string): Promise<string> {
+  const tail = fromUtf8Lossy(await readTail(env, path, LOG_TAIL_BYTES));
+  const text = tail.replaceAll('\0', '').trim();
   return text === '' ? 'it said nothing' : text.replaceAll(/\s*\n\s*/g, '; ').replace(/\.$/, '');
 }
 

@@ -1,5 +1,6 @@
 import { KelpieError } from '../base/errors.ts';
 import type { Clock } from '../env/clock.ts';
+import type { Env } from '../env/env.ts';
 import type { ExitStatus, ProcessIdentity } from '../env/processes.ts';
 import { isSettledWithin } from './bounded.ts';
 import { KILL_TIMEOUT_MS } from './limits.ts';
@@ -53,4 +54,15 @@ export class SupervisedProcess implements VmmProcess {
       `${this.#name} (process ${this.identity.pid}) does not end even when killed; the host's disk may hang.`,
     );
   }
+}
+
+/** Ends a process that no instance knows; waits for it, within bounds. */
+export async function endOrphan(
+  { clock, processes }: Pick<Env, 'clock' | 'processes'>,
+  identity: ProcessIdentity,
+): Promise<void> {
+  const orphan = await processes.adopt(identity);
+  if (orphan === null) return;
+  orphan.kill('SIGKILL');
+  await isSettledWithin(clock, orphan.wait(), KILL_TIMEOUT_MS);
 }

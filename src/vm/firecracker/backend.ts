@@ -2,11 +2,11 @@
 import { asError, isKelpieError, KelpieError } from '../../base/errors.ts';
 import type { Env } from '../../env/env.ts';
 import type { VmConfig } from '../../snapshot/metadata.ts';
-import { isSettledWithin } from '../bounded.ts';
 import { DrivenInstance } from '../driven-instance.ts';
 import type { BackendProbe, VmBackend, VmInstance, VmPlaces, VmRuntime, WantedVm } from '../instance.ts';
-import { BOOT_TIMEOUT_MS_DEFAULT, KILL_TIMEOUT_MS } from '../limits.ts';
+import { BOOT_TIMEOUT_MS_DEFAULT } from '../limits.ts';
 import type { AdoptedVm } from '../vm-driver.ts';
+import { endOrphan } from '../vmm-process.ts';
 import { checkJailer, discoverAbilities } from './abilities.ts';
 import type { FirecrackerAbilities } from './abilities.ts';
 import { adopt } from './adopt.ts';
@@ -77,11 +77,7 @@ class FirecrackerBackend implements VmBackend {
 
   async removeOrphan(runDirectory: string): Promise<void> {
     const env = this.#env;
-    for (const identity of await findOrphans(env, runDirectory)) {
-      const orphan = await env.processes.adopt(identity);
-      orphan?.kill('SIGKILL');
-      if (orphan !== null) await isSettledWithin(env.clock, orphan.wait(), KILL_TIMEOUT_MS);
-    }
+    for (const identity of await findOrphans(env, runDirectory)) await endOrphan(env, identity);
     await clearUp({ env, runDirectory, jail: this.#options.jail ?? null });
   }
 

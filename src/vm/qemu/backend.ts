@@ -6,14 +6,14 @@ import type { BackendProbe, VmBackend, VmInstance, VmPlaces, VmRuntime } from '.
 import { discoverAbilities } from './abilities.ts';
 import type { Discovered } from './abilities.ts';
 import { adopt } from './adopt.ts';
-import { isSettledWithin } from '../bounded.ts';
 import type { LiveVm, VmContext } from './context.ts';
 import { QemuDriver } from './driver.ts';
 import { DrivenInstance } from '../driven-instance.ts';
 import type { AdoptedVm } from '../vm-driver.ts';
-import { BOOT_TIMEOUT_MS_DEFAULT, KILL_TIMEOUT_MS } from '../limits.ts';
+import { BOOT_TIMEOUT_MS_DEFAULT } from '../limits.ts';
 import { factsOf } from './machine.ts';
 import { emptyRunDirectory } from '../run-directory.ts';
+import { endOrphan } from '../vmm-process.ts';
 
 export interface QemuBackendOptions {
   /** An existing private folder, for what was found out about QEMU. */
@@ -70,9 +70,7 @@ class QemuBackend implements VmBackend {
     for (const { identity, args } of await this.#env.processes.list()) {
       const isQemu = args[0]?.split('/').at(-1)?.startsWith('qemu-system-') === true;
       if (!isQemu || !args.some((arg) => arg.includes(`${runDirectory}/`))) continue;
-      const orphan = await this.#env.processes.adopt(identity);
-      orphan?.kill('SIGKILL');
-      if (orphan !== null) await isSettledWithin(this.#env.clock, orphan.wait(), KILL_TIMEOUT_MS);
+      await endOrphan(this.#env, identity);
     }
     await emptyRunDirectory(this.#env, runDirectory);
   }
