@@ -5,19 +5,18 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { createInPlaceCompute } from '../src/env/node/compute.ts';
-import { createSettle } from '../src/env/node/settle.ts';
 import { drawPlan } from '../src/sim/plan.ts';
 import { runPlan } from '../src/sim/run-plan.ts';
 import '../src/sim/preload.ts';
 import type { InPlaceCompute } from '../src/env/compute.ts';
 import { kelpieSim } from './support/kelpie-sim.ts';
+import { createSimEngine } from './support/sim-engine.ts';
 
-const settle = createSettle();
+const engine = createSimEngine();
 
 async function hashOf(compute: InPlaceCompute): Promise<string> {
   let hashes = '';
-  for (const seed of [1, 2, 3, 4])
-    hashes += (await runPlan({ compute, settle, takeStray: () => null }, drawPlan(seed))).hash;
+  for (const seed of [1, 2, 3, 4]) hashes += (await runPlan({ ...engine, compute }, drawPlan(seed))).hash;
   return hashes;
 }
 
@@ -57,10 +56,7 @@ test('a campaign is the same on one worker and on three, and a seed the same fir
   assert.equal((await run('--seeds', '24', '--workers', '3')).hash, alone.hash);
   assert.notEqual((await run('--seeds', '24', '--seed', '2')).hash, alone.hash);
   // The first run of a fresh process, with stacks in its errors, and one of many in this process.
-  const last = await runPlan(
-    { compute: createInPlaceCompute(), settle, takeStray: () => null },
-    drawPlan(24),
-  );
+  const last = await runPlan(createSimEngine(), drawPlan(24));
   assert.equal((await run('--seed', '24')).hash, last.hash);
 });
 

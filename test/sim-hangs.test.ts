@@ -1,22 +1,17 @@
 /** A QEMU that answers too late: each of its answers during the life of a VM and its first snapshot, one at a time. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { createInPlaceCompute } from '../src/env/node/compute.ts';
-import { createSettle } from '../src/env/node/settle.ts';
 import { errand } from '../src/sim/errand.ts';
 import { errandPlan } from '../src/sim/exhaustive.ts';
 import { runPlan } from '../src/sim/run-plan.ts';
-import type { Engine, RunResult } from '../src/sim/run-plan.ts';
+import type { RunResult } from '../src/sim/run-plan.ts';
+import { createSimEngine } from './support/sim-engine.ts';
 
 /** How long it hangs is a function of the seed. */
 const SEEDS = [1, 2, 3];
 const ANSWERS_MAX = 60;
 
-const engine: Engine = {
-  compute: createInPlaceCompute(),
-  settle: createSettle(),
-  takeStray: () => null,
-};
+const engine = createSimEngine();
 
 async function hangAt(seed: number, answer: number): Promise<RunResult> {
   const acts = errand.slice(0, 2);

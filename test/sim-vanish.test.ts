@@ -1,19 +1,13 @@
 /** Simulated hosts that hold VMs by leases, vanish and come back: the workload `vanish`. Long campaigns are `kelpie sim --workload vanish`. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { createInPlaceCompute } from '../src/env/node/compute.ts';
-import { createSettle } from '../src/env/node/settle.ts';
 import { drawPlan } from '../src/sim/plan.ts';
 import { runPlan } from '../src/sim/run-plan.ts';
-import type { Engine } from '../src/sim/run-plan.ts';
+import { createSimEngine } from './support/sim-engine.ts';
 
 const SEEDS = 80;
 
-const engine: Engine = {
-  compute: createInPlaceCompute(),
-  settle: createSettle(),
-  takeStray: () => null,
-};
+const engine = createSimEngine();
 
 test(`what the store gives to one host executes nowhere else in ${SEEDS} worlds whose hosts vanish`, async () => {
   const done = new Map<string, number>();

@@ -1,20 +1,15 @@
 /** A few seeds of the simulation with every change; the long campaigns are `kelpie sim`. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { createInPlaceCompute } from '../env/node/compute.ts';
-import { createSettle } from '../env/node/settle.ts';
 import { drawPlan } from './plan.ts';
 import { runPlan } from './run-plan.ts';
-import type { Engine, RunResult } from './run-plan.ts';
+import type { RunResult } from './run-plan.ts';
+import { createSimEngine } from '../../test/support/sim-engine.ts';
 
 /** Under ten seconds on a busy machine. */
 const SEEDS = 60;
 
-const engine: Engine = {
-  compute: createInPlaceCompute(),
-  settle: createSettle(),
-  takeStray: () => null,
-};
+const engine = createSimEngine();
 
 function run(seed: number): Promise<RunResult> {
   return runPlan(engine, drawPlan(seed));

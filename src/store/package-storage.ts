@@ -10,6 +10,7 @@ import type { PackageSealing } from './packages/sealing.ts';
 import { StreamedPackage } from './packages/streamed-package.ts';
 import { uploadImage } from './packages/upload-image.ts';
 import { uploadPackage } from './packages/upload-package.ts';
+import type { UploadStore } from './packages/upload-package.ts';
 import type {
   ImageSource,
   OpenPackage,
@@ -68,25 +69,23 @@ export class PackageStorage implements TeleportStorage {
 
   async upload(source: PackageSource, options: TransferOptions = {}): Promise<TeleportPackage> {
     this.#env.compute.prepareFrames();
-    await this.#prepareToSend();
-    return await uploadPackage(this.#env, { ...this.#store, hostName: this.#hostName }, source, options);
+    return await uploadPackage(this.#env, await this.#storeToSend(), source, options);
   }
 
   async uploadImage(image: ImageSource, options: TransferOptions = {}): Promise<number> {
-    await this.#prepareToSend();
-    return await uploadImage(this.#env, { ...this.#store, hostName: this.#hostName }, image, options);
+    return await uploadImage(this.#env, await this.#storeToSend(), image, options);
   }
 
   async write(source: StreamedSource, options: TransferOptions = {}): Promise<PackageWriter> {
-    await this.#prepareToSend();
-    const store = { ...this.#store, hostName: this.#hostName };
-    return await StreamedPackage.begin(this.#env, store, source, options);
+    return await StreamedPackage.begin(this.#env, await this.#storeToSend(), source, options);
   }
 
-  async #prepareToSend(): Promise<void> {
-    const { sealing, ensureRoot } = this.#store;
+  /** The store with its root, into which this host may publish. */
+  async #storeToSend(): Promise<UploadStore> {
+    const { objects, sealing, ensureRoot } = this.#store;
     requirePublisher(sealing);
     await ensureRoot();
+    return { objects, sealing, hostName: this.#hostName };
   }
 
   async download(packageId: string): Promise<OpenPackage> {

@@ -6,6 +6,7 @@
  */
 import { concat, fromUtf8, utf8, viewOf } from '../../base/bytes.ts';
 import type { Bytes } from '../../base/bytes.ts';
+import { OneInFlight } from '../../base/one-in-flight.ts';
 import { KIB, MIB } from '../../base/units.ts';
 import type { Connection } from '../../env/sockets.ts';
 import { SystemError } from '../../env/system-error.ts';
@@ -86,16 +87,10 @@ export class FrameWriter {
 
   /** Asks for the next part while one is on its way: the last one goes together with the end. */
   async sendBody(body: AsyncIterable<Bytes>): Promise<void> {
-    let sending: Promise<void> = Promise.resolve();
-    for await (const part of body) {
-      for (const frame of dataFrames(part)) {
-        await sending;
-        sending = this.send(frame);
-        // It is awaited before the next one; until then a failure must not count as unseen.
-        sending.catch(() => undefined);
-      }
-    }
-    await Promise.all([sending, this.send(END)]);
+    const sending = new OneInFlight();
+    for await (const part of body)
+      for (const frame of dataFrames(part)) await sending.begin(() => this.send(frame));
+    await Promise.all([sending.end(), this.send(END)]);
   }
 
   async #flush(): Promise<void> {

@@ -21,13 +21,9 @@ export interface Answer {
 
 export const noBody: Bytes = new Uint8Array(0);
 
-export function xmlAnswer(
-  text: string,
-  status = 200,
-  headers: Readonly<Record<string, string>> = {},
-): Answer {
+export function xmlAnswer(text: string, status = 200): Answer {
   const body = utf8(`<?xml version="1.0" encoding="UTF-8"?>\n${text}`);
-  return { status, headers: { ...headers, 'content-type': 'application/xml' }, body };
+  return { status, headers: { 'content-type': 'application/xml' }, body };
 }
 
 export function refusal(status: number, code: string, more = ''): Answer {
