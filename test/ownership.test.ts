@@ -125,7 +125,8 @@ test('a host renews its lease, pauses its VM when it cannot, says why, and lets 
     const revision = async (): Promise<number> => (await ownership.read(vmId))?.revision ?? 0;
     const first = await revision();
     await eventually(async () => (await revision()) > first + 3, 'the lease is renewed');
-    assert.equal(vm.record.state, 'running');
+    // A machine that stood still for the length of a lease may have paused it, rightly.
+    await eventually(() => vm.record.state === 'running', 'it runs');
 
     await rename(hosts.storeUrl, `${hosts.storeUrl}-away`);
     await eventually(() => vm.record.state === 'paused', 'it is paused');
@@ -138,9 +139,10 @@ test('a host renews its lease, pauses its VM when it cannot, says why, and lets 
     await rename(`${hosts.storeUrl}-away`, hosts.storeUrl);
     await eventually(() => vm.record.state === 'running', 'it goes on');
     await eventually(() => vm.record.ownership?.leasePause === 'none', 'that is written down');
-    const back = await whoMayRun(b, 'dev', null);
-    assert.equal(back.mayRun, 'b');
-    assert.match(back.because.join(' '), /It is alive: its lease of 20 s/);
+    await eventually(async () => {
+      const { mayRun, because } = await whoMayRun(b, 'dev', null);
+      return mayRun === 'b' && /It is alive: its lease of 20 s/.test(because.join(' '));
+    }, 'it is told to be alive');
   });
 });
 
