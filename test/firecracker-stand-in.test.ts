@@ -9,23 +9,15 @@ import { printed } from './conformance-firecracker/binary.ts';
 import { World } from './conformance-firecracker/case.ts';
 import { object, refused, state } from './conformance-firecracker/expect.ts';
 import { loadRequest, start } from './conformance-firecracker/machine.ts';
-import type { SuiteOptions } from './conformance-firecracker/options.ts';
 import { openSuite } from './conformance-firecracker/run.ts';
 import { descendants } from './conformance-firecracker/under-test.ts';
 import type { UnderTest } from './conformance-firecracker/under-test.ts';
+import { standInOptions } from './support/stand-in-options.ts';
 
 /** An answer that comes at all comes sooner. */
 const HANG_MS = 300;
 const folder = join(import.meta.dirname, 'firecracker-stand-in');
-const options: SuiteOptions = {
-  binary: join(folder, 'firecracker'),
-  jailer: join(folder, 'jailer'),
-  guest: null,
-  plainGuest: null,
-  jsonPath: null,
-  cycles: null,
-};
-const suite = openSuite(options, '1.16.1');
+const suite = openSuite(standInOptions, '1.16.1');
 let world: World;
 
 before(async () => {
@@ -48,7 +40,7 @@ async function wrapped(name: string, variables: Readonly<Record<string, string>>
   await mkdir(join(world.folder, name), { recursive: true });
   const program = join(world.folder, name, 'firecracker');
   const settings = Object.entries(variables).map(([variable, value]) => `export ${variable}='${value}'\n`);
-  await writeFile(program, `#!/bin/sh\n${settings.join('')}exec '${options.binary}' "$@"\n`);
+  await writeFile(program, `#!/bin/sh\n${settings.join('')}exec '${standInOptions.binary}' "$@"\n`);
   await chmod(program, 0o755);
   return program;
 }
@@ -148,8 +140,8 @@ test('a jail refuses what its user could not open', async () => {
   await writeFile(join(root, 'kernel'), 'secret', { mode: 0o600 });
   const jailed = ['--id', 'j', '--uid', '12345', '--gid', '12345', '--chroot-base-dir', base];
   const one = await world.launchAs({
-    program: join(folder, 'jailer'),
-    args: [...jailed, '--exec-file', options.binary, '--', '--api-sock', '/run/api.sock'],
+    program: standInOptions.jailer,
+    args: [...jailed, '--exec-file', standInOptions.binary, '--', '--api-sock', '/run/api.sock'],
     folder: root,
     socketPath: join(root, 'run/api.sock'),
   });
@@ -158,7 +150,16 @@ test('a jail refuses what its user could not open', async () => {
 });
 
 test('the jailer refuses limits, groups and users that are none', async () => {
-  const jail = ['--id', 'j', '--gid', '1', '--exec-file', options.binary, '--chroot-base-dir', world.folder];
+  const jail = [
+    '--id',
+    'j',
+    '--gid',
+    '1',
+    '--exec-file',
+    standInOptions.binary,
+    '--chroot-base-dir',
+    world.folder,
+  ];
   const bad: readonly (readonly [more: readonly string[], complaint: RegExp])[] = [
     [['--uid', 'root'], /Invalid uid: root/],
     [['--uid', '1', '--cgroup', 'cpu.max'], /Invalid format for cgroups/],
@@ -168,7 +169,7 @@ test('the jailer refuses limits, groups and users that are none', async () => {
     [['--uid', '1', '--netns', '/no/such/namespace'], /No such file or directory/],
   ];
   for (const [more, complaint] of bad) {
-    const { exitCode, output } = await printed(join(folder, 'jailer'), [...jail, ...more]);
+    const { exitCode, output } = await printed(standInOptions.jailer, [...jail, ...more]);
     assert.equal(exitCode, 1);
     assert.match(output, complaint);
   }

@@ -7,23 +7,13 @@ import { createNodeEnv } from '../src/env/node/env.ts';
 import { bootableKernel } from '../src/vm/firecracker/vmlinux.ts';
 import { versionOf } from './conformance-firecracker/binary.ts';
 import { suiteCases } from './conformance-firecracker/cases.ts';
-import type { SuiteOptions } from './conformance-firecracker/options.ts';
 import { runCases } from './conformance-firecracker/run.ts';
 import { runCycles } from './conformance-firecracker/cycles.ts';
 import { baseImage } from './support/base-image.ts';
+import { standInOptions } from './support/stand-in-options.ts';
 
-const folder = join(import.meta.dirname, 'firecracker-stand-in');
 const cache = join(import.meta.dirname, '../.cache/vmlinux');
 const CYCLES = 3;
-
-const standIn: SuiteOptions = {
-  binary: join(folder, 'firecracker'),
-  jailer: join(folder, 'jailer'),
-  guest: null,
-  plainGuest: null,
-  jsonPath: null,
-  cycles: null,
-};
 
 test('the stand-in does what Firecracker is documented to do', async () => {
   const env = createNodeEnv();
@@ -31,13 +21,13 @@ test('the stand-in does what Firecracker is documented to do', async () => {
   await mkdir(cache, { recursive: true });
   const kernel = await bootableKernel(env, files.kernel, 'x86_64', cache);
   const guest = { kernel, initrd: files.initramfs, rootfs: files.rootfs };
-  const version = await versionOf(standIn.binary);
-  const report = await runCases({ ...standIn, guest }, version, suiteCases, () => undefined);
+  const version = await versionOf(standInOptions.binary);
+  const report = await runCases({ ...standInOptions, guest }, version, suiteCases, () => undefined);
   const failures = report.tests.filter(({ result }) => result === 'failed');
   assert.deepEqual(failures, []);
   assert.equal(report.passed, suiteCases.length, 'nothing is skipped on the stand-in');
 });
 
 test('nothing is left of machines that were started and stopped', async () => {
-  await runCycles(standIn, await versionOf(standIn.binary), CYCLES);
+  await runCycles(standInOptions, await versionOf(standInOptions.binary), CYCLES);
 });

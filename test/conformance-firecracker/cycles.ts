@@ -1,11 +1,11 @@
 /** Starts and stops a machine many times over, and looks for what is left of it. */
 import { readdir, readFile, readlink } from 'node:fs/promises';
+import { eventually } from '../support/eventually.ts';
 import { World } from './case.ts';
 import type { Suite } from './case.ts';
 import { start } from './machine.ts';
 import type { SuiteOptions } from './options.ts';
 import { openSuite } from './run.ts';
-import { within } from './under-test.ts';
 
 const PROGRESS_EVERY = 100;
 /** What the kernel takes to forget a process that was killed, on a busy machine. */
@@ -40,9 +40,7 @@ async function cycle(suite: Suite): Promise<void> {
       left = await leftovers(world.folder);
       return left.length === 0;
     };
-    await within(GONE_TIMEOUT_MS, 'the end of everything', isGone).catch((error: unknown) => {
-      throw new Error(`left behind: ${left.join('; ')}`, { cause: error });
-    });
+    await eventually(isGone, 'nothing is left behind:', () => left.join('; '), GONE_TIMEOUT_MS);
   } finally {
     await world.close();
   }

@@ -1,6 +1,7 @@
 /** Memory files, compared page by page. */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
+import { COUNTER_ADDRESS } from './counting-guest.ts';
 import { PAGE } from './process-memory.ts';
 
 const zeroPage = Buffer.alloc(PAGE);
@@ -31,6 +32,11 @@ export async function assertDiffFits(base: string, diff: string, whole: string):
     if (page.equals(pageAt(before, at)) && change.equals(zeroPage)) continue;
     assert.ok(change.equals(page), `page ${at / PAGE} of the diff is not as it was in the machine`);
   }
+}
+
+/** What the suite's own guest had counted, in a memory file. */
+export async function counted(path: string): Promise<number> {
+  return (await readFile(path)).readUInt32LE(COUNTER_ADDRESS);
 }
 
 export function pageAt(memory: Buffer, at: number): Buffer {

@@ -8,7 +8,7 @@ export interface SuiteOptions {
   readonly jailer: string | null;
   /** The system that tests of the guest agent boot; null with `--no-guest-agent`, and those tests are skipped. */
   readonly guest: Linux | null;
-  /** What all other tests boot; null: the suite's own guest of 37 bytes. */
+  /** What all other tests boot; null: the suite's own guest of 57 bytes. */
   readonly plainGuest: Linux | null;
   readonly jsonPath: string | null;
   /** How often to start and stop, instead of the tests; null: the tests. */

@@ -3,13 +3,13 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { eventually } from '../support/eventually.ts';
+import { isAlive } from '../support/host-processes.ts';
 import { ask } from './api-client.ts';
 import type { Answer } from './api-client.ts';
 
 const READY_TIMEOUT_MS = 30_000;
 const END_TIMEOUT_MS = 30_000;
-const POLL_MS = 5;
 const OUTPUT_CHARS_MAX = 64 * 1024;
 
 export interface Launch {
@@ -60,10 +60,11 @@ export class UnderTest {
   /** @throws Error when its socket does not answer in time. */
   static async launch(launch: Launch): Promise<UnderTest> {
     const one = new UnderTest(launch);
-    await within(READY_TIMEOUT_MS, 'the socket of the API', async () => {
+    const isReady = async (): Promise<boolean> => {
       if (one.#hasEnded) throw new Error(`it ended: ${one.#output}`);
       return existsSync(launch.socketPath) && (await one.#isAnswering());
-    });
+    };
+    await eventually(isReady, 'the API answers', () => one.#output, READY_TIMEOUT_MS);
     return one;
   }
 
@@ -113,7 +114,8 @@ export class UnderTest {
     const family = descendants(this.pid);
     this.#child.kill(signal);
     await this.end();
-    await within(END_TIMEOUT_MS, 'the end of its processes', async () => !family.some(isAlive));
+    const areGone = async (): Promise<boolean> => !(await Promise.all(family.map(isAlive))).includes(true);
+    await eventually(areGone, 'its processes have ended', () => family, END_TIMEOUT_MS);
   }
 
   async #isAnswering(): Promise<boolean> {
@@ -123,15 +125,6 @@ export class UnderTest {
       if (error instanceof Error && 'code' in error) return false;
       throw error;
     }
-  }
-}
-
-/** Waits for a condition. @throws Error when it is not so in time. */
-export async function within(timeoutMs: number, what: string, isSo: () => Promise<boolean>): Promise<void> {
-  const startMs = performance.now();
-  while (!(await isSo())) {
-    if (performance.now() - startMs > timeoutMs) throw new Error(`${what} did not come in ${timeoutMs} ms`);
-    await sleep(POLL_MS);
   }
 }
 
@@ -155,12 +148,6 @@ function parentOf(pid: string): number | null {
   const stat = readStat(pid);
   const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? [];
   return fields[1] === undefined ? null : Number(fields[1]);
-}
-
-/** A dead process that nobody has waited for is dead. */
-function isAlive(pid: number): boolean {
-  const stat = readStat(String(pid));
-  return stat !== null && stat[stat.lastIndexOf(')') + 2] !== 'Z';
 }
 
 /** Null when the process is gone. */

@@ -3,7 +3,6 @@ import { copyFile, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { Skipped } from '../case.ts';
 import type { Case, World } from '../case.ts';
-import { COUNTER_ADDRESS } from '../counting-guest.ts';
 import { done, object, refused, state } from '../expect.ts';
 import {
   freshWithBase,
@@ -16,7 +15,7 @@ import {
   snapshot,
   start,
 } from '../machine.ts';
-import { assertDiffFits, assertSameFiles, assertSameMemory, pageAt } from '../memory-files.ts';
+import { assertDiffFits, assertSameFiles, assertSameMemory, counted, pageAt } from '../memory-files.ts';
 import { ownPages, PAGE, privateMapping, processBytes } from '../process-memory.ts';
 import type { UnderTest } from '../under-test.ts';
 
@@ -175,9 +174,10 @@ export const loadCases: readonly Case[] = [
       await letWork();
       await pause(one);
       await snapshot(one, 'later');
-      const count = async (name: string): Promise<number> =>
-        (await readFile(one.path(`${name}.memory`))).readUInt32LE(COUNTER_ADDRESS);
-      const [before, after] = [await count('base'), await count('later')];
+      const [before, after] = [
+        await counted(one.path('base.memory')),
+        await counted(one.path('later.memory')),
+      ];
       assert.ok(before > 0 && after > before, `${before} and then ${after}`);
     },
   },
@@ -263,11 +263,7 @@ export const loadCases: readonly Case[] = [
   {
     name: 'a vsock comes back at the path of the snapshot, and at another one when told so',
     run: async (world) => {
-      const source = await world.launch();
-      done(await source.put('/vsock', { guest_cid: 3, uds_path: 'v.sock' }));
-      await start(world, source);
-      await pause(source);
-      await snapshot(source, 'base');
+      const source = await snapshotWithVsock(world);
       await source.kill();
       await rm(source.path('v.sock'), { force: true });
       const same = await world.launch();
@@ -284,17 +280,23 @@ export const loadCases: readonly Case[] = [
   {
     name: 'a load whose vsock path is taken fails and ends the process',
     run: async (world) => {
-      const source = await world.launch();
-      done(await source.put('/vsock', { guest_cid: 3, uds_path: 'v.sock' }));
-      await start(world, source);
-      await pause(source);
-      await snapshot(source, 'base');
+      await snapshotWithVsock(world);
       const other = await world.launch('vm');
       refused(await other.put('/snapshot/load', loadRequest('base')));
       assert.notEqual(await other.end(), 0);
     },
   },
 ];
+
+/** A paused machine with a vsock at `v.sock`, and its snapshot `base`. */
+async function snapshotWithVsock(world: World): Promise<UnderTest> {
+  const source = await world.launch();
+  done(await source.put('/vsock', { guest_cid: 3, uds_path: 'v.sock' }));
+  await start(world, source);
+  await pause(source);
+  await snapshot(source, 'base');
+  return source;
+}
 
 async function assertListens(path: string): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
