@@ -1,23 +1,9 @@
 /** The server of the interface: HTTP/1.1 on a Unix socket, one request after the other, as Firecracker's. */
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { HttpAnswer, HttpRequest } from '../../src/sim/firecracker/handlers.ts';
 import type { FaultRule } from './fault-rules.ts';
 import type { Faults } from './faults.ts';
-
-export interface HttpRequest {
-  readonly method: string;
-  readonly path: string;
-  /** Null when the request has none. */
-  readonly body: string | null;
-}
-
-export interface HttpAnswer {
-  readonly status: number;
-  /** Null: none, as with 204. */
-  readonly json: unknown;
-  /** A field or request that will go away: told by a header. */
-  readonly isDeprecated: boolean;
-}
 
 export interface HttpOptions {
   readonly payloadBytesMax: number;

@@ -21,11 +21,11 @@ import {
   writeSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
-import { ArgumentError, instanceIdFault, parseCommandLine } from './command-line.ts';
-import type { CommandLine, Options } from './command-line.ts';
-import { osError } from './fault.ts';
+import { ArgumentError, instanceIdFault, parseCommandLine } from '../../src/sim/firecracker/command-line.ts';
+import type { CommandLine, Options } from '../../src/sim/firecracker/command-line.ts';
+import { osError } from '../../src/sim/firecracker/fault.ts';
 import { readSettings } from './settings.ts';
-import { formatVersion } from './version.ts';
+import { formatVersion } from '../../src/sim/firecracker/version.ts';
 
 const options: Options = {
   id: { takesValue: true, isRequired: true },

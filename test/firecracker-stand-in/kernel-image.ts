@@ -6,7 +6,7 @@ import { openSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Fault } from './fault.ts';
+import { Fault } from '../../src/sim/firecracker/fault.ts';
 
 const ELF_MAGIC = 0x464c_457f;
 /** `HdrS`, in the header of a compressed kernel. */

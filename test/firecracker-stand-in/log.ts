@@ -1,8 +1,11 @@
 /** Firecracker's log: to standard output until a file is named. */
 import { appendFileSync } from 'node:fs';
+import type { ApiLog, LogSettings } from '../../src/sim/firecracker/handlers.ts';
+import { hostPath } from './paths.ts';
+import type { Jail } from './settings.ts';
 
 const levels = ['off', 'error', 'warn', 'info', 'debug', 'trace'] as const;
-export type Level = (typeof levels)[number];
+type Level = (typeof levels)[number];
 
 const aliases: Readonly<Record<string, Level>> = { warning: 'warn' };
 
@@ -12,28 +15,26 @@ export function parseLevel(name: string): Level | null {
   return levels.find((level) => level === lower) ?? aliases[lower] ?? null;
 }
 
-export class Log {
+export class Log implements ApiLog {
   readonly #id: string;
+  readonly #jail: Jail | null;
   #path: string | null = null;
   #level: Level = 'info';
   #hasLevel = false;
 
-  constructor(id: string) {
+  constructor(id: string, jail: Jail | null) {
     this.#id = id;
+    this.#jail = jail;
   }
 
-  /** @throws Error of the system when the file cannot be written. */
-  configure(options: {
-    readonly path: string | null;
-    readonly level: Level | null;
-    readonly hasLevel: boolean;
-  }): void {
-    if (options.path !== null) {
-      appendFileSync(options.path, '');
-      this.#path = options.path;
+  configure({ path, level, hasLevel }: LogSettings): void {
+    if (path !== null) {
+      const at = hostPath(path, this.#jail);
+      appendFileSync(at, '');
+      this.#path = at;
     }
-    this.#level = options.level ?? this.#level;
-    this.#hasLevel = options.hasLevel;
+    this.#level = (level === null ? null : parseLevel(level)) ?? this.#level;
+    this.#hasLevel = hasLevel;
   }
 
   write(level: Exclude<Level, 'off'>, message: string): void {

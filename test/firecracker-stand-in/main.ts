@@ -2,46 +2,24 @@
  * The stand-in's program, started by `firecracker` beside it with that process's id before the arguments: reads the command line, and
  * answers it or serves the interface.
  */
-import { ArgumentError, instanceIdFault, parseCommandLine } from './command-line.ts';
-import type { CommandLine, Options } from './command-line.ts';
-import { Fault, osError } from './fault.ts';
+import { readFileSync } from 'node:fs';
+import {
+  answerOf,
+  ArgumentError,
+  firecrackerOptions,
+  instanceIdFault,
+  parseCommandLine,
+} from '../../src/sim/firecracker/command-line.ts';
+import { Fault, osError } from '../../src/sim/firecracker/fault.ts';
+import { StateFileError } from '../../src/sim/firecracker/state-file.ts';
 import { readSettings } from './settings.ts';
-import type { Settings } from './settings.ts';
 import { EXIT_ARGUMENTS, EXIT_ERROR, StartError } from './start-error.ts';
-import { describeStateFile, StateFileError } from './state-file.ts';
-import { formatVersion, snapshotFormat } from './version.ts';
-
-const options: Options = {
-  'api-sock': { takesValue: true, byDefault: '/run/firecracker.socket' },
-  id: { takesValue: true, byDefault: 'anonymous-instance' },
-  'seccomp-filter': { takesValue: true, forbids: 'no-seccomp' },
-  'no-seccomp': { forbids: 'seccomp-filter' },
-  'start-time-us': { takesValue: true },
-  'start-time-cpu-us': { takesValue: true },
-  'parent-cpu-time-us': { takesValue: true },
-  'config-file': { takesValue: true },
-  metadata: { takesValue: true },
-  'no-api': { requires: 'config-file' },
-  'log-path': { takesValue: true },
-  level: { takesValue: true },
-  module: { takesValue: true },
-  'show-level': {},
-  'show-log-origin': {},
-  'metrics-path': { takesValue: true },
-  'boot-timer': {},
-  version: {},
-  'snapshot-version': {},
-  'describe-snapshot': { takesValue: true },
-  'http-api-max-payload-size': { takesValue: true, byDefault: '51200' },
-  'mmds-size-limit': { takesValue: true },
-  'enable-pci': {},
-};
 
 async function main(): Promise<void> {
   const settings = readSettings(process.env);
   const [processId, ...args] = process.argv.slice(2);
-  const line = parseCommandLine(args, options);
-  const answer = answerOf(line, settings);
+  const line = parseCommandLine(args, firecrackerOptions);
+  const answer = await answerOf(line, settings.version, async (path) => readFileSync(path));
   if (answer !== null) {
     process.stdout.write(answer);
     return;
@@ -51,16 +29,6 @@ async function main(): Promise<void> {
   // Loaded here, since questions are asked often and the rest takes longer than their answers.
   const { serve } = await import('./serve.ts');
   await serve(line, settings, Number(processId));
-}
-
-/** What questions are answered with, instead of a start; null when the line is none. */
-function answerOf(line: CommandLine, { version }: Settings): string | null {
-  if (line.has('help')) return `Firecracker v${formatVersion(version)}\n\n(a stand-in, for tests)\n`;
-  if (line.has('version')) return `Firecracker v${formatVersion(version)}\n\n`;
-  const format = snapshotFormat(version);
-  if (line.has('snapshot-version')) return `v${formatVersion(format)}\n`;
-  const statePath = line.value('describe-snapshot');
-  return statePath === null ? null : `${describeStateFile(statePath, format)}\n`;
 }
 
 try {

@@ -1,5 +1,8 @@
 /** A part of Firecracker's metrics: how often each request came and was refused, and how long the long ones took. */
 import { appendFileSync } from 'node:fs';
+import type { ApiMetrics } from '../../src/sim/firecracker/handlers.ts';
+import { hostPath } from './paths.ts';
+import type { Jail } from './settings.ts';
 
 /** The name of a request in the metrics, by the first part of its path. */
 const subjects: Readonly<Record<string, string>> = {
@@ -18,19 +21,24 @@ const subjects: Readonly<Record<string, string>> = {
 
 type Counters = Record<string, number>;
 
-export class Metrics {
+export class Metrics implements ApiMetrics {
+  readonly #jail: Jail | null;
   readonly #requests: Record<string, Counters> = {};
   readonly #latenciesUs: Counters = {};
   #path: string | null = null;
+
+  constructor(jail: Jail | null) {
+    this.#jail = jail;
+  }
 
   get isConfigured(): boolean {
     return this.#path !== null;
   }
 
-  /** @throws Error of the system when the file cannot be written. */
   configure(path: string): void {
-    appendFileSync(path, '');
-    this.#path = path;
+    const at = hostPath(path, this.#jail);
+    appendFileSync(at, '');
+    this.#path = at;
   }
 
   countRequest(method: string, path: string, isRefused: boolean): void {
@@ -45,7 +53,6 @@ export class Metrics {
     this.#latenciesUs[name] = Math.round(elapsedMs * 1000);
   }
 
-  /** One line of JSON; nothing when no file was named. */
   flush(): void {
     if (this.#path === null) return;
     const line = { utc_timestamp_ms: Date.now(), ...this.#requests, latencies_us: this.#latenciesUs };

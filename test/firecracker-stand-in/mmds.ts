@@ -1,6 +1,6 @@
-import { isMembers } from './api/check-body.ts';
-import { Fault } from './fault.ts';
-import type { Members } from './fields.ts';
+import { isMembers } from '../../src/sim/firecracker/api/check-body.ts';
+import { Fault } from '../../src/sim/firecracker/fault.ts';
+import type { Members } from '../../src/sim/firecracker/fields.ts';
 
 /** The metadata store, without the network service that shows it to the guest. */
 export class Mmds {

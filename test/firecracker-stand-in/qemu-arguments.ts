@@ -2,10 +2,11 @@
  * The machine as a command line of QEMU: virtio-mmio devices on the `microvm` machine, which is QEMU's likeness of Firecracker's.
  * Which device is on which bus follows from the configuration alone, so that a snapshot finds its devices again.
  */
-import { flag, integer, optionalText, text } from './fields.ts';
-import type { Members } from './fields.ts';
-import type { MachineConfig } from './machine-config.ts';
-import type { Devices } from './resources.ts';
+import { flag, integer, optionalText, text } from '../../src/sim/firecracker/fields.ts';
+import type { Members } from '../../src/sim/firecracker/fields.ts';
+import type { MachineConfig } from '../../src/sim/firecracker/machine-config.ts';
+import type { Start } from '../../src/sim/firecracker/platform.ts';
+import type { Devices } from '../../src/sim/firecracker/resources.ts';
 
 /** The names of QEMU's sockets, in the abstract name space: they leave no file behind. */
 export interface SocketNames {
@@ -13,20 +14,11 @@ export interface SocketNames {
   readonly agent: string;
 }
 
-/** `paths` are those that the process can open. */
-export type Start =
-  | {
-      readonly kind: 'boot';
-      readonly kernel: string;
-      readonly initrd: string | null;
-      readonly bootArguments: string | null;
-    }
-  | { readonly kind: 'load'; readonly memoryPath: string };
-
 export interface QemuLine {
   readonly qemu: string;
   readonly machine: MachineConfig;
   readonly devices: Devices;
+  /** With paths that the process can open. */
   readonly start: Start;
   /** Null: standard output, as Firecracker's. */
   readonly serialPath: string | null;

@@ -1,20 +1,23 @@
 /** Begins what a command line asks for: the socket of the interface, a machine from a file, or both. */
 import { existsSync, readFileSync } from 'node:fs';
-import { Api } from './api.ts';
-import { isMembers } from './api/check-body.ts';
-import type { CommandLine } from './command-line.ts';
-import { startFromFile } from './config-file.ts';
+import { Api } from '../../src/sim/firecracker/handlers.ts';
+import { isMembers } from '../../src/sim/firecracker/api/check-body.ts';
+import type { CommandLine } from '../../src/sim/firecracker/command-line.ts';
+import { startFromFile } from '../../src/sim/firecracker/config-file.ts';
 import { Faults } from './faults.ts';
 import { serveHttp } from './http.ts';
-import { Instance } from './instance.ts';
+import { Instance } from '../../src/sim/firecracker/instance.ts';
 import { Log, parseLevel } from './log.ts';
 import { Metrics } from './metrics.ts';
 import { Mmds } from './mmds.ts';
+import { moreHandlers } from './handlers.ts';
 import { giveToJail, hostPath } from './paths.ts';
+import { StandInPlatform } from './platform.ts';
+import type { StandInMachine } from './platform.ts';
 import type { ProcessWatch } from './process-watch.ts';
 import type { Settings } from './settings.ts';
 import { EXIT_BAD_CONFIGURATION, EXIT_ERROR, StartError } from './start-error.ts';
-import { formatVersion } from './version.ts';
+import { formatVersion } from '../../src/sim/firecracker/version.ts';
 
 /** @param processId of the process that was started as Firecracker. @throws StartError, ArgumentError, or an error of the system. */
 export async function serve(line: CommandLine, settings: Settings, processId: number): Promise<void> {
@@ -24,15 +27,19 @@ export async function serve(line: CommandLine, settings: Settings, processId: nu
   await (await faults.take('start')).meet('before', kill);
   const id = line.value('id') ?? '';
   const log = openLog(line, id, settings);
-  const metrics = new Metrics();
+  const metrics = new Metrics(settings.jail);
   const metricsPath = line.value('metrics-path');
-  if (metricsPath !== null) metrics.configure(hostPath(metricsPath, settings.jail));
+  if (metricsPath !== null) metrics.configure(metricsPath);
   const payloadBytesMax = Number(line.value('http-api-max-payload-size'));
   const mmds = new Mmds(Number(line.value('mmds-size-limit') ?? payloadBytesMax));
   const metadataPath = line.value('metadata');
   if (metadataPath !== null) mmds.put(readMetadata(hostPath(metadataPath, settings.jail)));
-  const instance = new Instance(settings, faults, watch);
-  const api = new Api({ id, settings, instance, log, metrics, mmds });
+  const { version, jail } = settings;
+  const platform = new StandInPlatform(settings, faults, watch);
+  const instance = new Instance(platform);
+  const more = moreHandlers(instance, mmds, { paths: platform, jail });
+  const nowMs = (): number => performance.now();
+  const api = new Api({ id, version, instance, log, metrics, nowMs, more });
   log.write('info', `Running Firecracker v${formatVersion(settings.version)}`);
 
   if (!line.has('no-api')) {
@@ -51,7 +58,7 @@ export async function serve(line: CommandLine, settings: Settings, processId: nu
 }
 
 interface Listening {
-  readonly api: Api;
+  readonly api: Api<StandInMachine>;
   readonly faults: Faults;
   readonly watch: ProcessWatch;
   readonly payloadBytesMax: number;
@@ -85,17 +92,13 @@ function readMetadata(path: string): Readonly<Record<string, unknown>> {
 }
 
 function openLog(line: CommandLine, id: string, { jail }: Settings): Log {
-  const log = new Log(id);
+  const log = new Log(id, jail);
   const path = line.value('log-path');
   const level = line.value('level');
   if (level !== null && parseLevel(level) === null) {
     throw new StartError(`Invalid log level: ${level}`, EXIT_BAD_CONFIGURATION);
   }
-  log.configure({
-    path: path === null ? null : hostPath(path, jail),
-    level: level === null ? null : parseLevel(level),
-    hasLevel: line.has('show-level'),
-  });
+  log.configure({ path, level, hasLevel: line.has('show-level') });
   return log;
 }
 

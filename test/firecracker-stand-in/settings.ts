@@ -7,8 +7,8 @@
  *   FIRECRACKER_STAND_IN_QEMU      the emulator, else `qemu-system-x86_64`
  *   FIRECRACKER_STAND_IN_JAIL      `UID:GID`, set by the stand-in's jailer: the working directory is the root of all paths
  */
-import { parseVersion, VERSION_DEFAULT } from './version.ts';
-import type { Version } from './version.ts';
+import { parseVersion, VERSION_DEFAULT } from '../../src/sim/firecracker/version.ts';
+import type { Version } from '../../src/sim/firecracker/version.ts';
 
 export interface Settings {
   readonly version: Version;

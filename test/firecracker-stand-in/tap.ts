@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { Fault } from './fault.ts';
+import { Fault } from '../../src/sim/firecracker/fault.ts';
 
 /** What the kernel takes as the name of a network device. */
 const NAME_BYTES_MAX = 15;

@@ -5,15 +5,17 @@
 import { createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import { tryConnect } from './try-connect.ts';
-import type { Machine } from './machine.ts';
+import type { VsockDevice } from '../../src/sim/firecracker/platform.ts';
 import type { Faults } from './faults.ts';
+import type { Machine } from './machine.ts';
+import type { StandInMachine } from './platform.ts';
 
 const AGENT_PORT = 9001;
 /** The first port that Firecracker gives to the host's end. */
 const HOST_PORT_FIRST = 2 ** 30;
 const REQUEST_BYTES_MAX = 32;
 
-export class Vsock {
+export class Vsock implements VsockDevice<StandInMachine> {
   readonly #server: Server;
   readonly #faults: Faults;
   readonly #kill: () => void;
@@ -42,9 +44,8 @@ export class Vsock {
     return new Vsock(server, faults, kill);
   }
 
-  /** The guest runs. @param isDeaf nothing of the host reaches it any more: the defect of 1.16.0 and 1.16.1. */
-  resume(machine: Machine, isDeaf: boolean): void {
-    this.#machine = machine;
+  resume({ qemu }: StandInMachine, isDeaf: boolean): void {
+    this.#machine = qemu;
     this.#isRunning = true;
     this.#isDeaf ||= isDeaf;
     if (isDeaf) for (const socket of this.#open) socket.unpipe();
@@ -57,14 +58,12 @@ export class Vsock {
     this.#isRunning = false;
   }
 
-  /** What is open ends, as with a snapshot; who listens in the guest goes on listening. */
   reset(): void {
     for (const socket of this.#open) socket.destroy();
     this.#isDeaf = false;
   }
 
-  /** Stops listening, which removes the file. */
-  close(): void {
+  async close(): Promise<void> {
     this.reset();
     this.#server.close();
   }

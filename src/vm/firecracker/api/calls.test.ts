@@ -1,8 +1,8 @@
 /** Every request that the client makes, held against Firecracker's published description. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { bodyFault } from '../../../../test/firecracker-stand-in/api/check-body.ts';
-import { operations } from '../../../../test/firecracker-stand-in/api/description.ts';
+import { bodyFault } from '../../../sim/firecracker/api/check-body.ts';
+import { operations } from '../../../sim/firecracker/api/description.ts';
 import { ManualClock } from '../../../../test/support/manual-clock.ts';
 import { ScriptedHttp } from '../../../../test/support/scripted-http.ts';
 import type { Asked } from '../../../../test/support/scripted-http.ts';

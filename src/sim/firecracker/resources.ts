@@ -7,8 +7,7 @@ import { flag, integer, optionalText, text } from './fields.ts';
 import type { Members } from './fields.ts';
 import { changeMachineConfig, describeMachineConfig, machineConfigDefault } from './machine-config.ts';
 import type { MachineConfig } from './machine-config.ts';
-import { assertMayOpen, hostPath } from './paths.ts';
-import type { Jail } from './settings.ts';
+import type { Paths } from './platform.ts';
 
 /** Devices as the requests described them, which is also how `/vm/config` and the state file tell them. */
 export interface Devices {
@@ -21,7 +20,7 @@ export interface Devices {
 }
 
 export class Resources {
-  readonly #jail: Jail | null;
+  readonly #paths: Paths;
   machine: MachineConfig = machineConfigDefault;
   bootSource: Members | null = null;
   cpuConfig: Members | null = null;
@@ -29,8 +28,8 @@ export class Resources {
   devices: Devices = { drives: [], networkInterfaces: [], vsock: null, balloon: null, entropy: null };
   mmdsConfig: Members | null = null;
 
-  constructor(jail: Jail | null) {
-    this.#jail = jail;
+  constructor(paths: Paths) {
+    this.#paths = paths;
   }
 
   setMachine(change: Members, base: MachineConfig): void {
@@ -69,7 +68,7 @@ export class Resources {
     if (isRoot && others.some((other) => flag(other, 'is_root_device'))) {
       throw new Fault('Drive config error: A root block device already exists!');
     }
-    assertDriveOpens(drive, this.#jail, 'Drive config error: Unable to create the virtio block device: ');
+    assertDriveOpens(drive, this.#paths, 'Drive config error: Unable to create the virtio block device: ');
     const index = this.devices.drives.findIndex((other) => text(other, 'drive_id') === id);
     const drives = isRoot
       ? [drive, ...others]
@@ -94,6 +93,18 @@ export class Resources {
       throw new Fault('Balloon config error: Amount of pages requested is too large.');
     }
     this.devices = { ...this.devices, balloon };
+  }
+
+  setEntropy(entropy: Members): void {
+    this.devices = { ...this.devices, entropy };
+  }
+
+  setCpu(config: Members): void {
+    this.cpuConfig = config;
+  }
+
+  setSerial(serial: Members): void {
+    this.serialPath = optionalText(serial, 'serial_out_path');
   }
 
   setMmdsConfig(config: Members): void {
@@ -134,7 +145,7 @@ export class Resources {
 
   #open(path: string, mode: 'r' | 'rw', failure: string): void {
     try {
-      assertMayOpen(hostPath(path, this.#jail), mode, this.#jail);
+      this.#paths.assertMayOpen(path, mode);
     } catch (error) {
       throw new Fault(failure + osError(error));
     }
@@ -142,10 +153,10 @@ export class Resources {
 }
 
 /** @throws Fault when the file behind a drive cannot be opened as the drive wants it. */
-export function assertDriveOpens(drive: Members, jail: Jail | null, failure: string): void {
+export function assertDriveOpens(drive: Members, paths: Paths, failure: string): void {
   const path = text(drive, 'path_on_host');
   try {
-    assertMayOpen(hostPath(path, jail), flag(drive, 'is_read_only') ? 'r' : 'rw', jail);
+    paths.assertMayOpen(path, flag(drive, 'is_read_only') ? 'r' : 'rw');
   } catch (error) {
     throw new Fault(
       `${failure}Virtio backend error: Error manipulating the backing file: ${osError(error)} ${path}`,

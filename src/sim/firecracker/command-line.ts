@@ -1,4 +1,8 @@
 /** Reads a command line as Firecracker and its jailer do. */
+import type { Bytes } from '../../base/bytes.ts';
+import { describeStateFile } from './state-file.ts';
+import { formatVersion, snapshotFormat } from './version.ts';
+import type { Version } from './version.ts';
 
 export interface Option {
   readonly takesValue?: boolean;
@@ -10,6 +14,33 @@ export interface Option {
 }
 
 export type Options = Readonly<Record<string, Option>>;
+
+/** Those of Firecracker itself. */
+export const firecrackerOptions: Options = {
+  'api-sock': { takesValue: true, byDefault: '/run/firecracker.socket' },
+  id: { takesValue: true, byDefault: 'anonymous-instance' },
+  'seccomp-filter': { takesValue: true, forbids: 'no-seccomp' },
+  'no-seccomp': { forbids: 'seccomp-filter' },
+  'start-time-us': { takesValue: true },
+  'start-time-cpu-us': { takesValue: true },
+  'parent-cpu-time-us': { takesValue: true },
+  'config-file': { takesValue: true },
+  metadata: { takesValue: true },
+  'no-api': { requires: 'config-file' },
+  'log-path': { takesValue: true },
+  level: { takesValue: true },
+  module: { takesValue: true },
+  'show-level': {},
+  'show-log-origin': {},
+  'metrics-path': { takesValue: true },
+  'boot-timer': {},
+  version: {},
+  'snapshot-version': {},
+  'describe-snapshot': { takesValue: true },
+  'http-api-max-payload-size': { takesValue: true, byDefault: '51200' },
+  'mmds-size-limit': { takesValue: true },
+  'enable-pci': {},
+};
 
 export interface CommandLine {
   has(name: string): boolean;
@@ -97,4 +128,21 @@ export function instanceIdFault(id: string): string | null {
   }
   const found = /[^\p{L}\p{N}-]/u.exec(id);
   return found === null ? null : `Invalid char (${found[0]}) at position ${found.index}`;
+}
+
+/**
+ * What Firecracker answers questions on its command line with, instead of a start; null when the line is none.
+ * @throws StateFileError for a file that is no state file; what `readFile` throws.
+ */
+export async function answerOf(
+  line: CommandLine,
+  version: Version,
+  readFile: (path: string) => Promise<Bytes>,
+): Promise<string | null> {
+  if (line.has('help')) return `Firecracker v${formatVersion(version)}\n\n(a stand-in, for tests)\n`;
+  if (line.has('version')) return `Firecracker v${formatVersion(version)}\n\n`;
+  const format = snapshotFormat(version);
+  if (line.has('snapshot-version')) return `v${formatVersion(format)}\n`;
+  const statePath = line.value('describe-snapshot');
+  return statePath === null ? null : `${describeStateFile(await readFile(statePath), format)}\n`;
 }

@@ -4,7 +4,7 @@ import { findOperation, operations } from './api/description.ts';
 import { Fault } from './fault.ts';
 import { text } from './fields.ts';
 import type { Members } from './fields.ts';
-import type { HttpRequest } from './http.ts';
+import type { HttpRequest } from './handlers.ts';
 import { isKnown } from './version.ts';
 import type { Version } from './version.ts';
 

@@ -1,3 +1,5 @@
+import { isSystemError } from '../../env/system-error.ts';
+
 /** What the interface answers when it refuses. */
 export class Fault extends Error {
   override readonly name = 'Fault';
@@ -14,14 +16,21 @@ export class Fault extends Error {
 
 /** `No such file or directory (os error 2)`: the standard library's text for an error of the system. @throws `error` itself when it is none. */
 export function osError(error: unknown): string {
-  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') throw error;
-  const known = osErrors[error.code];
+  const code = errnoOf(error);
+  if (code === null || !(error instanceof Error)) throw error;
+  const known = osErrors[code];
   return known === undefined ? error.message : `${known[0]} (os error ${known[1]})`;
+}
+
+function errnoOf(error: unknown): string | null {
+  if (isSystemError(error)) return error.errno;
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null;
 }
 
 const osErrors: Readonly<Record<string, readonly [text: string, number: number]>> = {
   EPERM: ['Operation not permitted', 1],
   ENOENT: ['No such file or directory', 2],
+  EIO: ['Input/output error', 5],
   EACCES: ['Permission denied', 13],
   EBUSY: ['Device or resource busy', 16],
   EEXIST: ['File exists', 17],

@@ -1,8 +1,9 @@
 /** `--config-file`: the same configuration as by requests, in one file, and a start. */
-import type { Api } from './api.ts';
 import { isMembers } from './api/check-body.ts';
 import { Fault } from './fault.ts';
 import { list, optionalMembers, text } from './fields.ts';
+import type { Api } from './handlers.ts';
+import type { RunningMachine } from './platform.ts';
 
 /** Which request each section stands for, in the order in which they are made. */
 const sections: readonly (readonly [section: string, path: string])[] = [
@@ -17,7 +18,10 @@ const sections: readonly (readonly [section: string, path: string])[] = [
 ];
 
 /** @throws Fault when something in it is refused. */
-export async function startFromFile(content: string, api: Api): Promise<void> {
+export async function startFromFile<Machine extends RunningMachine>(
+  content: string,
+  api: Api<Machine>,
+): Promise<void> {
   const config: unknown = JSON.parse(content);
   if (!isMembers(config)) throw new Fault('Invalid JSON: invalid type, expected struct VmmConfig');
   const put = async (path: string, body: object): Promise<void> => {
