@@ -15,6 +15,8 @@ export class GuestRam {
   readonly pageCount: number;
   readonly #file: FileInode;
   readonly #written = new Map<number, Bytes>();
+  /** Written since somebody asked last. */
+  #touched = new Set<number>();
 
   constructor(file: FileInode, sizeBytes: number) {
     assert(sizeBytes % PAGE_BYTES === 0, 'a memory has whole pages');
@@ -29,11 +31,30 @@ export class GuestRam {
 
   /** The page as the guest writes to it. */
   writable(index: number): Bytes {
+    this.#touched.add(index);
     const own = this.#written.get(index);
     if (own !== undefined) return own;
     const copy = this.page(index).slice();
     this.#written.set(index, copy);
     return copy;
+  }
+
+  /** The pages that were ever written since the file was mapped, ascending. */
+  get written(): readonly number[] {
+    return [...this.#written.keys()].toSorted((a, b) => a - b);
+  }
+
+  /** Pages that may not be zero, ascending. */
+  get filled(): readonly number[] {
+    const pages = new Set([...this.#file.contents.pages, ...this.#written.keys()]);
+    return [...pages].filter((page) => page < this.pageCount).toSorted((a, b) => a - b);
+  }
+
+  /** The pages that were written since this was asked last, ascending. */
+  takeTouched(): readonly number[] {
+    const pages = [...this.#touched].toSorted((a, b) => a - b);
+    this.#touched = new Set();
+    return pages;
   }
 
   /** `/proc/PID/mem` from the start of the mapping on. */
@@ -62,14 +83,10 @@ export class GuestRam {
 
   /** A digest of every byte. */
   digest(compute: PureCompute): string {
-    const pages = [...new Set([...this.#file.contents.pages, ...this.#written.keys()])].toSorted(
-      (a, b) => a - b,
-    );
     let digest = this.pageCount;
-    for (const index of pages) {
+    for (const index of this.filled) {
       const page = this.page(index);
-      if (index < this.pageCount && !compute.isZero(page))
-        digest = compute.crc32(page, (digest ^ index) >>> 0);
+      if (!compute.isZero(page)) digest = compute.crc32(page, (digest ^ index) >>> 0);
     }
     return digest.toString(16);
   }

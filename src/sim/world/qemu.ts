@@ -15,20 +15,18 @@ import { readOrNull } from '../env/read-or-null.ts';
 import type { FaultName } from '../fault-names.ts';
 import type { Program } from '../machine.ts';
 import type { SimProcess } from '../process.ts';
-import { GuestAgentEnd } from './guest-agent.ts';
 import { BadLayer, openLayer } from './guest-disk.ts';
 import type { Layer } from './guest-disk.ts';
 import { GuestRam } from './guest-ram.ts';
-import { Guest } from './guest.ts';
-import type { DeviceState } from './guest.ts';
+import type { Guest } from './guest.ts';
+import { HeldGuest } from './held-guest.ts';
+import { showMemory } from './memory-proc.ts';
 import { answerQuestions } from './qemu-questions.ts';
 import { decodeDeviceState, encodeDeviceState } from './device-state.ts';
 import { blockNode, parseQemuArguments } from './qemu-arguments.ts';
 import type { QemuCommandLine } from './qemu-arguments.ts';
-import { showMemory } from './qemu-proc.ts';
 import { QmpRefusal, QmpServer } from './qmp-server.ts';
 import type { QmpArguments } from './qmp-server.ts';
-import { StopGate } from './stop-gate.ts';
 import type { WorldTruth } from './world-truth.ts';
 
 type RunState = 'prelaunch' | 'inmigrate' | 'running' | 'paused' | 'shutdown';
@@ -77,10 +75,8 @@ class Qemu {
   );
   readonly #exit: PromiseWithResolvers<number> = Promise.withResolvers<number>();
   readonly #nodes = new Map<string, Layer>();
-  readonly #guest: Guest;
-  readonly #agent: GuestAgentEnd;
+  readonly #held: HeldGuest;
   readonly #agentWaiting: Connection[] = [];
-  readonly #gate: StopGate = new StopGate();
   #isAgentConnected = false;
   #dataNode: string;
   #state: RunState;
@@ -100,32 +96,17 @@ class Qemu {
     if (inode.kind !== 'file' || inode.contents.sizeBytes < line.memoryBytes)
       throw new BadLayer('the memory file is too small');
     const ram = new GuestRam(inode, line.memoryBytes);
-    const vmKey = line.control.split('/').at(-2) ?? '';
-    this.#guest = new Guest({
-      vmKey,
-      hostName: hostOf(line.control),
+    this.#held = new HeldGuest({
+      process,
+      env,
+      truth,
+      socketPath: line.control,
       ram,
       chain: this.#chain(line.dataNode),
-      random: machine.random.split(vmKey),
+      onPowerOff: () => void this.#powerOff(),
       onCrash: () => this.#end('guest-panic'),
-      onState: (text) => truth.tell('guest', `${vmKey} ${text}`, process.label),
     });
-    this.#agent = new GuestAgentEnd({
-      compute: env.compute,
-      guest: this.#guest,
-      unixMs: () => env.clock.wallMs(),
-      hit: (name) => machine.faults.hit(name, process.label),
-      powerOff: () => void this.#powerOff(),
-      seeds: truth.seeds,
-      violated: (oracle, what) => truth.violated(oracle, what),
-    });
-    truth.guests.add(this.#guest);
-    process.onExit(() => {
-      this.#guest.stop(machine.scheduler.nowMs);
-      truth.guests.delete(this.#guest);
-    });
-    process.onStopped = (isStopped) => this.#onStopped(isStopped);
-    showMemory(process, line, ram);
+    showMemory(process, line.memoryPath, ram);
   }
 
   async run(): Promise<number> {
@@ -144,7 +125,7 @@ class Qemu {
     this.#truth.tell('message', command, `kelpied ${label.slice(-1)}`, label);
     await this.#work(COMMAND_MS_MAX);
     await this.#trouble(command);
-    await this.#gate.passed();
+    await this.#held.passed();
     switch (command) {
       case 'query-status':
         return { status: this.#state, running: this.#state === 'running', singlestep: false };
@@ -186,19 +167,9 @@ class Qemu {
       throw new QmpRefusal(`${refusal} (simulated)`);
   }
 
-  /** A stopped process executes nothing and answers nobody. */
-  #onStopped(isStopped: boolean): void {
-    if (!this.#gate.set(isStopped)) return;
-    this.#truth.mark(isStopped ? 'frozen' : 'thawed');
-    if (this.#state !== 'running') return;
-    if (isStopped) return this.#guest.stop(this.#nowMs);
-    this.#guest.run(this.#nowMs);
-    this.#truth.onRunning?.(this.#guest);
-  }
-
   #stop(): void {
     if (this.#state === 'running') {
-      this.#guest.stop(this.#nowMs);
+      this.#held.stop();
       this.#state = 'paused';
       this.#flush();
       this.#qmp.event('STOP', {});
@@ -212,8 +183,7 @@ class Qemu {
     if (this.#state === 'running') return;
     if (this.#state === 'prelaunch') void this.#boot();
     this.#state = 'running';
-    this.#guest.run(this.#nowMs);
-    this.#truth.onRunning?.(this.#guest);
+    this.#held.run();
     this.#resumed.resolve();
     this.#resumed = Promise.withResolvers();
     this.#qmp.event('RESUME', {});
@@ -235,7 +205,7 @@ class Qemu {
   #end(reason: 'guest-shutdown' | 'guest-panic'): void {
     if (this.#state !== 'running') return;
     if (reason === 'guest-panic') this.#truth.died.add(this.#guest.vmKey);
-    this.#guest.stop(this.#nowMs);
+    this.#held.stop();
     this.#state = 'shutdown';
     this.#flush();
     this.#qmp.event('SHUTDOWN', { guest: true, reason });
@@ -243,16 +213,9 @@ class Qemu {
 
   async #save(path: string): Promise<void> {
     if (this.#state === 'running') throw new QmpRefusal('the simulated QEMU saves stopped machines only');
-    const guest = this.#guest;
-    const state: DeviceState = {
-      vmKey: guest.vmKey,
-      count: guest.count,
-      ramDigest: guest.ram.digest(this.#env.compute),
-      diskCount: guest.diskCount,
-    };
     try {
       const file = await this.#env.files.open(path, 'w');
-      await file.write(encodeDeviceState(this.#env.compute, state), 0);
+      await file.write(encodeDeviceState(this.#env.compute, this.#held.state), 0);
       await file.close();
     } catch (error) {
       throw new QmpRefusal(`Could not write '${path}': ${String(error)}`);
@@ -279,7 +242,7 @@ class Qemu {
     const layer = this.#nodes.get(overlay);
     if (layer === undefined) throw new QmpRefusal(`Cannot find device='' nor node-name='${overlay}'`);
     // What it wrote until now is in the layer below.
-    if (this.#guest.isRunning) this.#guest.advance(this.#nowMs);
+    this.#held.catchUp();
     this.#guest.chain = [layer, ...this.#guest.chain];
     this.#dataNode = overlay;
   }
@@ -309,31 +272,10 @@ class Qemu {
     await this.#work(COMMAND_MS_MAX);
     const state = decodeDeviceState(this.#env.compute, concat(parts));
     if (state === null || strikes(this.#process, 'snapshot_restore_fail')) return this.#exit.resolve(1);
-    this.#checkRestored(state);
-    this.#truth.onLoaded?.(this.#guest);
+    this.#held.load(state);
     this.#state = 'paused';
     this.#isAgentUp = true;
-    this.#guest.isRepairNeeded = true;
     this.#qmp.event('MIGRATION', { status: 'completed' });
-  }
-
-  /** What a real guest would notice sooner or later. */
-  #checkRestored(state: DeviceState): void {
-    const guest = this.#guest;
-    if (state.vmKey !== guest.vmKey)
-      this.#truth.violated('identity', `${guest.vmKey} was given the state of ${state.vmKey}`);
-    if (guest.ram.digest(this.#env.compute) !== state.ramDigest)
-      this.#truth.violated(
-        'memory',
-        `${guest.vmKey} was restored with other memory than it had at the pause`,
-      );
-    if (guest.diskCount !== state.diskCount) {
-      this.#truth.violated(
-        'disk',
-        `${guest.vmKey} was restored with another disk (${guest.diskCount}) than it had at the pause (${state.diskCount})`,
-      );
-    }
-    this.#truth.mark('restored');
   }
 
   #acceptAgent(connection: Connection): void {
@@ -348,13 +290,13 @@ class Qemu {
       connection !== undefined;
       connection = this.#agentWaiting.shift()
     ) {
-      this.#agent.hangUp();
+      this.#held.agent.hangUp();
       for (let bytes = await readOrNull(connection); bytes !== null; bytes = await readOrNull(connection)) {
         while (this.#state !== 'running' || !this.#isAgentUp) await this.#resumed.promise;
-        await this.#gate.passed();
-        this.#guest.advance(this.#nowMs);
-        const answer = this.#agent.take(bytes);
-        await this.#env.clock.sleep(this.#agent.takeDelayMs());
+        await this.#held.passed();
+        this.#held.catchUp();
+        const answer = this.#held.agent.take(bytes);
+        await this.#env.clock.sleep(this.#held.agent.takeDelayMs());
         if (answer.byteLength > 0) await connection.write(answer).catch(() => undefined);
       }
       connection.close();
@@ -380,8 +322,8 @@ class Qemu {
     return this.#env.clock.sleep(this.#process.machine.random.fraction() * durationMsMax);
   }
 
-  get #nowMs(): number {
-    return this.#process.machine.scheduler.nowMs;
+  get #guest(): Guest {
+    return this.#held.guest;
   }
 }
 
@@ -389,9 +331,4 @@ function imageOf(chain: readonly Layer[]): unknown {
   const [top, ...rest] = chain;
   if (top === undefined) return undefined;
   return { filename: top.path, ...(rest.length === 0 ? {} : { 'backing-image': imageOf(rest) }) };
-}
-
-/** The home that a VM's files are under. */
-function hostOf(controlPath: string): string {
-  return controlPath.split('/').slice(0, -3).join('/');
 }
