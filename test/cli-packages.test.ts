@@ -62,6 +62,16 @@ await test('packages and images', async (t) => {
         assert.match(failure('usage', await laptop.run(back), 'copy'), /whoever reads .* --decrypt/);
         // The same snapshot is there.
         assert.equal((await laptop.json([...back, '--decrypt']))['packageId'], packageId);
+        // Into an empty place, by the same word or without it.
+        for (const [name, words, told] of [
+          ['twin', [], /is a new store, encrypted with the keys of .*sealed, for its recipients/],
+          ['opened', ['--decrypt'], /is a new store, not encrypted\nsealed again: not encrypted/],
+        ] as const) {
+          const empty = join(scratch, name);
+          await mkdir(empty);
+          const asked = ['package', 'copy', id, '--from', sealed, '--to', empty, ...words];
+          assert.match((await laptop.must(asked)).stdout, told);
+        }
         await rm(join(laptop.home, 'keys'), { recursive: true });
       },
     );

@@ -22,8 +22,8 @@ export const packageCopy: MemberCommand = {
         'after',
         `
 Only what the other store lacks is sent, and all that this host can open is checked on the way; the package has the same id there. Between stores with
-other keys it is opened here and sealed for the other store's recipients: the same snapshot under another id, signed by this host if it signs. Who may run the
-VM does not change.
+other keys it is opened here and sealed for the other store's recipients: the same snapshot under another id, signed by this host if it signs. An empty place
+becomes a store with the same keys; with --decrypt, one without. Who may run the VM does not change.
 
 Examples:
   kelpie package copy 3f2a91 --from /mnt/team --to s3://bucket/archive`,
@@ -39,12 +39,21 @@ Examples:
     const unchecked = isChecked ? '' : '; not checked, since this host cannot open it';
     const lines = [
       `package ${shortId(packageId)} is in ${targetUrl}: ${copiedPacks} packs, ${formatBytes(copiedBytes)} sent${shared}${unchecked}`,
+      ...madeLines(copied, sourceUrl, targetUrl),
       ...resealedLines(copied),
     ];
     await cli.output.result(copied, lines.join('\n'));
     return 0;
   },
 };
+
+/** Who can read a store that was none before. */
+function madeLines({ madeStore }: PackageCopied, sourceUrl: string, targetUrl: string): readonly string[] {
+  if (madeStore === null) return [];
+  const readers =
+    madeStore === 'plain' ? 'not encrypted' : `encrypted with the keys of ${sourceUrl}, for its recipients`;
+  return [`${targetUrl} is a new store, ${readers}`];
+}
 
 /** What is not as it was in the other store. */
 function resealedLines({

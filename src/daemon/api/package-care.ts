@@ -158,6 +158,8 @@ export interface PackageCopied {
   readonly signedBy: string | null;
   /** Of the target; null when it is not encrypted, and where this host may not know. */
   readonly recipientCount: number | null;
+  /** What the target was made, when it was no store before; else null. */
+  readonly madeStore: 'encrypted' | 'plain' | null;
 }
 export const packageCopied: z.ZodType<PackageCopied> = z.object({
   packageId: sha256,
@@ -169,4 +171,5 @@ export const packageCopied: z.ZodType<PackageCopied> = z.object({
   wasSignedBy: z.string().nullable(),
   signedBy: z.string().nullable(),
   recipientCount: z.int().nullable(),
+  madeStore: z.enum(['encrypted', 'plain']).nullable(),
 });

@@ -72,7 +72,9 @@ export const packageCareRoom: Room<'packageVerify' | 'packageCollect' | 'package
         const onProgress = copyProgress(listener);
         const asked = { mayDecrypt, signal, onProgress };
         const report = await target.keeper.copyFrom(source.keeper, packageId, asked);
-        return { ...report, recipientCount: target.storage.recipientCount };
+        // It was opened before it had keys, which are those of the source then.
+        const keyed = report.madeStore === 'encrypted' ? source : target;
+        return { ...report, recipientCount: keyed.storage.recipientCount };
       });
     },
   };

@@ -46,6 +46,7 @@ test('a copy is whole, has the same id, and is sent once', async () => {
   const id = await writePackage(packagesEnv, source, contents, scattered);
   const first = await copy(source, target, id);
   assert.equal(first.presentPacks, 0);
+  assert.equal(first.madeStore, 'plain');
   assert.ok(first.copiedPacks > 2 && first.copiedBytes > 0);
   const read = await readEverything(target, id);
   assert.ok(Buffer.compare(read.memory, contents.memory) === 0);
@@ -58,6 +59,7 @@ test('a copy is whole, has the same id, and is sent once', async () => {
     isResealed: false,
     signedBy: null,
     wasSignedBy: null,
+    madeStore: null,
   });
   assert.ok(!(await keysOf(target.objects)).some((key) => key.startsWith('pins/')));
 });

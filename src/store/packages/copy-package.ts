@@ -4,6 +4,8 @@
  *     the stores have the same keys, or none ──▶ the packs that the other lacks, as they are stored, then the manifest: the same package
  *     they have others ──▶ opened, and sealed for the other: another package of the same snapshot (`reseal-package.ts`)
  *
+ * A place that is no store yet becomes one with the keys of the source; by the word that decrypts, a plain one.
+ *
  * The first is a publish like any other (`publish-pin.ts`), but under names that were used before, so it keeps away from what a sweep is removing.
  */
 import { canceledError } from '../../base/cancel.ts';
@@ -25,6 +27,7 @@ import { PublishPin, findPacks } from './publish-pin.ts';
 import { findSameSnapshot, resealPackage } from './reseal-package.ts';
 import { requirePublisher } from './sealing.ts';
 import type { PackageSealing } from './sealing.ts';
+import { readStoreRoot } from './store-root.ts';
 import type { FrameInfo } from './store-map.ts';
 import type { StreamEnv } from './streamed-package.ts';
 import type { UploadStore } from './upload-package.ts';
@@ -35,7 +38,7 @@ export interface CopySource {
 }
 
 export interface CopyOptions extends TransferOptions {
-  /** Also out of an encrypted store into a plain one, where whoever reads the store reads the package. */
+  /** Also out of an encrypted store into a plain one, or one that is made so, where whoever reads the store reads the package. */
   readonly mayDecrypt?: boolean;
 }
 
@@ -53,7 +56,11 @@ export interface CopyReport {
   /** Public keys of who signed the package, and the one in the target; null when nobody did, or this host cannot say. */
   readonly wasSignedBy: string | null;
   readonly signedBy: string | null;
+  /** What the target was made, when it was no store before; else null. */
+  readonly madeStore: 'encrypted' | 'plain' | null;
 }
+
+type Copied = Omit<CopyReport, 'madeStore'>;
 
 /**
  * Every frame is checked on its way, so that damage does not spread; of a package that this host cannot open, the names of packs alone. Packs that the target lacks are sent also when it has the manifest: so
@@ -71,11 +78,15 @@ export async function copyPackage(
   const act: ActOptions = options.signal === undefined ? {} : { signal: options.signal };
   const copying = { source, target, packageId, options, act };
   const readable = await ifReadable(env, source, packageId, act);
-  const keys = await matchKeys(env, source.objects, target.objects, act);
+  const makesPlain = options.mayDecrypt === true;
+  if (makesPlain && readable === null) await requireStore(env, copying);
+  const keys = await matchKeys(env, source.objects, target.objects, { ...act, makesPlain });
   try {
-    return keys.areSame
+    const copied = keys.areSame
       ? await copyAsItIs(env, copying, readable)
       : await copyResealed(env, copying, readable, keys);
+    const made = keys.isTargetEncrypted ? 'encrypted' : 'plain';
+    return { ...copied, madeStore: keys.isTargetNew ? made : null };
   } catch (error) {
     throw options.signal?.aborted === true ? canceledError(options.signal, 'copying the package') : error;
   }
@@ -93,7 +104,7 @@ async function copyAsItIs(
   env: StreamEnv,
   { source, target, packageId, options, act }: Copying,
   readable: Readable | null,
-): Promise<CopyReport> {
+): Promise<Copied> {
   const manifest = await readManifest(source.objects, packageId, act);
   const { packs } = parseEnvelope(env.compute, packageId, manifest);
   const lengths = await findPacks(source.objects, packs, act);
@@ -131,7 +142,7 @@ async function copyResealed(
   copying: Copying,
   readable: Readable | null,
   keys: KeysOfTwo,
-): Promise<CopyReport> {
+): Promise<Copied> {
   const { source, target, packageId, options, act } = copying;
   requireMaySeal(copying, keys);
   // One that could not be opened says again why.
@@ -148,6 +159,11 @@ async function copyResealed(
     presentPacks: packs.length - copiedPacks,
     ...{ isChecked: true, isResealed: true, wasSignedBy, signedBy: copied.signedBy },
   };
+}
+
+/** A place is not made a plain store for a package that cannot be opened for it. @throws KelpieError `permission_denied`, why it cannot. */
+async function requireStore(env: StreamEnv, { source, target, packageId, act }: Copying): Promise<void> {
+  if ((await readStoreRoot(target.objects, act)) === null) await openPackage(env, source, packageId, act);
 }
 
 function requireMaySeal(

@@ -10,23 +10,31 @@ export interface KeysOfTwo {
   readonly areSame: boolean;
   readonly isSourceEncrypted: boolean;
   readonly isTargetEncrypted: boolean;
+  /** It was no store before. */
+  readonly isTargetNew: boolean;
 }
 
 const keyIdsSchema = z.looseObject({ keyIds: z.array(z.string()) });
 
-/** A target that is no store yet becomes one with the keys of the source. @throws as `readStoreRoot`. */
+export interface MatchOptions extends ActOptions {
+  /** A target that is no store yet becomes a plain one, also when the source is encrypted; else one with the keys of the source. */
+  readonly makesPlain: boolean;
+}
+
+/** Afterwards the target is a store. @throws as `readStoreRoot`. */
 export async function matchKeys(
   env: Pick<Env, 'random'>,
   source: ObjectStore,
   target: ObjectStore,
-  options: ActOptions,
+  { makesPlain, ...options }: MatchOptions,
 ): Promise<KeysOfTwo> {
   const keys = (await readStoreRoot(source, options))?.keys ?? null;
-  const { keys: others } = await ensureStoreRoot(env, target, keys, options);
+  const before = await readStoreRoot(target, options);
+  const { keys: others } = before ?? (await ensureStoreRoot(env, target, makesPlain ? null : keys, options));
   const [isSourceEncrypted, isTargetEncrypted] = [keys !== null, others !== null];
   const areAllThere = keyIdsOf(keys).every((id) => keyIdsOf(others).includes(id));
   const areSame = isSourceEncrypted === isTargetEncrypted && areAllThere;
-  return { areSame, isSourceEncrypted, isTargetEncrypted };
+  return { areSame, isSourceEncrypted, isTargetEncrypted, isTargetNew: before === null };
 }
 
 function keyIdsOf(keys: StoreRoot['keys']): readonly string[] {

@@ -26,7 +26,7 @@ import { openPackage } from './open-package.ts';
 import { packageKey } from './package-key.ts';
 import { packKey } from './pack-name.ts';
 import { PackageVerifier } from './verify.ts';
-import { encodeStoreRoot } from './store-root.ts';
+import { encodeStoreRoot, readStoreRoot } from './store-root.ts';
 
 /** Three frames of memory, of which pages lie apart; a long device state. */
 const contents = {
@@ -108,6 +108,33 @@ test('out of an encrypted store into a plain one only by a word of its own, and 
   await refusedAs(copy(source, target, id), 'usage');
   await assert.rejects(copy(source, target, id), /is encrypted and .* is not: .* --decrypt/);
   assert.deepEqual(await keysOf(target), ['store.json']);
+});
+
+test('an empty place becomes a store with the keys of the source, or by that word a plain one', async () => {
+  const source = await storeWith(1, { keys: sampleStoreKeys() });
+  const id = await publish(source);
+  const sealed = memoryStore();
+  const same = await copy(source, sealed, id);
+  assert.deepEqual([same.madeStore, same.packageId, same.isResealed], ['encrypted', id, false]);
+  await assertWhole({ ...sealed, sealing: source.sealing }, id);
+  assert.equal((await copy(source, sealed, id)).madeStore, null);
+
+  const plain = memoryStore();
+  const opened = await copy(source, plain, id, { mayDecrypt: true });
+  assert.deepEqual([opened.madeStore, opened.isResealed], ['plain', true]);
+  assert.equal((await readStoreRoot(plain.objects))?.keys, null);
+  await assertWhole(plain, opened.packageId);
+  const again = await copy(source, plain, id, { mayDecrypt: true });
+  assert.deepEqual([again.madeStore, again.copiedPacks], [null, 0]);
+});
+
+test('an empty place is not made a store for what this host cannot open', async () => {
+  const source = await storeWith(1, { keys: sampleStoreKeys() });
+  const id = await publish(source);
+  const stranger = { ...source, sealing: (await storeWith(2, { keys: sampleStoreKeys() })).sealing };
+  const target = memoryStore();
+  await refusedAs(copy(stranger, target, id, { mayDecrypt: true }), 'permission_denied');
+  assert.deepEqual(await keysOf(target), []);
 });
 
 test('what this host cannot open it cannot seal again, nor for a store that it may not write to', async () => {
