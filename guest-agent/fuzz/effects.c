@@ -60,6 +60,7 @@ void effects_end_command(struct agent *agent, uint8_t status)
     struct session *session = first_running(agent);
     if (session != NULL)
         sessions_reap(agent, session->pid, status << 8);
+    rehearsal_reap(agent, agent->rehearsal.child.pid);
 }
 
 int file_source_open(const char *path, int *fd, struct stat *status)
@@ -110,13 +111,6 @@ int job_start(struct agent *agent, job_work *work, const void *argument, job_don
             return 0;
         }
     return EAGAIN;
-}
-
-void job_kill(const struct agent *agent, job_done *done, uint64_t token)
-{
-    (void)agent;
-    (void)done;
-    (void)token;
 }
 
 void effects_end_jobs(struct agent *agent, int error)

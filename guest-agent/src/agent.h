@@ -29,7 +29,7 @@ struct agent {
     struct sessions sessions;
     struct transfer transfers[TRANSFERS_MAX];
     struct job jobs[JOBS_MAX];
-    enum rehearsal rehearsal;
+    struct rehearsal rehearsal;
     struct machine machine;
     struct power power;
 };

@@ -78,6 +78,7 @@ static void welcome(struct agent *agent, const uint8_t *nonce)
     bytes_put_u32(payload + 20, agent->machine.generation);
     memcpy(payload + 24, agent->machine.boot_id, sizeof agent->machine.boot_id);
     out_queue_commit(&agent->connection.out, FRAME_WELCOME, 40);
+    rehearsal_ask_once(agent);
 }
 
 /* False when the frame breaks a rule. */

@@ -2,7 +2,6 @@
 #include "job.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stddef.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,15 +23,6 @@ int job_start(struct agent *agent, job_work *work, const void *argument, job_don
         return 0;
     }
     return EAGAIN;
-}
-
-void job_kill(const struct agent *agent, job_done *done, uint64_t token)
-{
-    for (size_t i = 0; i < JOBS_MAX; i++) {
-        const struct job *job = &agent->jobs[i];
-        if (job->pid != 0 && job->done == done && job->token == token)
-            kill(job->pid, SIGKILL);
-    }
 }
 
 bool jobs_reap(struct agent *agent, pid_t pid, int status)

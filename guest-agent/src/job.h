@@ -21,8 +21,6 @@ struct job {
 
 /* 0, or an errno: EAGAIN when JOBS_MAX run already. The token is handed to done. */
 int job_start(struct agent *agent, job_work *work, const void *argument, job_done *done, uint64_t token);
-/* Ends a job before its time; done is told as ever. Nothing when there is no such job. */
-void job_kill(const struct agent *agent, job_done *done, uint64_t token);
 /* Whether the child that ended was a job's. */
 bool jobs_reap(struct agent *agent, pid_t pid, int status);
 
