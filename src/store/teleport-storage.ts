@@ -8,6 +8,7 @@
 import type { Bytes } from '../base/bytes.ts';
 import type { FileHandle } from '../env/files.ts';
 import type { Architecture, SnapshotMetadata } from '../snapshot/metadata.ts';
+import type { OpenPageFiles } from '../snapshot/open-page-files.ts';
 import type { PageMap } from '../snapshot/page-map.ts';
 import type { PageBatch } from '../snapshot/page-reader.ts';
 import type { PlaceBook } from './packages/place-book.ts';
@@ -103,6 +104,36 @@ export interface FetchJournal {
   readonly done: (frames: readonly number[]) => Promise<void>;
 }
 
+/** What of a download need not be fetched. */
+export interface FetchSources {
+  readonly journal?: FetchJournal;
+  readonly local?: LocalPageFiles;
+}
+
+/**
+ * Files of this host that have pages of the store: a download takes those instead of fetching them. Nothing that this says or gives is believed; each frame
+ * is proven by the package's digest of it, or fetched.
+ */
+export interface LocalPageFiles {
+  /** Where the pages of a file are in the store, one file after the other, the most promising first. Ends early rather than throw. */
+  places(): AsyncIterable<{ readonly file: string; readonly places: StoreMap }>;
+  /** The files that `places` has named; pages after the end of one are zeros. The caller closes them. */
+  open(): OpenPageFiles;
+  /** Told once, when all pages are there. */
+  used(use: LocalPageUse): void;
+}
+
+export interface LocalPageUse {
+  /** `memory`, `disk`. */
+  readonly item: string;
+  /** Bytes of pages that were not fetched. */
+  readonly usedBytes: number;
+  /** Frames that were fetched though this host should have had their pages: they are damaged here, or were packed by another version of zstd. */
+  readonly doubtedFrames: number;
+  /** The first failure of reading them, if any failed. */
+  readonly cause: Error | null;
+}
+
 export interface OpenPackage {
   readonly package: TeleportPackage;
   /** Where each page lies in the store: checked against its digest. */
@@ -112,13 +143,13 @@ export interface OpenPackage {
   deviceState(options?: TransferOptions): AsyncIterable<Bytes>;
   /**
    * Writes every page that is not zero to its place in `target`, which is all zeros but for what `journal` says. Each frame's digest is checked
-   * before its pages are written. Not synced at the end.
+   * before its pages are written. Frames whose pages `local` has are not fetched. Not synced at the end.
    * @throws KelpieError `package_corrupt`, `store_unavailable`, `disk_full`, `canceled`; the next try may go on with the same target and journal.
    */
   fetchPages(
     paged: 'memory' | 'disk',
     target: FileHandle,
-    options?: TransferOptions & { readonly journal?: FetchJournal },
+    options?: TransferOptions & FetchSources,
   ): Promise<StoreMap>;
   /**
    * Every page that is not zero, in ascending order, cut anywhere, for those who write no file: each frame's digest is checked before its pages are

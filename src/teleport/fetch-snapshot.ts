@@ -4,13 +4,14 @@ import { attemptLocally } from '../snapshot/local-failure.ts';
 import { diskLayerPath, pageFilePath } from '../snapshot/local-snapshot.ts';
 import { PageMap } from '../snapshot/page-map.ts';
 import { Download } from './download.ts';
+import { LocalPagesOfStore } from './local-page-files.ts';
 import { placesIn } from './place-files.ts';
 import { rememberPackage } from './published-as.ts';
 import type { Bytes } from '../base/bytes.ts';
 import type { DiskLayer } from '../snapshot/local-snapshot.ts';
 import type { LocalSnapshot } from '../snapshot/local-snapshots.ts';
 import type { StoreMap } from '../store/packages/store-map.ts';
-import type { OpenPackage, TransferOptions } from '../store/teleport-storage.ts';
+import type { LocalPageFiles, OpenPackage, TransferOptions } from '../store/teleport-storage.ts';
 import type { OperationOptions } from './source.ts';
 import type { TeleportHost } from './teleport-host.ts';
 
@@ -34,7 +35,7 @@ export async function fetchSnapshot(
   storeId: string,
   options: OperationOptions,
 ): Promise<FetchedSnapshot> {
-  const fetch = new SnapshotFetch(host, open, options);
+  const fetch = beginFetch(host, open, storeId, options);
   const { metadata } = open.package;
   const directory = await host.snapshots.prepare(metadata.vmId, metadata.snapshotId);
   const deviceStateBytes = await fetch.deviceState(`${directory}/device-state`);
@@ -65,17 +66,29 @@ export async function fetchSnapshot(
   return { snapshot, downloadedBytes: fetch.movedBytes, download: fetch.download };
 }
 
+/** For a package of another kind: its parts, each fetched into a file. */
+export function beginFetch(
+  host: TeleportHost,
+  open: OpenPackage,
+  storeId: string,
+  options: OperationOptions,
+): SnapshotFetch {
+  return new SnapshotFetch(host, open, new LocalPagesOfStore(host, storeId), options);
+}
+
 class SnapshotFetch {
   readonly download: Download;
   readonly #host: TeleportHost;
   readonly #open: OpenPackage;
+  readonly #local: LocalPageFiles;
   readonly #options: OperationOptions;
   readonly #moved = new Map<string, number>();
 
-  constructor(host: TeleportHost, open: OpenPackage, options: OperationOptions) {
+  constructor(host: TeleportHost, open: OpenPackage, local: LocalPageFiles, options: OperationOptions) {
     this.download = new Download(host.env, host.places.download(open.package.id));
     this.#host = host;
     this.#open = open;
+    this.#local = local;
     this.#options = options;
   }
 
@@ -93,7 +106,7 @@ class SnapshotFetch {
     const map = await this.#open.map(paged);
     const { file, journal } = await this.download.open(paged, map.pageCount * PAGE_BYTES, map.frames.length);
     try {
-      await this.#open.fetchPages(paged, file, { ...this.#transfer(), journal });
+      await this.#open.fetchPages(paged, file, { ...this.#transfer(), journal, local: this.#local });
       await attemptLocally('store what was downloaded', () => file.sync());
       // All of them: the reader tells of those only that a crash on the way would have lost.
       await journal.done([...map.frames.keys()]);

@@ -3,6 +3,7 @@ import { assert } from '../base/assert.ts';
 import { MIB } from '../base/units.ts';
 import { isUuid } from '../base/uuid.ts';
 import { makeDurable } from '../env/durable-files.ts';
+import { listIfThere } from '../env/list-if-there.ts';
 import { isSystemError } from '../env/system-error.ts';
 import { attemptLocally } from '../snapshot/local-failure.ts';
 import { decodeStoreMap, encodeStoreMap } from '../store/packages/store-map-codec.ts';
@@ -14,6 +15,7 @@ import type { Log, TeleportHost } from './teleport-host.ts';
 
 /** Longest map that is kept of one file. What is longer is not written down: its pages would be sent again. */
 const PLACES_BYTES_MAX: number = 64 * MIB;
+const EXTENSION = '.map';
 
 /**
  * The places of this host's files in one store: `places/STORE/FILE.map`, an encoded store map each (docs/FORMAT.md). They are swept
@@ -44,6 +46,19 @@ export class PlaceFiles implements PlaceBook {
       this.#log.error({ event: 'places-unreadable', file, err: error });
       return null;
     }
+  }
+
+  /** Every file of which something is written down, what was written last first. @throws SystemError. */
+  async newestFirst(): Promise<readonly { readonly file: string; readonly sizeBytes: number }[]> {
+    const { files } = this.#env;
+    const found: { readonly file: string; readonly sizeBytes: number; readonly modifiedMs: number }[] = [];
+    for (const name of await listIfThere(files, this.#directory)) {
+      const file = name.slice(0, -EXTENSION.length);
+      if (!name.endsWith(EXTENSION) || !isUuid(file)) continue;
+      const { sizeBytes, modifiedMs } = await files.stat(this.#path(file));
+      found.push({ file, sizeBytes, modifiedMs });
+    }
+    return found.toSorted((a, b) => b.modifiedMs - a.modifiedMs);
   }
 
   async set(file: string, places: StoreMap): Promise<void> {
@@ -99,11 +114,11 @@ export class PlaceFiles implements PlaceBook {
 
   #path(file: string): string {
     assert(isUuid(file), 'a file of this host is named by a UUID');
-    return `${this.#directory}/${file}.map`;
+    return `${this.#directory}/${file}${EXTENSION}`;
   }
 }
 
 /** What of this host's files is in a store. @param storeId `Store.id`. */
-export function placesIn(host: Pick<TeleportHost, 'env' | 'places' | 'log'>, storeId: string): PlaceBook {
+export function placesIn(host: Pick<TeleportHost, 'env' | 'places' | 'log'>, storeId: string): PlaceFiles {
   return new PlaceFiles(host.env, host.places.places(storeId), host.log);
 }

@@ -1,10 +1,11 @@
 /** Frames out of a store: checked against their digests, opened and decompressed. Everything else that reads packages stands on this. */
-import { defined } from '../../base/assert.ts';
+import { assert, defined } from '../../base/assert.ts';
 import { freeBytes } from '../../base/bytes.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import { KelpieError } from '../../base/errors.ts';
 import { Slots } from '../../base/slots.ts';
 import { MIB } from '../../base/units.ts';
+import { FRAME_BYTES_MAX } from '../../env/compute.ts';
 import type { FramePlace, FrameSeal, PackedFrame } from '../../env/compute.ts';
 import type { Env } from '../../env/env.ts';
 import type { FileHandle } from '../../env/files.ts';
@@ -63,6 +64,11 @@ export class FrameReader {
     this.#packs = new Set(packs.map(packText));
   }
 
+  /** Frames that are worked on side by side. */
+  get framesAtOnce(): number {
+    return this.#compute.framesAtOnce;
+  }
+
   /** Gives memory back that later reads would have used. */
   release(): void {
     for (const bytes of this.#spare.splice(0)) freeBytes(bytes);
@@ -113,6 +119,21 @@ export class FrameReader {
       await this.#open(frame, bytes, open, options);
       await wrote(index);
     });
+  }
+
+  /**
+   * True when the frame was surely made of these raw bytes, of its length, wherever they come from: packed as a publisher packs, they are what is stored, by its digest.
+   * False says nothing: another version of zstd packs the same bytes otherwise. The bytes stay the caller's.
+   */
+  async isMadeOf({ pack, number, rawBytes, codec, sha256 }: FrameInfo, raw: Bytes): Promise<boolean> {
+    assert(raw.byteLength === rawBytes, 'a frame is made of as many bytes as it has');
+    const copy = rawBytes === FRAME_BYTES_MAX ? this.#compute.frameBuffer() : new Uint8Array(rawBytes);
+    copy.set(raw);
+    // The one place where something else may be sealed as another frame was: it is compared, and goes nowhere.
+    const seal = this.#source.sealing.frameSeal(pack, number);
+    const packed = await this.#slots.run(async () => await this.#compute.packFrame(copy, seal));
+    freeBytes(packed.bytes);
+    return packed.codec === codec && packed.sha256 === sha256;
   }
 
   /** One that waits holds no more than its part of the range; what is done with one is done before the next is begun. */

@@ -48,6 +48,11 @@ export const PIN_MS_MAX: number = 26 * HOUR_MS;
 export const PINS_MAX = 1000;
 /** How long a pack stays that nothing refers to: an interrupted publish that is tried again finds it. */
 export const GRACE_MS_DEFAULT: number = 24 * HOUR_MS;
+/**
+ * How many frames of one session are packed again to no avail before the others are not tried: its publisher packs otherwise than this host. Once one was proven, it
+ * does not, and what is not proven is damaged here.
+ */
+export const SESSION_DOUBTS_MAX = 4;
 /** How much of a download is lost at most when it is cut. */
 export const FETCH_CHECKPOINT_MS: number = 5 * SECOND_MS;
 /** A sweep that takes longer ends before its next removal; what it had condemned is left to the next sweep, after `SWEEP_STALE_MS`. */
