@@ -10,6 +10,10 @@ const ofVanish: readonly string[] = ['done reclaim'];
 const paths: readonly string[] = [
   ...actNames.map((name) => `done ${name}`).filter((name) => !ofVanish.includes(name)),
   'restored',
+  'firecracker: snapshotted',
+  'firecracker: restored',
+  'firecracker: adopted',
+  'firecracker: ended by a failed load',
   'converged at rest',
   'converged running',
   'converged paused',

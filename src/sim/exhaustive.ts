@@ -10,6 +10,7 @@ import type { CallMade } from './call-watch.ts';
 import type { Crew } from './crew.ts';
 import { errand } from './errand.ts';
 import type { Answer } from './jobs.ts';
+import { noFirecrackers } from './plan.ts';
 import type { Aim, AimKind, Plan } from './plan.ts';
 
 /** Whose calls: the program itself, not the simulated ones around it. */
@@ -52,6 +53,7 @@ export function errandPlan(aim: Aim | null, commands: number = errand.length): P
     store: 'directory',
     isEncrypted: false,
     isVanishing: false,
+    firecrackers: noFirecrackers,
     hasFarImage: false,
     acts: errand.slice(0, commands),
     troubles: [],

@@ -8,6 +8,7 @@ export const faultNames = [
   'storage_latency',
   'disk_full',
   'storage_unflushed_loss',
+  'storage_rot',
   'teleport_upload_fail',
   'teleport_download_fail',
   'storage_corruption',
@@ -26,6 +27,9 @@ export const faultNames = [
   'snapshot_create_fail',
   'snapshot_restore_fail',
   'vmm_hang',
+  'vm_config_refused',
+  'vmm_call_crash',
+  'vmm_answer_garbled',
   'guest_repair_fail',
   'exec_fail',
   'exec_timeout',
@@ -58,6 +62,7 @@ const chanceRanges: Readonly<Record<FaultName, readonly [number, number]>> = {
   storage_latency: [0.001, 0.05],
   disk_full: [0.05, 0.5],
   storage_unflushed_loss: [1, 1],
+  storage_rot: [0.5, 1],
   // A store that others write to and read from.
   teleport_upload_fail: [0.002, 0.05],
   teleport_download_fail: [0.002, 0.05],
@@ -79,6 +84,10 @@ const chanceRanges: Readonly<Record<FaultName, readonly [number, number]>> = {
   snapshot_create_fail: [0.02, 0.3],
   snapshot_restore_fail: [0.02, 0.3],
   vmm_hang: [0.002, 0.03],
+  // What a Firecracker does with a call of its interface.
+  vm_config_refused: [0.005, 0.1],
+  vmm_call_crash: [0.002, 0.05],
+  vmm_answer_garbled: [0.002, 0.05],
   // What a guest's agent does.
   guest_repair_fail: [0.02, 0.3],
   exec_fail: [0.05, 0.5],

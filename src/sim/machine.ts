@@ -25,7 +25,7 @@ export type Program = (context: {
   readonly streams: StandardStreams;
 }) => Promise<number>;
 
-const noStreams: StandardStreams = { stdin: null, stdout: null, stderr: null };
+const noStreams: StandardStreams = { stdin: null, stdout: null, stderr: null, file: null };
 
 export interface MachineParts {
   readonly name: string;

@@ -77,6 +77,11 @@ export interface Aim {
   readonly kind: AimKind;
 }
 
+/** The version of each site's Firecracker; null where VMs run on QEMU alone. */
+export type Firecrackers = Readonly<Record<SiteName, string | null>>;
+
+export const noFirecrackers: Firecrackers = { a: null, b: null };
+
 export const storeKinds = ['directory', 's3'] as const;
 /** Where packages and records are: on a disk, or at a service that is reached over the network. */
 export type StoreKind = (typeof storeKinds)[number];
@@ -93,6 +98,7 @@ export interface Plan {
   readonly hasFarImage: boolean;
   /** VMs are held by leases and reclaimed, and the way to the store is cut. */
   readonly isVanishing: boolean;
+  readonly firecrackers: Firecrackers;
   /** The commands; or how many are drawn while it runs. */
   readonly acts: readonly PlannedAct[] | number;
   readonly troubles: readonly Trouble[];
@@ -112,6 +118,10 @@ const TROUBLE_PAUSE_MS_MAX = 4000;
 const S3_SHARE = 0.4;
 /** And encrypted. */
 const ENCRYPTED_SHARE = 0.2;
+/** How many worlds have Firecracker. */
+const FIRECRACKER_SHARE = 0.25;
+/** Each writes snapshots, or knows requests, that one before it does not; the last two have the deaf vsock. */
+const firecrackerVersions = ['1.12.1', '1.14.3', '1.15.1', '1.16.0', '1.16.1'] as const;
 const PARTITION_PAUSE_MS_MAX = 40_000;
 /** Commands are over long before. */
 const TROUBLE_END_MS = 120_000;
@@ -137,15 +147,17 @@ export function drawPlan(seed: number, choice: Choice = anything): Plan {
   const kind = random.fraction();
   const stores = Prng.named(seed, 'store');
   const store = stores.chance(S3_SHARE) ? 's3' : 'directory';
+  // Who vanishes must have been apart.
+  const isOneMachine = random.chance(0.5) && choice.workload !== 'vanish';
   return {
     seed,
     strategy: kind < 0.5 ? 'random' : kind < 0.65 ? 'fifo' : 'priority',
-    // Who vanishes must have been apart.
-    isOneMachine: random.chance(0.5) && choice.workload !== 'vanish',
+    isOneMachine,
     store: choice.store ?? store,
     isEncrypted: stores.chance(ENCRYPTED_SHARE),
     hasFarImage: random.chance(0.5),
     isVanishing: choice.workload === 'vanish',
+    firecrackers: choice.workload === 'errand' ? noFirecrackers : drawFirecrackers(seed, isOneMachine),
     acts: drawActs(random.split('acts'), choice.workload),
     troubles: [
       ...drawTroubles(random.split('troubles'), chances),
@@ -155,6 +167,17 @@ export function drawPlan(seed: number, choice: Choice = anything): Plan {
     strikes: null,
     aim: null,
   };
+}
+
+/** Mostly the same on both hosts, sometimes another one or none. */
+function drawFirecrackers(seed: number, isOneMachine: boolean): Firecrackers {
+  const random = Prng.named(seed, 'firecrackers');
+  if (!random.chance(FIRECRACKER_SHARE)) return noFirecrackers;
+  const one = random.pick(firecrackerVersions);
+  const kind = random.fraction();
+  if (isOneMachine || kind < 0.6) return { a: one, b: one };
+  const other = kind < 0.8 ? random.pick(firecrackerVersions) : null;
+  return random.chance(0.5) ? { a: one, b: other } : { a: other, b: one };
 }
 
 function drawActs(random: Prng, workload: WorkloadName): Plan['acts'] {
@@ -213,6 +236,7 @@ export const planSchema: z.ZodType<Plan> = z.object({
   isEncrypted: z.boolean().default(false),
   hasFarImage: z.boolean(),
   isVanishing: z.boolean().default(false),
+  firecrackers: z.object({ a: z.string().nullable(), b: z.string().nullable() }).default(noFirecrackers),
   acts: z.union([
     z.int().nonnegative(),
     z.array(

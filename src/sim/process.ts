@@ -30,6 +30,10 @@ export class SimProcess {
   readonly args: readonly string[];
   /** What program it is and of which site, for hashes, traces and places of faults: stable across runs. */
   readonly label: string;
+  /** Who started it; null for what nobody's program did. */
+  parent: SimProcess | null = null;
+  /** Its working directory, which `/proc/PID/cwd` leads to. */
+  cwd = '/';
   /** What the process shows under `/proc/PID/`. */
   readonly procFiles: Map<string, ProcFile> = new Map();
   /** Called when the process is stopped, and when it goes on; null for programs that nobody stops. */

@@ -5,6 +5,7 @@
  */
 import type { Crew } from './crew.ts';
 import type { Answer } from './jobs.ts';
+import { noFirecrackers } from './plan.ts';
 import type { Plan } from './plan.ts';
 
 const ROUNDS_MAX = 10;
@@ -117,6 +118,7 @@ const simplerWorlds: readonly ((plan: Plan) => Plan)[] = [
   (plan) => ({ ...plan, strategy: 'fifo' }),
   (plan) => ({ ...plan, store: 'directory' }),
   (plan) => ({ ...plan, isEncrypted: false }),
+  (plan) => ({ ...plan, firecrackers: noFirecrackers }),
   (plan) => ({ ...plan, isOneMachine: false }),
   (plan) => ({ ...plan, hasFarImage: true }),
   // The chances say nothing once the strikes are known.

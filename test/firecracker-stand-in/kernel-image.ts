@@ -6,7 +6,7 @@ import { openSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Fault } from '../../src/sim/firecracker/fault.ts';
+import { kernelFault } from '../../src/sim/firecracker/resources.ts';
 
 const ELF_MAGIC = 0x464c_457f;
 /** `HdrS`, in the header of a compressed kernel. */
@@ -32,9 +32,7 @@ export function bootableKernel(path: string, hasBzImage: boolean): string {
   const isBzImage =
     file.byteLength >= HEADER_BYTES && file.readUInt32LE(BZIMAGE_MAGIC_OFFSET) === BZIMAGE_MAGIC;
   if (hasBzImage && isBzImage) return path;
-  throw new Fault(
-    'Start microvm error: System configuration error: Cannot load kernel due to invalid memory configuration or invalid kernel image: Kernel Loader: failed to load ELF kernel image: Invalid ELF magic number',
-  );
+  throw kernelFault();
 }
 
 /** Linux has it among others in one segment of notes. */

@@ -6,6 +6,8 @@ import { readFileSync } from 'node:fs';
 import {
   answerOf,
   ArgumentError,
+  EXIT_ARGUMENTS,
+  EXIT_ERROR,
   firecrackerOptions,
   instanceIdFault,
   parseCommandLine,
@@ -13,7 +15,7 @@ import {
 import { Fault, osError } from '../../src/sim/firecracker/fault.ts';
 import { StateFileError } from '../../src/sim/firecracker/state-file.ts';
 import { readSettings } from './settings.ts';
-import { EXIT_ARGUMENTS, EXIT_ERROR, StartError } from './start-error.ts';
+import { StartError } from './start-error.ts';
 
 async function main(): Promise<void> {
   const settings = readSettings(process.env);

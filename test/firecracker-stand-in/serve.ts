@@ -2,8 +2,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { Api } from '../../src/sim/firecracker/handlers.ts';
 import { isMembers } from '../../src/sim/firecracker/api/check-body.ts';
+import { EXIT_ERROR } from '../../src/sim/firecracker/command-line.ts';
 import type { CommandLine } from '../../src/sim/firecracker/command-line.ts';
-import { startFromFile } from '../../src/sim/firecracker/config-file.ts';
+import { startFromFile } from './config-file.ts';
 import { Faults } from './faults.ts';
 import { serveHttp } from './http.ts';
 import { Instance } from '../../src/sim/firecracker/instance.ts';
@@ -16,7 +17,7 @@ import { StandInPlatform } from './platform.ts';
 import type { StandInMachine } from './platform.ts';
 import type { ProcessWatch } from './process-watch.ts';
 import type { Settings } from './settings.ts';
-import { EXIT_BAD_CONFIGURATION, EXIT_ERROR, StartError } from './start-error.ts';
+import { EXIT_BAD_CONFIGURATION, StartError } from './start-error.ts';
 import { formatVersion } from '../../src/sim/firecracker/version.ts';
 
 /** @param processId of the process that was started as Firecracker. @throws StartError, ArgumentError, or an error of the system. */

@@ -1,7 +1,7 @@
-/** How Firecracker's process ends when it could not begin. */
-export const EXIT_ERROR = 1;
+import { EXIT_ERROR } from '../../src/sim/firecracker/command-line.ts';
+
+/** How Firecracker's process ends when it was told to begin in a way that cannot be. */
 export const EXIT_BAD_CONFIGURATION = 152;
-export const EXIT_ARGUMENTS = 153;
 
 /** The process cannot begin; its message is for people. */
 export class StartError extends Error {

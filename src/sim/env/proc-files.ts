@@ -16,6 +16,17 @@ const BATCH_MS_MAX = 10;
 
 const pathPattern = /^\/proc\/(?<pid>\d+)\/(?<name>[a-z]+)$/;
 
+const cwdPattern = /^\/proc\/(?<pid>\d+)\/cwd$/;
+
+/** Where `/proc/PID/cwd` leads; null when the path is no such one. @throws SystemError `ENOENT` when the process is gone. */
+export function workingDirectoryAt({ machine }: SimProcess, path: string): string | null {
+  const { pid } = cwdPattern.exec(path)?.groups ?? {};
+  if (pid === undefined) return null;
+  const found = machine.process(Number(pid));
+  if (found === undefined) throw new SystemError('ENOENT', 'readlink', path);
+  return found.cwd;
+}
+
 /** Null when the path is none of a process. */
 export function openProcFile(reader: SimProcess, path: string): FileHandle | null {
   const { pid, name } = pathPattern.exec(path)?.groups ?? {};

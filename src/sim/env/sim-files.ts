@@ -10,7 +10,7 @@ import type { Volume } from '../disk/volume.ts';
 import type { SimProcess } from '../process.ts';
 import { SimFileHandle, statOf } from './sim-file-handle.ts';
 import { FileTrouble } from './file-trouble.ts';
-import { openProcFile } from './proc-files.ts';
+import { openProcFile, workingDirectoryAt } from './proc-files.ts';
 
 const OVERWRITE_MODES: ReadonlySet<OpenMode> = new Set<OpenMode>(['w', 'wx', 'a']);
 const CLONE_MS = 1;
@@ -144,6 +144,8 @@ export class SimFiles implements Files {
 
   readLink(path: string): Promise<string> {
     return this.#call('readLink', path, () => {
+      const directory = workingDirectoryAt(this.#process, path);
+      if (directory !== null) return directory;
       const { inode } = locate(this.#machine, path, 'readlink');
       if (inode === null) throw new SystemError('ENOENT', 'readlink', path);
       if (inode.kind !== 'symlink') throw new SystemError('EINVAL', 'readlink', path);

@@ -22,6 +22,8 @@ export interface StandardStreams {
   readonly stdin: Pipe | null;
   readonly stdout: Pipe | null;
   readonly stderr: Pipe | null;
+  /** The file that output goes to instead; null when it does not. */
+  readonly file: string | null;
 }
 
 export class SimProcesses implements Processes {
@@ -85,13 +87,17 @@ export class SimProcesses implements Processes {
     const name = command.split('/').at(-1) ?? '';
     const program = machine.programs.get(name);
     if (program === undefined) throw new SystemError('ENOENT', 'spawn', command);
-    if (typeof options.output === 'object') touch(this.#process, options.output.path);
+    const file = typeof options.output === 'object' ? options.output.path : null;
+    if (file !== null) touch(this.#process, file);
     const child = machine.startProcess([command, ...args], `${name} ${siteOf(this.#process.label)}`);
+    child.parent = this.#process;
+    child.cwd = options.cwd ?? this.#process.cwd;
     const isCaptured = options.output === 'capture';
     const streams: StandardStreams = {
       stdin: options.stdin === 'pipe' ? new Pipe() : null,
       stdout: isCaptured ? new Pipe() : null,
       stderr: isCaptured ? new Pipe() : null,
+      file,
     };
     child.onExit(() => {
       streams.stdout?.end();
@@ -145,7 +151,7 @@ async function* outputOf(reader: SimProcess, pipe: Pipe | null): AsyncGenerator<
   }
 }
 
-/** Makes the file that a program's output is appended to; simulated programs print nothing into it. */
+/** Makes the file that a program's output is appended to. */
 function touch({ machine }: SimProcess, path: string): void {
   const place = follow(machine, path, 'open');
   if (place.inode !== null) return;

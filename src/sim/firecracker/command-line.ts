@@ -4,6 +4,11 @@ import { describeStateFile } from './state-file.ts';
 import { formatVersion, snapshotFormat } from './version.ts';
 import type { Version } from './version.ts';
 
+/** How Firecracker's process ends when it could not begin, or is of no more use. */
+export const EXIT_ERROR = 1;
+/** The command line was not understood. */
+export const EXIT_ARGUMENTS = 153;
+
 export interface Option {
   readonly takesValue?: boolean;
   readonly isRequired?: boolean;

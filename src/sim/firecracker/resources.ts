@@ -152,6 +152,13 @@ export class Resources {
   }
 }
 
+/** What is not ELF does not boot. */
+export function kernelFault(): Fault {
+  return new Fault(
+    'Start microvm error: System configuration error: Cannot load kernel due to invalid memory configuration or invalid kernel image: Kernel Loader: failed to load ELF kernel image: Invalid ELF magic number',
+  );
+}
+
 /** @throws Fault when the file behind a drive cannot be opened as the drive wants it. */
 export function assertDriveOpens(drive: Members, paths: Paths, failure: string): void {
   const path = text(drive, 'path_on_host');

@@ -118,8 +118,9 @@ export class ConvergenceOracle {
         truth.mark(place === undefined ? 'converged at rest' : `converged ${place.view.state}`);
         return await this.#checkLeaves(vm, host.daemon);
       } catch (error) {
-        // Not every host has the image; one that has is enough.
-        if (isKelpieError(error, 'image_not_found') && index < hosts.length - 1) continue;
+        // Not every host has the image, or what the VM ran on; one that has is enough.
+        const isElsewhere = isKelpieError(error, 'image_not_found', 'restore_incompatible');
+        if (isElsewhere && index < hosts.length - 1) continue;
         if (this.#world.faults.hasDamagedStore && isKelpieError(error, ...damageCodes))
           return truth.mark('damage was refused');
         return truth.violated(

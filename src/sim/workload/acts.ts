@@ -27,8 +27,10 @@ export function createActs(world: World, site: Site, daemon: DaemonClient): Read
     return Math.max(0, ...world.truth.running(vm.vmKey).map((guest) => guest.count));
   };
   return {
-    up: async (vm, _isBold, signal) => {
-      const body = { name: vm.name, memoryMib: 128, diskMib: 64 };
+    up: async (vm, isBold, signal) => {
+      // Bold: not on what is chosen by itself.
+      const backend = isBold ? { backend: 'qemu' as const } : {};
+      const body = { name: vm.name, memoryMib: 128, diskMib: 64, ...backend };
       const { vm: made } = await daemon.operate(routes.vmCreate, { body, ...until(signal) }, quiet);
       vm.vmKey = vmKeyOf(made.id);
       vm.isCreated = true;

@@ -9,6 +9,10 @@ const FULL_MS_MAX = 4000;
 const PARTITION_MS_MAX = 90_000;
 const CLOCK_JUMP_MS_MAX = 3_600_000;
 
+function isVmm(program: string): boolean {
+  return program.includes('qemu-system') || program.endsWith('firecracker');
+}
+
 export class Nemesis {
   readonly #world: World;
   /** Called when a site is to be up again, a person at it too. */
@@ -55,7 +59,7 @@ export class Nemesis {
       return true;
     },
     vmm_crash: async ({ machine }, { share }) => {
-      const vmms = machine.processes.filter(({ args }) => args[0]?.includes('qemu-system') === true);
+      const vmms = machine.processes.filter(({ args }) => isVmm(args[0] ?? ''));
       const vmm = vmms[Math.floor(share * vmms.length)];
       if (vmm === undefined) return false;
       this.#world.truth.tell('fault', 'vmm_crash', vmm.label);

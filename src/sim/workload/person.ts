@@ -18,6 +18,8 @@ const VMS_MAX = 2;
 /** Where hosts vanish: how often a VM is held by a lease, and one that is elsewhere reclaimed. */
 const LEASE_CHANCE = 0.8;
 const RECLAIM_CHANCE = 0.3;
+/** Where there is Firecracker: how often a VM is made on QEMU. */
+const QEMU_CHANCE = 0.2;
 const nothing: Decision = { name: 'none', vm: null, isBold: false };
 /** How often the bold form of a command is chosen. */
 const boldChances: Readonly<Partial<Record<ActName, number>>> = { restoreLocal: 0.7, stop: 0.3 };
@@ -102,7 +104,7 @@ export class Person {
     const { hasImage, name: place } = this.#site;
     const known = this.#vms.filter((vm) => !vm.isRemovalAsked && (vm.isCreated || vm.birthplace === place));
     if (hasImage && known.length < VMS_MAX && random.chance(known.length === 0 ? 1 : 0.1))
-      return { name: 'up', vm: null, isBold: false };
+      return { name: 'up', vm: null, isBold: this.#site.firecracker !== null && random.chance(QEMU_CHANCE) };
     const isAnything = random.chance(0.1);
     const near = known.filter(
       (vm) => isAnything || this.#world.isVanishing || vm.place === null || vm.place === place,

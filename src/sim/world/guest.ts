@@ -133,8 +133,7 @@ export class Guest {
 
   #writeDisk(): void {
     const [top] = this.chain;
-    assert(top !== undefined, 'a guest has a disk');
-    if (top.volume.freeBytes < 2 * PAGE_BYTES) return;
+    if (top === undefined || top.volume.freeBytes < 2 * PAGE_BYTES) return;
     const page = new Uint8Array(PAGE_BYTES);
     viewOf(page).setBigUint64(0, BigInt(this.count), true);
     writeDiskPage(top, DISK_PAGE, page);

@@ -8,8 +8,11 @@ import { IMAGE_FILE_NAMES } from '../../image/paths.ts';
 import { syncFile } from '../disk/inode.ts';
 import type { DirectoryInode } from '../disk/inode.ts';
 import type { Volume } from '../disk/volume.ts';
+import { simulatedVmlinuz } from './simulated-kernel.ts';
 
 const IMAGE_FILE_BYTES: number = 12 * KIB;
+const CPUINFO =
+  'processor\t: 0\nvendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 85\nmodel name\t: Simulated CPU\nflags\t\t: aes sse4_2\n\n';
 
 /** A file that is durable from the beginning. */
 export function install(volume: Volume, path: string, bytes: Bytes, mode = 0o600): void {
@@ -44,10 +47,20 @@ export function installPrograms(volume: Volume): void {
     install(volume, `/usr/bin/${name}`, utf8(name), 0o755);
 }
 
+/** What a host needs for Firecracker, and a CPU that it has a template for. */
+export function installFirecracker(volume: Volume): void {
+  install(volume, '/usr/bin/firecracker', utf8('firecracker'), 0o755);
+  install(volume, '/dev/kvm', utf8(''), 0o666);
+  install(volume, '/proc/cpuinfo', utf8(CPUINFO), 0o444);
+}
+
 /** An image under a home. */
 export function installImage(volume: Volume, home: string, compute: PureCompute): void {
   const contents = new Map(
-    IMAGE_FILE_NAMES.map((name, index) => [name, new Uint8Array(IMAGE_FILE_BYTES).fill(index + 1)]),
+    IMAGE_FILE_NAMES.map((name, index) => [
+      name,
+      name === 'kernel' ? simulatedVmlinuz() : new Uint8Array(IMAGE_FILE_BYTES).fill(index + 1),
+    ]),
   );
   const files = [...contents].map(([name, bytes]) => ({
     name,

@@ -11,6 +11,7 @@ import type { InPlaceCompute } from '../../env/compute.ts';
 import { isSystemError } from '../../env/system-error.ts';
 import { plainSealing } from '../../store/packages/sealing.ts';
 import type { PackageSealing } from '../../store/packages/sealing.ts';
+import { createFirecrackerBackend } from '../../vm/firecracker/backend.ts';
 import { createQemuBackend } from '../../vm/qemu/backend.ts';
 import { Volume } from '../disk/volume.ts';
 import { createSimEnv } from '../env/sim-env.ts';
@@ -26,8 +27,11 @@ import type { SimProcess } from '../process.ts';
 import { Scheduler } from '../scheduler.ts';
 import type { Settle } from '../scheduler.ts';
 import { createStrategy } from '../strategies.ts';
-import { installDirectory, installImage, installPrograms } from './install.ts';
+import { parseVersion } from '../firecracker/version.ts';
+import { firecrackerProgram } from './firecracker/program.ts';
 import { fuseProgram } from './fuse-program.ts';
+import { gzipProgram } from './gzip-program.ts';
+import { installDirectory, installFirecracker, installImage, installPrograms } from './install.ts';
 import { qemuImgProgram } from './qemu-img.ts';
 import { qemuProgram } from './qemu.ts';
 import { SERVICE_HOST, STORE_PATH, startService } from './store-place.ts';
@@ -37,6 +41,7 @@ import { WorldTruth } from './world-truth.ts';
 const WALL_START_MS = 1_750_000_000_000;
 const DISK_BYTES: number = 64 * GIB;
 const CLOCK_SKEW_MS_MAX = 60_000;
+const FIRECRACKER = 'firecracker';
 
 export interface WorldOptions {
   readonly plan: Plan;
@@ -53,6 +58,8 @@ export interface Site {
   readonly machine: Machine;
   /** It has the image that new VMs are made of from the beginning. */
   readonly hasImage: boolean;
+  /** The version of its Firecracker; null when it has none. */
+  readonly firecracker: string | null;
   daemon: SimProcess | null;
   /** Nobody starts its daemon. */
   isAway: boolean;
@@ -64,6 +71,7 @@ interface MachineRole {
   /** The volume with the store; null when that is elsewhere. */
   readonly mounted: Volume | null;
   readonly clockOff: number;
+  readonly firecracker: string | null;
 }
 
 export class World {
@@ -80,7 +88,7 @@ export class World {
   readonly isVanishing: boolean;
 
   constructor({ plan, compute, settle, silenced }: WorldOptions) {
-    const { seed, chances, strikes, isOneMachine, isVanishing } = plan;
+    const { seed, chances, strikes, isOneMachine, isVanishing, firecrackers } = plan;
     this.seed = seed;
     this.truth = new WorldTruth(silenced);
     this.scheduler = new Scheduler(createStrategy(plan.strategy, Prng.named(seed, 'strategy')), settle);
@@ -91,28 +99,32 @@ export class World {
     const mounted = new Volume('store', DISK_BYTES);
     const isMounted = plan.store === 'directory' && !isOneMachine;
     const network = new Network();
-    const machineNamed = (name: string, clockOff: number): Machine => {
+    const machineNamed = (name: string, clockOff: number, firecracker: string | null = null): Machine => {
       const machine = this.#machine(name, {
         clockOff,
+        firecracker,
         compute,
         network,
         mounted: isMounted ? mounted : null,
       });
       network.join(name, machine);
+      if (firecracker !== null) installFirecracker(rootOf(machine));
       return machine;
     };
-    const hostNamed = (name: string): Machine => machineNamed(name, this.#clockOff(name));
-    const shared = isOneMachine ? hostNamed('m') : null;
+    const hostNamed = (name: string, site: SiteName): Machine =>
+      machineNamed(name, this.#clockOff(name), firecrackers[site]);
+    const shared = isOneMachine ? hostNamed('m', 'a') : null;
     this.sites = siteNames.map((name) => ({
       name,
       home: `/home/${name}`,
-      machine: shared ?? hostNamed(name),
+      machine: shared ?? hostNamed(name, name),
       hasImage: name === 'a' || plan.hasFarImage,
+      firecracker: firecrackers[shared === null ? name : 'a'],
       daemon: null,
       isAway: false,
     }));
     for (const machine of new Set(this.sites.map((site) => site.machine))) installPrograms(rootOf(machine));
-    for (const site of this.sites) installDirectory(rootOf(site.machine), site.home);
+    for (const { machine, home } of this.sites) installDirectory(rootOf(machine), home);
     this.store =
       plan.store === 's3'
         ? startService(machineNamed(SERVICE_HOST, 0), seed)
@@ -190,12 +202,15 @@ export class World {
     return skew === null ? 0 : (skew.random.fraction() - 0.5) * 2 * CLOCK_SKEW_MS_MAX;
   }
 
-  #machine(name: string, { compute, network, mounted, clockOff }: MachineRole): Machine {
+  #machine(name: string, { compute, network, mounted, clockOff, firecracker }: MachineRole): Machine {
     const programs = new Map<string, Program>([
       ['qemu-system-x86_64', qemuProgram(this.truth)],
       ['qemu-img', qemuImgProgram],
+      ['gzip', gzipProgram],
       ['sh', fuseProgram],
     ]);
+    if (firecracker !== null)
+      programs.set(FIRECRACKER, firecrackerProgram(this.truth, parseVersion(firecracker)));
     return new Machine({
       name,
       scheduler: this.scheduler,
@@ -218,10 +233,15 @@ export class World {
 }
 
 /** What `kelpie serve` runs. It ends with an error that it can tell; any other is a bug. */
-const daemonProgram: Program = async ({ env, args }) => {
+const daemonProgram: Program = async ({ process, env, args }) => {
   const home = defined(args[1], 'the home');
   try {
-    const backends = [createQemuBackend(env, { cacheDirectory: `${home}/cache` })];
+    const options = { cacheDirectory: `${home}/cache` };
+    const qemu = createQemuBackend(env, options);
+    // Where it is not installed it is not looked for either: that would be a step more of every world.
+    const backends = process.machine.programs.has(FIRECRACKER)
+      ? [createFirecrackerBackend(env, options), qemu]
+      : [qemu];
     await serve(env, { home, backends }, new AbortController().signal);
     return 0;
   } catch (error) {

@@ -8,6 +8,7 @@ import { utf8 } from '../../base/bytes.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import { isKelpieError } from '../../base/errors.ts';
 import { createNodeEnv } from '../../env/node/env.ts';
+import { faultyEnv } from '../../../test/support/faulty-env.ts';
 import { VMLINUX_KEPT_MAX } from './limits.ts';
 import { bootableKernel } from './vmlinux.ts';
 
@@ -50,6 +51,15 @@ test('a vmlinuz is unpacked once, and few of them are kept', async () => {
   for (let other = 0; other <= VMLINUX_KEPT_MAX; other += 1)
     await bootable(`b${other}`, vmlinuz(gzipSync(elf)));
   assert.equal((await readdir(join(directory, 'cache'))).length, VMLINUX_KEPT_MAX);
+});
+
+test('an unpacked kernel is on the disk before it has its name: a loss of power leaves it whole, or not there', async () => {
+  const { env: watched, calls } = faultyEnv(env, {});
+  const path = join(directory, 'synced');
+  await writeFile(path, vmlinuz(gzipSync(elf)));
+  await bootableKernel(watched, path, 'x86_64', join(directory, 'cache'));
+  const acts = calls.map(({ act }) => act);
+  assert.ok(acts.includes('file.sync') && acts.indexOf('file.sync') < acts.indexOf('files.rename'));
 });
 
 test('what is no kernel is refused, and nothing is left of it', async () => {

@@ -6,6 +6,7 @@
 import { collectBytes, utf8, viewOf } from '../../base/bytes.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import { KelpieError } from '../../base/errors.ts';
+import { createSynced } from '../../env/durable-files.ts';
 import type { Env } from '../../env/env.ts';
 import { isThere } from '../../env/is-there.ts';
 import { isSystemError } from '../../env/system-error.ts';
@@ -106,12 +107,8 @@ async function unpackTo(
   try {
     const bytes = await runUnpacker(env, command, hasSizeAppended ? packed.subarray(0, -4) : packed);
     if (!isBootable(bytes, architecture)) throw unusable(kernelPath, 'what is packed in it is no kernel');
-    const file = await env.files.open(part, 'wx');
-    try {
-      await file.write(bytes, 0);
-    } finally {
-      await file.close();
-    }
+    // Whoever finds it later believes its name: after a loss of power too.
+    await createSynced(env.files, part, bytes);
     await env.files.rename(part, target);
   } catch (error) {
     await env.files.removeTree(part);

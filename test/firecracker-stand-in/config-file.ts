@@ -1,9 +1,9 @@
 /** `--config-file`: the same configuration as by requests, in one file, and a start. */
-import { isMembers } from './api/check-body.ts';
-import { Fault } from './fault.ts';
-import { list, optionalMembers, text } from './fields.ts';
-import type { Api } from './handlers.ts';
-import type { RunningMachine } from './platform.ts';
+import { isMembers } from '../../src/sim/firecracker/api/check-body.ts';
+import { Fault } from '../../src/sim/firecracker/fault.ts';
+import { list, optionalMembers, text } from '../../src/sim/firecracker/fields.ts';
+import type { Api } from '../../src/sim/firecracker/handlers.ts';
+import type { RunningMachine } from '../../src/sim/firecracker/platform.ts';
 
 /** Which request each section stands for, in the order in which they are made. */
 const sections: readonly (readonly [section: string, path: string])[] = [
