@@ -4,6 +4,7 @@
  *     cli  web            bin: the composition root, may import everything
  *     daemon              sim: a simulated world, may import everything but the real one
  *     teleport
+ *     checkpoint
  *     vm  image
  *     store  guest
  *     snapshot
@@ -15,7 +16,8 @@ import { isTestFile, type Finding, type SourceFile } from './source-file.ts';
 
 const belowStore = ['base', 'env', 'snapshot'] as const;
 const belowVm = [...belowStore, 'store', 'guest'] as const;
-const belowTeleport = [...belowVm, 'image', 'vm'] as const;
+const belowCheckpoint = [...belowVm, 'image', 'vm'] as const;
+const belowTeleport = [...belowCheckpoint, 'checkpoint'] as const;
 const belowDaemon = [...belowTeleport, 'teleport'] as const;
 
 const mayImport: Readonly<Record<string, readonly string[]>> = {
@@ -27,6 +29,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   guest: belowStore,
   image: belowVm,
   vm: belowVm,
+  checkpoint: belowCheckpoint,
   teleport: belowTeleport,
   daemon: belowDaemon,
   // The CLI talks to the daemon over its API; `daemon/api` has the types of it, `daemon/main.ts` is what `serve` starts.

@@ -75,6 +75,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/snapshot.ts')).log,
   },
   {
+    name: 'checkpoint',
+    summary: 'copy what its applications are, to go on in any other VM',
+    load: async () => (await import('./commands/checkpoint.ts')).checkpoint,
+  },
+  {
     name: 'restore',
     summary: 'go back to a snapshot, or bring a VM here from a store',
     load: async () => (await import('./commands/restore.ts')).restore,

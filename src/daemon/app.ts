@@ -4,6 +4,7 @@ import { API_VERSION, API_VERSION_HEADER } from './api/version.ts';
 import { answerProblem } from './answers.ts';
 import { findRoute } from './find-route.ts';
 import { blobsRoom } from './rooms/blobs.ts';
+import { checkpointsRoom } from './rooms/checkpoints.ts';
 import { filesRoom } from './rooms/files.ts';
 import { imagesRoom } from './rooms/images.ts';
 import { keysRoom } from './rooms/keys.ts';
@@ -36,6 +37,7 @@ export function createApp(
     ...sessionsRoom(supervisor),
     ...filesRoom(supervisor),
     ...snapshotsRoom(supervisor),
+    ...checkpointsRoom(supervisor),
     ...movesRoom(supervisor),
     ...ownershipRoom(supervisor),
     ...packagesRoom(supervisor),

@@ -1,8 +1,10 @@
 /** What can be exported as a blob. */
+import { KelpieError } from '../base/errors.ts';
 import { findSnapshot } from '../teleport/restore-local.ts';
 import { packageBlobSource, snapshotBlobSource } from '../teleport/blob-source.ts';
 import { findPackageId } from './find-package.ts';
 import type { BlobSource } from '../snapshot/blob/contents.ts';
+import type { SnapshotMetadata } from '../snapshot/metadata.ts';
 import type { ManagedVm } from '../teleport/managed-vm.ts';
 import type { TeleportHost } from '../teleport/teleport-host.ts';
 
@@ -30,6 +32,7 @@ export function snapshotSubject(host: TeleportHost, vm: ManagedVm, snapshotId: s
     act: `export "${vm.name}"`,
     open: async (signal) => {
       const snapshot = await findSnapshot(host, vm, snapshotId);
+      requireMemory(snapshot.metadata);
       const source = await snapshotBlobSource(host, snapshot, signal);
       return { source, vmName: vm.name, packageId: null };
     },
@@ -49,8 +52,19 @@ export function packageSubject(host: TeleportHost, storeUrl: string, reference: 
     open: async (signal) => {
       const { storage } = await host.openStore(storeUrl);
       const packageId = await findPackageId(storage, reference);
-      const source = await packageBlobSource(await storage.download(packageId), signal);
+      const open = await storage.download(packageId);
+      requireMemory(open.package.metadata);
+      const source = await packageBlobSource(open, signal);
       return { source, vmName: source.metadata.config.name, packageId };
     },
   };
+}
+
+/** The file's format has no place for the archive of a checkpoint. */
+function requireMemory({ kind }: SnapshotMetadata): void {
+  if (kind !== 'checkpoint') return;
+  throw new KelpieError(
+    'invalid_argument',
+    'a checkpoint cannot be a file of its own: publish it with `kelpie checkpoint --store`, or copy its package with `kelpie package copy`.',
+  );
 }

@@ -39,7 +39,10 @@ async function byPackage(store: Store, hostId: string, packageId: string): Promi
     );
   }
   const current = atRestPackage(record, hostId);
-  if (current === packageId) return { package: open.package, open, record };
+  if (current === packageId) {
+    checkBelongs(open, record);
+    return { package: open.package, open, record };
+  }
   throw new KelpieError(
     'vm_owned_elsewhere',
     `package ${packageId} is an older state of "${record.vmName}", which is at rest in ${current}.`,
@@ -56,9 +59,10 @@ function atRestPackage(record: OwnershipRecord, hostId: string): string {
 
 /** A record that names another VM's package is damaged or forged. */
 function checkBelongs(open: OpenPackage, record: OwnershipRecord): void {
-  if (open.package.metadata.vmId === record.vmId) return;
+  const { vmId, kind } = open.package.metadata;
+  if (vmId === record.vmId && kind !== 'checkpoint') return;
   throw new KelpieError(
     'package_corrupt',
-    `the store's record of "${record.vmName}" names a package of another VM.`,
+    `the store's record of "${record.vmName}" names a package that is not of its running memory.`,
   );
 }

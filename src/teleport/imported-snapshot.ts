@@ -21,6 +21,11 @@ export function requireImportable({ version, metadata }: BlobContents, request: 
       'the package is of version 1, which has no disk: export the VM as version 2, or import it with --without-disk, and it gets an empty disk.',
     );
   }
+  if (metadata.kind === 'checkpoint')
+    throw new KelpieError(
+      'package_corrupt',
+      'the package cannot be used: a checkpoint is no file of its own.',
+    );
   const name = request.name ?? metadata.config.name;
   // The package's own word: such a name would hide behind a VM of that id.
   if (isUuid(name)) {

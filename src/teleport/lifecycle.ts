@@ -29,7 +29,7 @@ export async function createVm(
     const vm = await registry.add(
       newVmRecord({ id, config, backend, createdAtUnixMs: operation.startedAtUnixMs }),
     );
-    return boot(host, vm, options);
+    return bootVm(host, vm, options);
   });
 }
 
@@ -43,10 +43,11 @@ export async function startVm(
   requireNotLive(vm, 'start');
   await host.leases.secure(vm);
   const operation = { ...newOperation(host, vm), kind: 'start', before: standingOf(vm.record) } as const;
-  return journaled(host, registry, operation, () => boot(host, vm, options));
+  return journaled(host, registry, operation, () => bootVm(host, vm, options));
 }
 
-async function boot(
+/** Boots a VM that does not run, as part of an operation that ends it again when it fails. Progress phases: the backend's. */
+export async function bootVm(
   host: TeleportHost,
   vm: ManagedVm,
   { listener, signal }: OperationOptions,

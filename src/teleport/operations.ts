@@ -28,6 +28,11 @@ export interface SnapshotOperation extends Common {
   readonly snapshotId: string;
   readonly wasRunning: boolean;
 }
+/** A copy of the applications' state and files, of a VM that goes on: until it has ended, the checkpoint never was. */
+export interface CheckpointOperation extends Common {
+  readonly kind: 'checkpoint';
+  readonly snapshotId: string;
+}
 /** Back to a snapshot of this host. */
 export interface RestoreOperation extends Common {
   readonly kind: 'restore';
@@ -88,6 +93,7 @@ export type Operation =
   | StartOperation
   | StopOperation
   | SnapshotOperation
+  | CheckpointOperation
   | RestoreOperation
   | TeleportOperation
   | ClaimOperation
@@ -102,6 +108,7 @@ export const operation: z.ZodType<Operation> = z.discriminatedUnion('kind', [
   z.object({ ...common, kind: z.literal('start'), before: standing }),
   z.object({ ...common, kind: z.literal('stop') }),
   z.object({ ...common, kind: z.literal('snapshot'), snapshotId: z.uuid(), wasRunning: z.boolean() }),
+  z.object({ ...common, kind: z.literal('checkpoint'), snapshotId: z.uuid() }),
   z.object({ ...common, kind: z.literal('restore'), snapshotId: z.uuid(), before: standing }),
   z.object({
     ...common,

@@ -3,7 +3,7 @@
  *
  *     operation                    table in
  *     create start stop snapshot   settle-local.ts
- *     restore remove
+ *     checkpoint restore remove
  *     teleport                     settle-teleport.ts
  *     claim                        settle-claim.ts
  *     deposit                      settle-deposit.ts
@@ -111,7 +111,7 @@ export async function goOn(host: TeleportHost, vm: ManagedVm): Promise<void> {
 
 /** Operations whose settling ends whatever runs: adopting it first would be for nothing, or is part of it. */
 function endsProcess(operation: Operation): boolean {
-  return operation.kind !== 'snapshot' && operation.kind !== 'teleport';
+  return operation.kind !== 'snapshot' && operation.kind !== 'checkpoint' && operation.kind !== 'teleport';
 }
 
 async function isFoundAgain(host: TeleportHost, vm: ManagedVm): Promise<boolean> {

@@ -8,6 +8,7 @@
  *     stop        anything                                ended now: that was asked for
  *     snapshot    the record names it as the last one     it is there; a VM that ran goes on
  *     snapshot    anything else                           it never was; a VM that ran goes on
+ *     checkpoint  anything                                it never was; the VM was not touched
  *     restore     anything                                what runs is ended; the record is as before, with every snapshot
  *     remove      anything                                removed now, and its store told if it answers
  *
@@ -19,6 +20,7 @@ import { keepOrRemoveSnapshot } from './settle-snapshot.ts';
 import { tellRemoved } from './tell-removed.ts';
 import type { ManagedVm } from './managed-vm.ts';
 import type {
+  CheckpointOperation,
   CreateOperation,
   RemoveOperation,
   RestoreOperation,
@@ -30,7 +32,13 @@ import type { TeleportHost } from './teleport-host.ts';
 import type { VmRegistry } from './vm-registry.ts';
 
 export type LocalOperation =
-  CreateOperation | StartOperation | StopOperation | SnapshotOperation | RestoreOperation | RemoveOperation;
+  | CreateOperation
+  | StartOperation
+  | StopOperation
+  | SnapshotOperation
+  | CheckpointOperation
+  | RestoreOperation
+  | RemoveOperation;
 
 /** Idempotent; the journal entry is gone when this resolves. A live VM has its instance again before this is called. */
 export async function settleLocal(
@@ -64,6 +72,8 @@ async function settleVm(
       return vm.markDead('stopped', null);
     case 'snapshot':
       return settleSnapshot(host, vm, operation);
+    case 'checkpoint':
+      return host.snapshots.delete(vm.id, operation.snapshotId);
     case 'create':
       await vm.kill();
       return registry.remove(vm.id);

@@ -3,8 +3,9 @@ import { KelpieError } from '../../base/errors.ts';
 import { formatDurationMs } from '../../base/units.ts';
 import { collect, isSet, listOption, parseDurationMs, parsePublish, textOption } from '../command.ts';
 import { absolutePath, timingLine } from '../views.ts';
-import type { LeafCommand } from '../command.ts';
-import type { Restored } from '../../daemon/api/snapshots.ts';
+import { creationOptions } from './up.ts';
+import type { LeafCommand, Options } from '../command.ts';
+import type { NewMachine, Restored } from '../../daemon/api/snapshots.ts';
 
 export const restore: LeafCommand = {
   declare: (command) => {
@@ -21,16 +22,21 @@ export const restore: LeafCommand = {
         '--lease <duration>',
         'with --from: hold it by a lease, like 60s: should this host vanish, others may reclaim it',
       )
-      .option('--name <name>', 'with --from: another name on this host')
+      .option('--name <name>', 'with --from, or for a checkpoint: another name on this host')
+      .option('--arch <arch>', 'for a checkpoint: x86_64 or arm64 (default: this host’s)')
+      .option('--memory <mib>', 'for a checkpoint: memory, like 512 or 4g (default: as it was)')
+      .option('--disk <mib>', 'for a checkpoint: writable disk, like 4g (default: as it was)')
       .option('-p, --publish <host:guest>', 'with --from: other port forwards; may be repeated', collect, [])
       .addHelpText(
         'after',
-        '\nExamples:\n  kelpie restore dev                      back to the last snapshot\n  kelpie restore dev --snapshot 3f2a91 --replace\n  kelpie restore dev --from /mnt/team     on another host: the same processes go on',
+        '\nExamples:\n  kelpie restore dev                      back to the last snapshot\n  kelpie restore dev --snapshot 3f2a91 --replace\n  kelpie restore dev --from /mnt/team     on another host: the same processes go on\n  kelpie restore --from /mnt/team --package 3f2a… --name again --arch arm64    of a checkpoint: a new VM',
       );
   },
   run: async (cli, [vm], options) => {
     const from = textOption(options, 'from');
     const packageId = textOption(options, 'package');
+    const name = textOption(options, 'name');
+    const machine = newMachine(options);
     let result: Restored;
     if (from === null) {
       if (vm === undefined) throw new KelpieError('usage', 'name the VM to restore, or a store with --from.');
@@ -38,10 +44,14 @@ export const restore: LeafCommand = {
       if (textOption(options, 'lease') !== null)
         throw new KelpieError('usage', '--lease needs --from STORE: the right to run a VM is held there.');
       const snapshotId = textOption(options, 'snapshot');
-      const body = { ...(snapshotId === null ? {} : { snapshotId }), replace: isSet(options, 'replace') };
+      const body = {
+        ...(snapshotId === null ? {} : { snapshotId }),
+        replace: isSet(options, 'replace'),
+        ...(name === null ? {} : { name }),
+        ...machine,
+      };
       result = await cli.operate(routes.restoreLocal, { parameters: { vm }, body });
     } else {
-      const name = textOption(options, 'name');
       const publish = listOption(options, 'publish').map(parsePublish);
       const lease = textOption(options, 'lease');
       result = await cli.operate(routes.restoreFromStore, {
@@ -52,6 +62,7 @@ export const restore: LeafCommand = {
           ...(name === null ? {} : { name }),
           ...(publish.length === 0 ? {} : { publish }),
           ...(lease === null ? {} : { leaseMs: parseDurationMs(lease, '--lease') }),
+          ...machine,
         },
       });
     }
@@ -63,3 +74,14 @@ export const restore: LeafCommand = {
     return 0;
   },
 };
+
+/** What is chosen for the VM that a checkpoint becomes. */
+function newMachine(options: Options): { readonly machine?: NewMachine } {
+  const { architecture, memoryMib, diskMib } = creationOptions(options);
+  const machine = {
+    ...(architecture === undefined ? {} : { architecture }),
+    ...(memoryMib === undefined ? {} : { memoryMib }),
+    ...(diskMib === undefined ? {} : { diskMib }),
+  };
+  return Object.keys(machine).length === 0 ? {} : { machine };
+}

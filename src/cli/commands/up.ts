@@ -75,7 +75,8 @@ const cpuBounds = { min: VM_VCPU_COUNT_MIN, max: VM_VCPU_COUNT_MAX };
 
 type Mutable<T> = { -readonly [K in keyof T]?: T[K] };
 
-function creationOptions(options: Options): Mutable<Omit<VmCreate, 'name'>> {
+/** What of a new VM was chosen. @throws KelpieError `usage`. */
+export function creationOptions(options: Options): Mutable<Omit<VmCreate, 'name'>> {
   const asked: Mutable<Omit<VmCreate, 'name'>> = {};
   const image = textOption(options, 'image');
   const memory = textOption(options, 'memory');

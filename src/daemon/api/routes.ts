@@ -10,6 +10,7 @@ import { blobRoutes } from './blob-routes.ts';
 import { imageRoutes } from './images-routes.ts';
 import { keysRoutes } from './keys-routes.ts';
 import { packageCareRoutes } from './package-care-routes.ts';
+import { snapshotRoutes } from './snapshot-routes.ts';
 import { storesRoutes } from './stores-routes.ts';
 import type {
   BlobDeposited,
@@ -20,6 +21,7 @@ import type {
   BlobOpened,
   PackageExportQuery,
 } from './blobs.ts';
+import type { CheckpointCreate, CheckpointCreated } from './checkpoints.ts';
 import type { ExecStart, SessionList, SessionStarted, SignalRequest } from './exec.ts';
 import type { FileQuery, FileWriteQuery, FileWritten } from './files.ts';
 import type { ImageBuild, ImageBuilt, ImageList } from './images.ts';
@@ -95,6 +97,7 @@ export interface Routes {
   readonly snapshotLog: Route<SnapshotLog, undefined, undefined>;
   readonly snapshotInspect: Route<SnapshotView, undefined, undefined>;
   readonly snapshotRemove: Route<Done, undefined, undefined>;
+  readonly checkpointCreate: Route<CheckpointCreated, CheckpointCreate, undefined>;
   readonly restoreLocal: Route<Restored, RestoreLocal, undefined>;
   readonly teleport: Route<Teleported, Teleport, undefined>;
   readonly restoreFromStore: Route<Restored, RestoreFromStore, undefined>;
@@ -130,7 +133,6 @@ const load = {
   exec: () => import('./exec.ts'),
   files: () => import('./files.ts'),
   packages: () => import('./packages.ts'),
-  snapshots: () => import('./snapshots.ts'),
   system: () => import('./system.ts'),
   vms: () => import('./vms.ts'),
 } as const;
@@ -290,60 +292,7 @@ export const routes: Routes = {
     result: async () => (await load.files()).guestFileInfo,
   },
 
-  snapshotCreate: {
-    method: 'POST',
-    path: `${vm}/snapshots`,
-    summary: 'Snapshot a running VM',
-    body: async () => (await load.snapshots()).snapshotCreate,
-    answer: 'events',
-    result: async () => (await load.snapshots()).snapshotCreated,
-  },
-  snapshotLog: {
-    method: 'GET',
-    path: `${vm}/snapshots`,
-    summary: 'Its snapshots as a tree',
-    answer: 'json',
-    result: async () => (await load.snapshots()).snapshotLog,
-  },
-  snapshotInspect: {
-    method: 'GET',
-    path: `${vm}/snapshots/:snapshot`,
-    summary: 'One snapshot',
-    answer: 'json',
-    result: async () => (await load.snapshots()).snapshotView,
-  },
-  snapshotRemove: {
-    method: 'DELETE',
-    path: `${vm}/snapshots/:snapshot`,
-    summary: 'Remove a snapshot',
-    answer: 'json',
-    result: async () => (await load.system()).done,
-  },
-  restoreLocal: {
-    method: 'POST',
-    path: `${vm}/restore`,
-    summary: 'Go back to a snapshot of this host',
-    body: async () => (await load.snapshots()).restoreLocal,
-    answer: 'events',
-    result: async () => (await load.snapshots()).restored,
-  },
-  teleport: {
-    method: 'POST',
-    path: `${vm}/teleport`,
-    summary: 'Suspend here and publish',
-    body: async () => (await load.snapshots()).teleport,
-    answer: 'events',
-    result: async () => (await load.snapshots()).teleported,
-  },
-  restoreFromStore: {
-    method: 'POST',
-    path: '/v1/restores',
-    summary: 'Claim a VM at rest in a store and run it here',
-    body: async () => (await load.snapshots()).restoreFromStore,
-    answer: 'events',
-    result: async () => (await load.snapshots()).restored,
-  },
-
+  ...snapshotRoutes,
   ...ownershipRoutes,
 
   packageList: {

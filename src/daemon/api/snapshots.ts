@@ -1,7 +1,8 @@
 /** Snapshots, restores and teleports over the API. */
 import { z } from 'zod';
-import type { PortForward } from '../../snapshot/metadata.ts';
+import type { Architecture, PortForward } from '../../snapshot/metadata.ts';
 import {
+  architecture,
   leaseMs,
   message,
   portForward,
@@ -12,7 +13,13 @@ import {
   vmName,
   vmReference,
 } from './fields.ts';
-import { VM_PORT_FORWARDS_MAX } from './limits.ts';
+import {
+  VM_DISK_MIB_MAX,
+  VM_DISK_MIB_MIN,
+  VM_MEMORY_MIB_MAX,
+  VM_MEMORY_MIB_MIN,
+  VM_PORT_FORWARDS_MAX,
+} from './limits.ts';
 import { timings, vmView } from './vms.ts';
 import type { Timings, VmView } from './vms.ts';
 
@@ -62,15 +69,34 @@ export const snapshotLog: z.ZodType<SnapshotLog> = z.object({
   currentId: z.string().nullable(),
 });
 
+/** What can be chosen for the VM that a checkpoint is restored as, and for no other. */
+export interface NewMachine {
+  /** Absent: the host's. */
+  readonly architecture?: Architecture;
+  /** Absent: as much as the VM had. */
+  readonly memoryMib?: number;
+  readonly diskMib?: number;
+}
+const newMachine: z.ZodType<NewMachine> = z.strictObject({
+  architecture: z.exactOptional(architecture),
+  memoryMib: z.exactOptional(z.int().min(VM_MEMORY_MIB_MIN).max(VM_MEMORY_MIB_MAX)),
+  diskMib: z.exactOptional(z.int().min(VM_DISK_MIB_MIN).max(VM_DISK_MIB_MAX)),
+});
+
 export interface RestoreLocal {
   /** Absent: the one that the VM took last. A unique beginning of an id will do. */
   readonly snapshotId?: string;
   /** Stop the VM first when it runs: what it did since its last snapshot is lost. */
   readonly replace: boolean;
+  /** For a checkpoint, which becomes a new VM: its name, which must be another than that of the VM it was taken of. */
+  readonly name?: string;
+  readonly machine?: NewMachine;
 }
 export const restoreLocal: z.ZodType<RestoreLocal> = z.strictObject({
   snapshotId: z.exactOptional(snapshotReference),
   replace: z.boolean().default(false),
+  name: z.exactOptional(vmName),
+  machine: z.exactOptional(newMachine),
 });
 
 export interface RestoreFromStore {
@@ -84,6 +110,8 @@ export interface RestoreFromStore {
   readonly publish?: readonly PortForward[];
   /** Take the right to run it as a lease of this length: a host that cannot renew it pauses the VM. */
   readonly leaseMs?: number;
+  /** For a checkpoint. */
+  readonly machine?: NewMachine;
 }
 export const restoreFromStore: z.ZodType<RestoreFromStore> = z
   .strictObject({
@@ -93,6 +121,7 @@ export const restoreFromStore: z.ZodType<RestoreFromStore> = z
     name: z.exactOptional(vmName),
     publish: z.exactOptional(z.array(portForward).max(VM_PORT_FORWARDS_MAX)),
     leaseMs: z.exactOptional(leaseMs),
+    machine: z.exactOptional(newMachine),
   })
   .refine(
     (request) => request.vm !== undefined || request.packageId !== undefined,

@@ -3,8 +3,10 @@ import { restoreFromStore, restoreLocal, teleport } from '../api/snapshots.ts';
 import { restoreLocal as restoreFromHost } from '../../teleport/restore-local.ts';
 import { TeleportOut } from '../../teleport/source.ts';
 import { TeleportIn } from '../../teleport/target.ts';
+import { findCheckpoint, openCheckpoint } from '../../teleport/find-checkpoint.ts';
 import { admitClaim } from '../admit-claim.ts';
 import { answerEvents } from '../event-stream.ts';
+import { requireSameMachine, restoreAsNew } from '../restore-as-new.ts';
 import { requirePorts } from '../ports.ts';
 import { readBody } from '../requests.ts';
 import { parameter } from '../room.ts';
@@ -15,8 +17,15 @@ export const movesRoom: Room<'restoreLocal' | 'teleport' | 'restoreFromStore'> =
   const { host, registry } = supervisor;
   return {
     restoreLocal: async (request, parameters) => {
-      const { snapshotId, replace } = await readBody(request, restoreLocal);
+      const asked = await readBody(request, restoreLocal);
+      const { snapshotId, replace, name = null, machine = {} } = asked;
       const vm = registry.require(parameter(parameters, 'vm'));
+      const checkpoint = snapshotId === undefined ? null : await findCheckpoint(host, vm, snapshotId);
+      if (checkpoint !== null)
+        return answerEvents(supervisor, routes.restoreLocal, request, (options) =>
+          restoreAsNew(supervisor, checkpoint, { name, publish: null, machine }, options),
+        );
+      requireSameMachine(asked);
       return answerEvents(supervisor, routes.restoreLocal, request, (options) =>
         supervisor.operate(vm.id, `restore "${vm.name}"`, async () => {
           if (!vm.isLive) await requirePorts(supervisor, vm.record.config.publish, vm.id);
@@ -47,6 +56,12 @@ export const movesRoom: Room<'restoreLocal' | 'teleport' | 'restoreFromStore'> =
     restoreFromStore: async (request) => {
       const asked = await readBody(request, restoreFromStore);
       const { storeUrl, vm = null, packageId = null, name = null, publish = null, leaseMs = null } = asked;
+      const checkpoint = packageId === null ? null : await openCheckpoint(host, storeUrl, packageId);
+      if (checkpoint !== null)
+        return answerEvents(supervisor, routes.restoreFromStore, request, (options) =>
+          restoreAsNew(supervisor, checkpoint, { name, publish, machine: asked.machine ?? {} }, options),
+        );
+      requireSameMachine(asked);
       const guard = {
         whileLocked: <T>(vmId: string, act: () => Promise<T>): Promise<T> =>
           supervisor.operate(vmId, 'restore it', act),

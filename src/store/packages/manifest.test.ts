@@ -52,6 +52,20 @@ describe('manifests', () => {
     assert.equal(sealManifest(sha256Compute, plainSealing, contents).id, plain.id);
   });
 
+  it('of a checkpoint are of a format that older programs refuse', () => {
+    const metadata = { ...contents.body.metadata, kind: 'checkpoint' } as const;
+    const checkpoint = sealManifest(sha256Compute, plainSealing, {
+      ...contents,
+      body: { ...contents.body, metadata },
+    });
+    assert.match(fromUtf8(checkpoint.bytes), /"formatVersion":3,"ownPacks"/);
+    assert.equal(
+      parseManifest(sha256Compute, plainSealing, checkpoint.id, checkpoint.bytes).body.metadata.kind,
+      'checkpoint',
+    );
+    refused(changed(checkpoint.bytes, { formatVersion: 2 }), 'package_corrupt', /not that of its kind/);
+  });
+
   it('say which packs they need without keys, and nothing else', () => {
     const { packs, ownPacks } = contents;
     assert.deepEqual(parseEnvelope(sha256Compute, sealed.id, sealed.bytes), {
@@ -77,7 +91,8 @@ describe('manifests', () => {
   it('are refused in another spelling, of a newer format, or under the id of another', () => {
     const spaced = utf8(fromUtf8(plain.bytes).replace('{', '{ '));
     refused(spaced, 'package_corrupt', /not canonical/);
-    refused(changed(plain.bytes, { formatVersion: 3 }), 'package_too_new', /is of format 3/);
+    refused(changed(plain.bytes, { formatVersion: 4 }), 'package_too_new', /is of format 4/);
+    refused(changed(plain.bytes, { formatVersion: 3 }), 'package_corrupt', /not that of its kind/);
     refused(changed(plain.bytes, { extra: 1 }), 'package_corrupt', /extra/);
     assert.throws(
       () => parseManifest(sha256Compute, fakeSealing, plain.id, sealed.bytes),

@@ -18,8 +18,10 @@ import type { PackName } from './pack-name.ts';
 import { hexText, openPart, sealPart, sealedPartSchema } from './sealed-part.ts';
 import type { DocumentSealer } from './sealing.ts';
 
-/** The format that this program writes. */
-export const MANIFEST_FORMAT_VERSION = 2;
+/** The format of a package with running memory, and of a checkpoint, which programs that know of no checkpoints refuse as too new. */
+const MEMORY_FORMAT_VERSION = 2;
+const CHECKPOINT_FORMAT_VERSION = 3;
+type FormatVersion = typeof MEMORY_FORMAT_VERSION | typeof CHECKPOINT_FORMAT_VERSION;
 
 /** What anybody can read: all that collecting and copying need. */
 export interface PackageEnvelope {
@@ -38,7 +40,7 @@ export interface PackageManifest extends PackageEnvelope {
 
 const envelopeSchema = z.strictObject({
   ...sealedPartSchema,
-  formatVersion: z.literal(MANIFEST_FORMAT_VERSION),
+  formatVersion: z.literal([MEMORY_FORMAT_VERSION, CHECKPOINT_FORMAT_VERSION]),
   ownPacks: z.int().nonnegative(),
   packs: z.array(z.string()).max(PACKS_MAX),
   signature: z
@@ -55,7 +57,7 @@ export function sealManifest(
   sealer: DocumentSealer,
   { packs, ownPacks, body }: ManifestContents,
 ): { readonly id: string; readonly bytes: Bytes; readonly manifest: PackageManifest } {
-  const clear = clearPart(ownPacks, packs.map(packText));
+  const clear = clearPart(formatOf(body), ownPacks, packs.map(packText));
   const unsigned = { ...clear, ...sealPart(sealer, bodyJson(body, packs), boundOf(clear)) };
   const signature = sealer.sign(utf8(canonicalJson(unsigned)));
   const bytes = utf8(canonicalJson(signature === null ? unsigned : { ...unsigned, signature }));
@@ -76,8 +78,9 @@ export function parseManifest(
   const { envelope, packs } = readEnvelope(compute, id, bytes);
   const { signature = null, ...unsigned } = envelope;
   const signedBy = sealer.verify(utf8(canonicalJson(unsigned)), signature);
-  const bound = boundOf(clearPart(envelope.ownPacks, envelope.packs));
+  const bound = boundOf(clearPart(envelope.formatVersion, envelope.ownPacks, envelope.packs));
   const body = parseBody(openPart(sealer, envelope, bound, whatOf(id)), packs, whatOf(id));
+  if (formatOf(body) !== envelope.formatVersion) throw unusable(id, 'its format is not that of its kind');
   return { packs, ownPacks: envelope.ownPacks, isEncrypted: envelope.sealed !== undefined, body, signedBy };
 }
 
@@ -97,13 +100,13 @@ function readEnvelope(
   bytes: Bytes,
 ): { readonly envelope: Envelope; readonly packs: readonly PackName[] } {
   const check = (holds: boolean, what: string): void => {
-    if (!holds) throw new KelpieError('package_corrupt', `${whatOf(id)} cannot be used: ${what}.`);
+    if (!holds) throw unusable(id, what);
   };
   check(bytes.byteLength <= MANIFEST_BYTES_MAX, 'its manifest is too long');
   check(compute.sha256(bytes) === id, 'its manifest is damaged');
   const envelope = parseDocument(bytes, envelopeSchema, {
     what: whatOf(id),
-    formatVersion: MANIFEST_FORMAT_VERSION,
+    formatVersion: CHECKPOINT_FORMAT_VERSION,
     sizeBytesMax: MANIFEST_BYTES_MAX,
     code: 'package_corrupt',
   });
@@ -122,16 +125,25 @@ function readEnvelope(
   return { envelope, packs };
 }
 
+function formatOf({ metadata }: PackageBody): FormatVersion {
+  return metadata.kind === 'checkpoint' ? CHECKPOINT_FORMAT_VERSION : MEMORY_FORMAT_VERSION;
+}
+
+function unusable(id: string, why: string): KelpieError {
+  return new KelpieError('package_corrupt', `${whatOf(id)} cannot be used: ${why}.`);
+}
+
 function whatOf(id: string): string {
   return `package ${id}`;
 }
 
 /** What is not secret, and is bound to the sealed body. */
 function clearPart(
+  formatVersion: FormatVersion,
   ownPacks: number,
   packs: readonly string[],
 ): Pick<Envelope, 'formatVersion' | 'ownPacks' | 'packs'> {
-  return { formatVersion: MANIFEST_FORMAT_VERSION, ownPacks, packs: [...packs] };
+  return { formatVersion, ownPacks, packs: [...packs] };
 }
 
 function boundOf(clear: object): Bytes {

@@ -1,9 +1,9 @@
 /** A published package as it is read: its manifest at once, everything else when it is asked for. */
 import type { Bytes } from '../../base/bytes.ts';
 import { KelpieError } from '../../base/errors.ts';
-import { MIB, PAGE_BYTES } from '../../base/units.ts';
 import type { Env } from '../../env/env.ts';
 import type { FileHandle } from '../../env/files.ts';
+import { pageCountsOf } from '../../snapshot/page-counts.ts';
 import type { ActOptions, ObjectStore } from '../objects/object-store.ts';
 import type { BlobReference, OpenPackage, TeleportPackage, TransferOptions } from '../teleport-storage.ts';
 import { fetchPages } from './fetch-pages.ts';
@@ -135,9 +135,7 @@ export class StoredPackage implements OpenPackage {
 
   /** A map of another size would be written over the end of the VM's memory. */
   #requireSize(map: StoreMap, paged: Paged): void {
-    const { memoryMib, diskMib } = this.package.metadata.config;
-    const sizeBytes = (paged === 'memory' ? memoryMib : diskMib) * MIB;
-    if (map.pageCount * PAGE_BYTES === sizeBytes) return;
+    if (map.pageCount === pageCountsOf(this.package.metadata)[paged]) return;
     const message = `the map of the ${paged} of package ${this.package.id} cannot be used: it is of another size than the VM's.`;
     throw new KelpieError('package_corrupt', message);
   }

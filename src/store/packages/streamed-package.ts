@@ -11,10 +11,11 @@ import type { Bytes } from '../../base/bytes.ts';
 import { canceledError, throwIfCanceled } from '../../base/cancel.ts';
 import { KelpieError } from '../../base/errors.ts';
 import { TaskGroup } from '../../base/task-group.ts';
-import { MIB, PAGE_BYTES } from '../../base/units.ts';
+import { PAGE_BYTES } from '../../base/units.ts';
 import { FRAME_BYTES_MAX } from '../../env/compute.ts';
 import type { Env } from '../../env/env.ts';
 import { attemptLocally } from '../../snapshot/local-failure.ts';
+import { pageCountsOf } from '../../snapshot/page-counts.ts';
 import type { PageBatch } from '../../snapshot/page-reader.ts';
 import type { PackageWriter, StreamedSource, TeleportPackage, TransferOptions } from '../teleport-storage.ts';
 import { FrameWriter } from './frame-writer.ts';
@@ -148,8 +149,7 @@ export class StreamedPackage implements PackageWriter {
     await this.#endFrame();
     const { writer } = this.#sender;
     await writer.packed();
-    const { memoryMib, diskMib } = this.#source.metadata.config;
-    const maps = { memory: this.#mapOf('memory', memoryMib), disk: this.#mapOf('disk', diskMib) };
+    const maps = { memory: this.#mapOf('memory'), disk: this.#mapOf('disk') };
     const streams = await sendMaps(this.#sender, this.#env.compute, maps, deviceState);
     await writer.flush();
     await this.#group.end();
@@ -225,10 +225,14 @@ export class StreamedPackage implements PackageWriter {
     await this.#sender.writer.add(raw);
   }
 
-  #mapOf(paged: Paged, sizeMib: number): StoreMap {
+  #mapOf(paged: Paged): StoreMap {
     const { writer } = this.#sender;
     const frameAt = writer.info.bind(writer);
     const none = { plan: new PagePlanBuilder([]).finish(), frameAt };
-    return mapOfPlans((sizeMib * MIB) / PAGE_BYTES, { plan: this.#plans[paged].finish(), frameAt }, none);
+    return mapOfPlans(
+      pageCountsOf(this.#source.metadata)[paged],
+      { plan: this.#plans[paged].finish(), frameAt },
+      none,
+    );
   }
 }

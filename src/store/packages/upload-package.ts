@@ -9,9 +9,10 @@
 import { defined } from '../../base/assert.ts';
 import { canceledError, throwIfCanceled } from '../../base/cancel.ts';
 import { KelpieError } from '../../base/errors.ts';
-import { MIB, PAGE_BYTES, formatBytes } from '../../base/units.ts';
+import { PAGE_BYTES, formatBytes } from '../../base/units.ts';
 import type { Env } from '../../env/env.ts';
 import { attemptLocally } from '../../snapshot/local-failure.ts';
+import { pageCountsOf } from '../../snapshot/page-counts.ts';
 import type { ObjectStore } from '../objects/object-store.ts';
 import { chooseFrames, withoutFrames } from './choose-packs.ts';
 import type { PackageSource, TeleportPackage, TransferOptions } from '../teleport-storage.ts';
@@ -126,11 +127,8 @@ export function tooMuchData(): KelpieError {
 
 /** A map of another size than its VM is refused by whoever restores it. */
 function requireSizes({ metadata, memory, disk }: PackageSource): void {
-  const { memoryMib, diskMib } = metadata.config;
-  const isRight =
-    memory.map.pageCount * PAGE_BYTES === memoryMib * MIB &&
-    disk.map.pageCount * PAGE_BYTES === diskMib * MIB;
-  if (isRight) return;
+  const pages = pageCountsOf(metadata);
+  if (memory.map.pageCount === pages.memory && disk.map.pageCount === pages.disk) return;
   const message = 'cannot publish the snapshot: its memory or its disk is of another size than the VM’s.';
   throw new KelpieError('snapshot_corrupt', message);
 }

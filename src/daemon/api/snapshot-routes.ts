@@ -1,0 +1,83 @@
+/** Points in a VM's life: taken, listed, gone back to, moved; a part of the table in `routes.ts`. */
+import type { Routes } from './routes.ts';
+
+const load = {
+  checkpoints: () => import('./checkpoints.ts'),
+  snapshots: () => import('./snapshots.ts'),
+  system: () => import('./system.ts'),
+} as const;
+const vm = '/v1/vms/:vm';
+
+export const snapshotRoutes: Pick<
+  Routes,
+  | 'snapshotCreate'
+  | 'snapshotLog'
+  | 'snapshotInspect'
+  | 'snapshotRemove'
+  | 'checkpointCreate'
+  | 'restoreLocal'
+  | 'teleport'
+  | 'restoreFromStore'
+> = {
+  snapshotCreate: {
+    method: 'POST',
+    path: `${vm}/snapshots`,
+    summary: 'Snapshot a running VM',
+    body: async () => (await load.snapshots()).snapshotCreate,
+    answer: 'events',
+    result: async () => (await load.snapshots()).snapshotCreated,
+  },
+  snapshotLog: {
+    method: 'GET',
+    path: `${vm}/snapshots`,
+    summary: 'Its snapshots as a tree',
+    answer: 'json',
+    result: async () => (await load.snapshots()).snapshotLog,
+  },
+  snapshotInspect: {
+    method: 'GET',
+    path: `${vm}/snapshots/:snapshot`,
+    summary: 'One snapshot',
+    answer: 'json',
+    result: async () => (await load.snapshots()).snapshotView,
+  },
+  snapshotRemove: {
+    method: 'DELETE',
+    path: `${vm}/snapshots/:snapshot`,
+    summary: 'Remove a snapshot',
+    answer: 'json',
+    result: async () => (await load.system()).done,
+  },
+  checkpointCreate: {
+    method: 'POST',
+    path: `${vm}/checkpoints`,
+    summary: 'Copy the state and the files of its applications',
+    body: async () => (await load.checkpoints()).checkpointCreate,
+    answer: 'events',
+    result: async () => (await load.checkpoints()).checkpointCreated,
+  },
+  restoreLocal: {
+    method: 'POST',
+    path: `${vm}/restore`,
+    summary: 'Go back to a snapshot of this host',
+    body: async () => (await load.snapshots()).restoreLocal,
+    answer: 'events',
+    result: async () => (await load.snapshots()).restored,
+  },
+  teleport: {
+    method: 'POST',
+    path: `${vm}/teleport`,
+    summary: 'Suspend here and publish',
+    body: async () => (await load.snapshots()).teleport,
+    answer: 'events',
+    result: async () => (await load.snapshots()).teleported,
+  },
+  restoreFromStore: {
+    method: 'POST',
+    path: '/v1/restores',
+    summary: 'Claim a VM at rest in a store and run it here',
+    body: async () => (await load.snapshots()).restoreFromStore,
+    answer: 'events',
+    result: async () => (await load.snapshots()).restored,
+  },
+};

@@ -1,0 +1,45 @@
+import { routes } from '../api/routes.ts';
+import { checkpointCreate } from '../api/checkpoints.ts';
+import { askedApplication } from '../../checkpoint/application.ts';
+import { takeCheckpoint } from '../../teleport/take-checkpoint.ts';
+import { answerEvents } from '../event-stream.ts';
+import { readBody } from '../requests.ts';
+import { parameter } from '../room.ts';
+import { viewSnapshot } from '../views.ts';
+import type { Room } from '../room.ts';
+import type { CheckpointCreated } from '../api/checkpoints.ts';
+import type { TeleportPackage } from '../../store/teleport-storage.ts';
+
+export const checkpointsRoom: Room<'checkpointCreate'> = (supervisor) => {
+  const { host, registry } = supervisor;
+  return {
+    checkpointCreate: async (request, parameters) => {
+      const { message, storeUrl = null, application } = await readBody(request, checkpointCreate);
+      const vm = registry.require(parameter(parameters, 'vm'));
+      const asked = {
+        message,
+        storeUrl,
+        application: application === undefined ? null : askedApplication(application),
+      };
+      return answerEvents(supervisor, routes.checkpointCreate, request, (options) =>
+        supervisor.operate(vm.id, `checkpoint "${vm.name}"`, async () => {
+          const { snapshot, published, ...taken } = await takeCheckpoint(host, registry, vm, asked, options);
+          return {
+            ...taken,
+            snapshot: viewSnapshot(snapshot),
+            published: viewPublished(published, storeUrl),
+          };
+        }),
+      );
+    },
+  };
+};
+
+function viewPublished(
+  published: TeleportPackage | null,
+  storeUrl: string | null,
+): CheckpointCreated['published'] {
+  if (published === null || storeUrl === null) return null;
+  const { id, sizes, isEncrypted, signedBy } = published;
+  return { packageId: id, storeUrl, sentBytes: sizes.ownBytes, isEncrypted, signedBy };
+}
