@@ -175,7 +175,26 @@ export class DrivenInstance<Live extends LiveVmBase> implements VmInstance {
   async agent(): Promise<GuestAgent> {
     if (this.#driver.snapshotEndsConnections) await this.#snapshotting;
     const vm = this.#liveIn('reach the guest of', 'running');
-    return vm.link.connect({ timeoutMs: AGENT_CONNECT_TIMEOUT_MS });
+    const options = { timeoutMs: AGENT_CONNECT_TIMEOUT_MS };
+    try {
+      return await vm.link.connect(options);
+    } catch (error) {
+      if (!isKelpieError(error, 'guest_unreachable', 'timeout') || !(await this.#mendWay(vm))) throw error;
+      return vm.link.connect(options);
+    }
+  }
+
+  /** False when that changes nothing, or something else is done to the VM now. */
+  async #mendWay(vm: Live): Promise<boolean> {
+    if (this.#act !== null || this.#vm !== vm || this.#state !== 'running') return false;
+    return this.#exclusively('reach the guest of', async () => {
+      try {
+        return await this.#driver.mendWay(vm);
+      } catch (error) {
+        await this.#afterFailure(vm);
+        throw error;
+      }
+    });
   }
 
   async console(): Promise<Bytes> {

@@ -90,6 +90,11 @@ export interface VmDriver<Live extends LiveVmBase> {
   continueCpus(vm: Live): Promise<void>;
   /** Whether the VM stands still. */
   isPaused(vm: Live): Promise<boolean>;
+  /**
+   * Called when the agent of a VM that runs cannot be reached, and no other act is under way: repairs what the VMM itself may have broken of the way there.
+   * @returns false when there was nothing to repair, or it could not be. When it fails, the VM runs on, or stands still.
+   */
+  mendWay(vm: Live): Promise<boolean>;
   /** Ends the process, one step after the other, each bounded. @throws KelpieError `vm_backend_failed` when even the last one fails. */
   end(vm: Live, from: StopFrom): Promise<void>;
   /**

@@ -14,7 +14,7 @@ import { clearUp, openAgentLink, placesOf } from './start-process.ts';
  */
 export async function adopt(context: VmContext, runtime: VmRuntime): Promise<AdoptedVm<LiveVm>> {
   const { env } = context;
-  const { program } = await context.abilities();
+  const { program, features } = await context.abilities();
   const places = placesOf(context, program);
   const found = await findFirecracker(env, runtime.process, places);
   if (found === null) return giveUp(context, null, 'its Firecracker process is gone');
@@ -33,6 +33,7 @@ export async function adopt(context: VmContext, runtime: VmRuntime): Promise<Ado
     memory: runtime.memory,
     disk: runtime.disk,
     isBarePause: isPaused,
+    isDeaf: features.isVsockDeafAfterPause,
     guest: guestOf(runtime),
   };
   if (isPaused) await vm.link.shut(0);

@@ -78,6 +78,7 @@ export async function boot(context: VmContext, request: StartOptions): Promise<L
       memory: null,
       disk: [...request.disk, top],
       isBarePause: false,
+      isDeaf: false,
       guest: { bootId: agent.bootId, generation: agent.generation },
     };
   });

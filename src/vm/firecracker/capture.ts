@@ -140,6 +140,7 @@ class Capture {
       throw await explainRefusal(this.#context.env, error, 'snapshot_failed');
     }
     vm.isBarePause = false;
+    vm.isDeaf = false;
     // Firecracker has ended every connection through its vsock: the next question greets anew, and waits while the VM stands still.
     vm.link.close();
     await vm.link.shut(0);

@@ -45,4 +45,6 @@ export interface LiveVm extends LiveVmBase {
   disk: readonly DiskLayer[];
   /** True while it stands still and no snapshot was taken since it does, which would have reset its vsock. */
   isBarePause: boolean;
+  /** True when it may have gone on after such a pause: its vsock may be deaf, and only a snapshot makes it hear again. */
+  isDeaf: boolean;
 }

@@ -10,7 +10,7 @@ import { capture } from './capture.ts';
 import { readConsole } from './console.ts';
 import type { LiveVm, VmContext } from './context.ts';
 import { load } from './load.ts';
-import { goOn, pause } from './pause.ts';
+import { goOn, mendVsock, pause } from './pause.ts';
 import { clearUp, placesOf } from './start-process.ts';
 import { endProcess } from './stop.ts';
 import { supervise } from './supervise.ts';
@@ -46,6 +46,10 @@ export class FirecrackerDriver implements VmDriver<LiveVm> {
 
   async isPaused(vm: LiveVm): Promise<boolean> {
     return (await describeInstance(vm.process.api)).state === 'Paused';
+  }
+
+  async mendWay(vm: LiveVm): Promise<boolean> {
+    return mendVsock(this.#context, vm);
   }
 
   async end(vm: LiveVm, from: StopFrom): Promise<void> {

@@ -89,6 +89,7 @@ class Load {
       memory,
       disk: [...disk, top],
       isBarePause: false,
+      isDeaf: false,
       guest: nobody,
     };
   }

@@ -21,17 +21,33 @@ export async function goOn(context: VmContext, vm: LiveVm): Promise<void> {
   vm.isBarePause = false;
 }
 
+/**
+ * Makes a VM that runs hear again, when it may have gone on deaf. The VM goes on, whatever fails.
+ * @returns whether it hears what it did not hear before.
+ */
+export async function mendVsock(context: VmContext, vm: LiveVm): Promise<boolean> {
+  if (!vm.isDeaf) return false;
+  try {
+    await pause(vm);
+  } finally {
+    await goOn(context, vm);
+  }
+  return !vm.isDeaf;
+}
+
 /** A snapshot that nobody keeps; what was noted of written pages goes with it. */
 async function resetVsock({ env }: VmContext, vm: LiveVm): Promise<void> {
   vm.base = null;
+  vm.isDeaf = true;
   try {
     await createSnapshot(vm.process.api, {
       snapshot_type: 'Diff',
       snapshot_path: names.newState,
       mem_file_path: names.newMemory,
     });
+    vm.isDeaf = false;
   } catch (error) {
-    // The VM must go on; deaf, it is told as unreachable, and the next snapshot that succeeds makes it hear again.
+    // The VM must go on; deaf, it is mended when somebody cannot reach it, or by the next snapshot that succeeds.
     if (!isKelpieError(error, 'vm_backend_failed')) throw error;
   } finally {
     // Either way nothing comes through the connections that there are.

@@ -106,7 +106,6 @@ export class SimMachine implements RunningMachine {
     const state = decodeDeviceState(env.compute, deviceStateIn(file, offset));
     const { faults } = process.machine;
     if (state === null || faults.hit('snapshot_restore_fail', process.label) !== null) {
-      truth.mark('firecracker: ended by a failed load');
       throw loadFault(
         'Failed to build microVM from snapshot: Cannot restore the state of a vCPU: Invalid argument (os error 22)',
       );

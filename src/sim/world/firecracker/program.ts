@@ -114,6 +114,10 @@ async function serve(
   const api = new Api({ id, version, instance, log, metrics, nowMs, more: {} });
   const troubles = new ApiTroubles(process, env, die);
   let isFatal = false;
+  const onFatal = (): void => {
+    isFatal = true;
+    truth.mark('firecracker: ended by a failed load');
+  };
 
   await env.clock.sleep(machine.random.fraction() * START_MS_MAX);
   await serveApi(
@@ -126,7 +130,7 @@ async function serve(
         truth.mark('firecracker: adopted');
       await platform.machine?.held.passed();
       await env.clock.sleep(machine.random.fraction() * COMMAND_MS_MAX);
-      return await troubles.around(request, () => api.handle(request, () => (isFatal = true)));
+      return await troubles.around(request, () => api.handle(request, onFatal), onFatal);
     },
     () => {
       if (isFatal) exit.resolve(EXIT_ERROR);

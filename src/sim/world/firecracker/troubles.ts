@@ -18,6 +18,8 @@ interface Refusal {
   readonly body?: RegExp;
   /** One of them is told. */
   readonly texts: readonly string[];
+  /** The process ends with it. */
+  readonly isFatal?: true;
 }
 
 /** What each call may be refused with though it is right, in Firecracker's words. */
@@ -53,6 +55,15 @@ const refusals: readonly Refusal[] = [
   },
   {
     fault: 'vm_config_refused',
+    line: /^PUT \/snapshot\/load$/,
+    texts: [
+      'Load snapshot error: Failed to restore from snapshot: Failed to load guest memory: Error creating guest memory from file: Failed to map the file: Cannot allocate memory (os error 12)',
+      'Load snapshot error: Failed to restore from snapshot: Failed to build microVM from snapshot: Cannot create a KVM VM: Device or resource busy (os error 16)',
+    ],
+    isFatal: true,
+  },
+  {
+    fault: 'vm_config_refused',
     line: /^PUT \/drives\//,
     texts: [
       'Drive config error: Unable to create the virtio block device: Virtio backend error: Error manipulating the backing file: Input/output error (os error 5)',
@@ -77,26 +88,27 @@ export class ApiTroubles {
     this.#onDeath = onDeath;
   }
 
-  /** Does what a call asks for, unless that is to go wrong. */
-  async around(request: HttpRequest, act: () => Promise<HttpAnswer>): Promise<Reply> {
+  /** Does what a call asks for, unless that is to go wrong. @param onFatal called when the process is to end after the answer. */
+  async around(request: HttpRequest, act: () => Promise<HttpAnswer>, onFatal: () => void): Promise<Reply> {
     const hang = this.#hit('vmm_hang');
     const isLate = hang?.random.chance(0.5) === true;
     if (hang !== null && !isLate) await this.#hang(hang);
     const death = this.#hit('vmm_call_crash');
     if (death?.random.chance(0.5) === true) return this.#die();
     const garbled = this.#hit('vmm_answer_garbled');
-    const answer = this.#refusal(request) ?? (await act());
+    const answer = this.#refusal(request, onFatal) ?? (await act());
     if (death !== null) return this.#die();
     if (hang !== null && isLate) await this.#hang(hang);
     return garbled === null ? answer : garbled.random.pick(['dropped', 'cut', 'garbage'] as const);
   }
 
-  #refusal({ method, path, body }: HttpRequest): HttpAnswer | null {
+  #refusal({ method, path, body }: HttpRequest, onFatal: () => void): HttpAnswer | null {
     const found = refusals.find(
       (refusal) => refusal.line.test(`${method} ${path}`) && (refusal.body?.test(body ?? '') ?? true),
     );
     const strike = found === undefined ? null : this.#hit(found.fault);
     if (found === undefined || strike === null) return null;
+    if (found.isFatal === true) onFatal();
     return { status: 400, json: { fault_message: strike.random.pick(found.texts) }, isDeprecated: false };
   }
 
