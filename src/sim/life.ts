@@ -10,6 +10,7 @@ import { PackageOracle } from './oracles/package-oracle.ts';
 import type { Plan } from './plan.ts';
 import { Prng } from './prng.ts';
 import type { SimProcess } from './process.ts';
+import { rotBlobs } from './workload/blob-rot.ts';
 import { Nemesis } from './workload/nemesis.ts';
 import { Person } from './workload/person.ts';
 import { Script } from './workload/script.ts';
@@ -69,6 +70,7 @@ export class Life {
     for (const site of this.#world.sites) this.#powerOn(site);
     this.#nemesis.work(this.#plan.troubles).catch(this.#onBug);
     if (this.#world.isVanishing) cutStores(this.#world).catch(this.#onBug);
+    if (this.#plan.chances.storage_rot !== undefined) rotBlobs(this.#world).catch(this.#onBug);
     Promise.all([this.#keepDaemonsUp(), this.#untilDone()])
       .then(() => this.#nemesis.untilOver())
       .then(() => this.#converge())

@@ -12,7 +12,7 @@ import type { Settle } from './scheduler.ts';
 import { World } from './world/world.ts';
 import type { Site } from './world/world.ts';
 import type { Told } from './trace.ts';
-import type { Violation } from './world/world-truth.ts';
+import type { Violation, WorldTruth } from './world/world-truth.ts';
 
 /** A run that takes more steps does not converge. */
 const STEPS_MAX = 400_000;
@@ -75,6 +75,7 @@ export async function runPlan(engine: Engine, plan: Plan, audience: Audience = {
   const { steps } = scheduler;
   // Daemons come to write down what they have to say about it.
   if (truth.violation !== null) await scheduler.run(() => scheduler.steps < steps + LAST_WORDS_STEPS);
+  for (const site of world.sites) markEvents(truth, logOf(site));
   return {
     seed: plan.seed,
     violation: truth.violation,
@@ -87,6 +88,17 @@ export async function runPlan(engine: Engine, plan: Plan, audience: Audience = {
     isAimHit: world.calls.isHit,
     logs: () => new Map(world.sites.map((site) => [site.name, logOf(site)])),
   };
+}
+
+/** Paths that no answer tells of. */
+const eventPaths: Readonly<Record<string, string>> = {
+  'local-pages-used': 'local pages used',
+  'local-pages-doubted': 'local pages doubted',
+};
+
+function markEvents(truth: WorldTruth, log: string): void {
+  for (const [event, path] of Object.entries(eventPaths))
+    for (let count = log.split(`"event":"${event}"`).length - 1; count > 0; count -= 1) truth.mark(path);
 }
 
 function logOf(site: Site): string {

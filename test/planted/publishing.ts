@@ -100,11 +100,34 @@ export const publishingBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/store/packages/fetch-pages.ts',
-        right: 'filter((frame) => journal?.isDone(frame) !== true)',
-        wrong: 'filter((frame) => journal?.isDone(frame) !== true && journal?.isDone(frame + 1) !== true)',
+        right: 'filter((frame) => options.journal?.isDone(frame) !== true)',
+        wrong:
+          'filter((frame) => options.journal?.isDone(frame) !== true && options.journal?.isDone(frame + 1) !== true)',
       },
     ],
     oracles: lostBytes,
+  },
+  {
+    name: 'pages of this host are taken for those of the package, proven or not',
+    edits: [
+      {
+        file: 'src/store/packages/frame-reader.ts',
+        right: 'return packed.codec === codec && packed.sha256 === sha256;',
+        wrong: 'return true;',
+      },
+    ],
+    oracles: lostBytes,
+  },
+  {
+    name: 'a frame is taken from this host of which a page is missing',
+    edits: [
+      {
+        file: 'src/store/packages/local-frames.ts',
+        right: 'return [...this.#wanted.values()].filter((frame) => this.#missing[frame] === 0);',
+        wrong: 'return [...this.#wanted.values()].filter((frame) => (this.#missing[frame] ?? 0) <= 1);',
+      },
+    ],
+    oracles: ['internal-error', 'stray-rejection', 'bug', ...lostBytes],
   },
   {
     name: 'a download is not synced before it has its name',
