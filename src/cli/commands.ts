@@ -75,6 +75,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/snapshot.ts')).log,
   },
   {
+    name: 'fork',
+    summary: 'run copies of a VM, a snapshot or a package',
+    load: async () => (await import('./commands/fork.ts')).fork,
+  },
+  {
     name: 'checkpoint',
     summary: 'copy what its applications are, to go on in any other VM',
     load: async () => (await import('./commands/checkpoint.ts')).checkpoint,

@@ -6,6 +6,7 @@ import { findRoute } from './find-route.ts';
 import { blobsRoom } from './rooms/blobs.ts';
 import { checkpointsRoom } from './rooms/checkpoints.ts';
 import { filesRoom } from './rooms/files.ts';
+import { forksRoom } from './rooms/forks.ts';
 import { imagesRoom } from './rooms/images.ts';
 import { keysRoom } from './rooms/keys.ts';
 import { lifeRoom } from './rooms/life.ts';
@@ -39,6 +40,7 @@ export function createApp(
     ...snapshotsRoom(supervisor),
     ...checkpointsRoom(supervisor),
     ...movesRoom(supervisor),
+    ...forksRoom(supervisor),
     ...ownershipRoom(supervisor),
     ...packagesRoom(supervisor),
     ...packageCareRoom(supervisor),

@@ -6,16 +6,14 @@ import { VMS_MAX } from './limits.ts';
 import { requirePorts } from './ports.ts';
 import type { ImageInfo } from '../image/image-info.ts';
 import type { Architecture } from '../snapshot/metadata.ts';
+import type { NewVm } from '../teleport/lifecycle.ts';
 import type { VmRecord } from '../teleport/vm-record.ts';
 import type { WantedVm } from '../vm/instance.ts';
 import type { VmCreate } from './api/vms.ts';
 import type { Supervisor } from './supervisor.ts';
 
 /** @throws KelpieError `image_not_found`, `image_incompatible`, `backend_unavailable`, `port_taken`, `limit_exceeded`. */
-export async function planVm(
-  supervisor: Supervisor,
-  asked: VmCreate,
-): Promise<Pick<VmRecord, 'id' | 'config' | 'backend'>> {
+export async function planVm(supervisor: Supervisor, asked: VmCreate): Promise<NewVm> {
   const { host, registry } = supervisor;
   if (registry.all.length >= VMS_MAX)
     throw new KelpieError('limit_exceeded', `this host has ${VMS_MAX} VMs: remove some.`);
@@ -35,7 +33,7 @@ export async function planVm(
     portability,
     publish,
   };
-  return { id: host.env.random.uuid(), config, backend };
+  return { id: host.env.random.uuid(), config, backend, lease: asked.lease ?? null };
 }
 
 /** `NAME`, `NAME@VERSION` or a digest. */

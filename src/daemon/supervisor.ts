@@ -56,6 +56,8 @@ export class Supervisor {
   readonly #running = new Set<Promise<unknown>>();
   readonly #ending = new AbortController();
   readonly #retries: Retries;
+  /** Calls of `operate` under way; one may have many locks. */
+  #underWay = 0;
 
   constructor(options: SupervisorOptions) {
     const { env, places, identity, facts, log, backends, disks } = options;
@@ -112,7 +114,7 @@ export class Supervisor {
     return this.#locks.busy(vmId);
   }
 
-  /** Operations under way. */
+  /** VMs and names that something is done with. */
   get operations(): number {
     return this.#locks.count;
   }
@@ -150,19 +152,21 @@ export class Supervisor {
   }
 
   /**
-   * Runs one operation on a VM, or on a name, alone.
+   * Runs one operation on a VM, or on a name, or on several of them, alone.
+   * @param keys each is taken, or none, before this gives way to others.
    * @param label a verb, for the sentence of whoever comes second.
    * @throws KelpieError `vm_busy`, `limit_exceeded`, and whatever `act` throws.
    */
-  async operate<T>(key: string, label: string, act: () => Promise<T>): Promise<T> {
+  async operate<T>(keys: string | readonly string[], label: string, act: () => Promise<T>): Promise<T> {
     throwIfCanceled(this.#ending.signal, 'the operation');
-    if (this.#locks.count >= OPERATIONS_MAX)
+    if (this.#underWay + this.#held.size >= OPERATIONS_MAX)
       throw new KelpieError(
         'limit_exceeded',
         `${OPERATIONS_MAX} operations are under way on this host: wait for one to end.`,
       );
-    this.#locks.acquire(key, label);
-    const running = this.#run(key, label, act);
+    const all = typeof keys === 'string' ? [keys] : keys;
+    this.#locks.acquireAll(all, label);
+    const running = this.#run(all, label, act);
     this.#track(running);
     return running;
   }
@@ -190,7 +194,8 @@ export class Supervisor {
     waited.abort();
   }
 
-  async #run<T>(key: string, label: string, act: () => Promise<T>): Promise<T> {
+  async #run<T>(keys: readonly string[], label: string, act: () => Promise<T>): Promise<T> {
+    this.#underWay += 1;
     await this.#gate.enter();
     try {
       return await act();
@@ -198,7 +203,8 @@ export class Supervisor {
       // A disk that is full or failing is the user's to mend, whatever of ours met it first.
       throw localFailure(error, label);
     } finally {
-      if (!this.#held.has(key)) this.#locks.release(key);
+      this.#underWay -= 1;
+      for (const key of keys) if (!this.#held.has(key)) this.#locks.release(key);
       this.#gate.leave();
       this.#gate.want();
     }

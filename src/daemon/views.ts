@@ -10,7 +10,7 @@ import type { Supervisor } from './supervisor.ts';
 
 export function viewVm(supervisor: Supervisor, vm: ManagedVm): VmView {
   const { record } = vm;
-  const { config, departed } = record;
+  const { config, departed, forkedFrom } = record;
   return {
     id: record.id,
     name: config.name,
@@ -30,6 +30,7 @@ export function viewVm(supervisor: Supervisor, vm: ManagedVm): VmView {
     snapshotId: record.snapshotId,
     departed: departed === null ? null : departedView(departed),
     lease: leaseView(record),
+    forkedFrom: forkedFrom === null ? null : { vmId: forkedFrom.vmId, vmName: forkedFrom.vmName },
     machine: record.runtime?.machine ?? null,
   };
 }
@@ -65,6 +66,7 @@ export function viewDamaged(supervisor: Supervisor, { id, reason }: DamagedVm): 
     snapshotId: null,
     departed: null,
     lease: null,
+    forkedFrom: null,
     machine: null,
   };
 }

@@ -29,6 +29,20 @@ export class VmLocks {
     this.#held.set(key, label);
   }
 
+  /** All of them or none. @throws as `acquire`. */
+  acquireAll(keys: readonly string[], label: string): void {
+    const taken: string[] = [];
+    try {
+      for (const key of keys) {
+        this.acquire(key, label);
+        taken.push(key);
+      }
+    } catch (error) {
+      for (const key of taken) this.release(key);
+      throw error;
+    }
+  }
+
   /** Says what keeps it now. */
   relabel(key: string, label: string): void {
     this.#held.set(key, label);

@@ -3,7 +3,7 @@
  * rights must be renewed.
  */
 import { KelpieError, asError } from '../base/errors.ts';
-import { SECOND_MS } from '../base/units.ts';
+import { MINUTE_MS, SECOND_MS } from '../base/units.ts';
 import { LeaseFuse } from './lease-fuse.ts';
 import { LeaseWatch } from './lease-watch.ts';
 import { ownedElsewhere } from './ownership.ts';
@@ -16,6 +16,9 @@ import type { HeldRight } from './vm-record.ts';
 
 /** How long people wait for a store to say who may run a VM that has no lease. */
 const ANSWER_MS_MAX: number = 5 * SECOND_MS;
+/** How soon a store that did not answer is asked again; about doubled each time. */
+const LOOK_RETRY_MS_MIN: number = 5 * SECOND_MS;
+const LOOK_RETRY_MS_MAX: number = 5 * MINUTE_MS;
 
 export interface LeasesOptions {
   /** Runs `act` when nothing else is done with the VM; false when something is. */
@@ -37,6 +40,8 @@ export class Leases {
   readonly #host: LeasesHost;
   readonly #options: LeasesOptions;
   readonly #watches = new Map<string, LeaseWatch>();
+  /** Rights without a lease of which it is not known yet whether they are there; aborted when nobody needs to know. */
+  readonly #looks = new Map<string, AbortController>();
 
   constructor(host: LeasesHost, options: LeasesOptions) {
     this.#host = host;
@@ -44,20 +49,21 @@ export class Leases {
   }
 
   /**
-   * Holds a right from now on: a lease is renewed, and the VM paused when it cannot be; another right is only looked at once. Nothing is done for
-   * a VM that never was in a store, or departed, or is watched already.
+   * Holds a right from now on: a lease is renewed, and the VM paused when it cannot be; another right is looked at until the store has answered once. Nothing is done
+   * for a VM that never was in a store, or departed, or is watched already.
    */
   watch(vm: ManagedVm): void {
     const { ownership, departed } = vm.record;
     if (ownership === null || departed !== null || this.#watches.has(vm.id)) return;
     const right = leaseRight(ownership);
     if (right !== null) this.#begin(vm, right).start();
-    else void this.#lookOnce(vm, ownership);
+    else this.#look(vm, ownership);
   }
 
   /**
    * Resolves when this host has the right to let the VM execute: a lease was just renewed, its fuse is in force, and the VM's processes are not
-   * frozen; or the store says that it is this host's. A VM without a lease whose store does not answer may go on: only a person's word could have taken it.
+   * frozen; or the store says that it is this host's. A VM without a lease whose store does not answer may go on: only a person's word could have taken it; the store
+   * is asked again until it has answered.
    * @param right that was just won, before the VM's record says so.
    * @throws KelpieError `vm_owned_elsewhere` when the right is gone, `store_unavailable` when nobody knows.
    */
@@ -89,6 +95,7 @@ export class Leases {
 
   /** The right is not renewed any more; no change of the record by this host is under way when this resolves. */
   async release(vmId: string): Promise<void> {
+    this.#stopLooking(vmId);
     const watch = this.#watches.get(vmId);
     this.#watches.delete(vmId);
     await watch?.end();
@@ -119,6 +126,7 @@ export class Leases {
   end(): void {
     for (const watch of this.#watches.values()) watch.abandon();
     this.#watches.clear();
+    for (const vmId of this.#looks.keys()) this.#stopLooking(vmId);
   }
 
   #begin(vm: ManagedVm, right: LeaseRight): LeaseWatch {
@@ -142,16 +150,47 @@ export class Leases {
 
   async #requireRecord(vm: ManagedVm, right: HeldRight): Promise<void> {
     const record = await this.#read(vm, right);
-    if (record === null || ownRecord(record, this.#host.identity.id, right.epoch) !== null) return;
+    if (record === null) return this.#look(vm, right);
+    this.#stopLooking(vm.id);
+    if (ownRecord(record, this.#host.identity.id, right.epoch) !== null) return;
     this.#options.onLost(vm, record);
     throw ownedElsewhere(record, vm.name);
   }
 
-  /** Nobody waits for this: an answer that comes late counts too, unless the right is another by then. */
-  async #lookOnce(vm: ManagedVm, right: HeldRight): Promise<void> {
-    const record = await this.#ask(vm, right);
-    if (record === null || vm.record.ownership?.epoch !== right.epoch) return;
-    if (ownRecord(record, this.#host.identity.id, right.epoch) === null) this.#options.onLost(vm, record);
+  /** Nobody waits for this: the VM may run meanwhile. */
+  #look(vm: ManagedVm, right: HeldRight): void {
+    if (this.#looks.has(vm.id)) return;
+    const looking = new AbortController();
+    this.#looks.set(vm.id, looking);
+    void this.#untilAnswered(vm, right, looking.signal).then((record) => {
+      if (looking.signal.aborted) return;
+      this.#looks.delete(vm.id);
+      if (record === null || vm.record.ownership?.epoch !== right.epoch) return;
+      if (ownRecord(record, this.#host.identity.id, right.epoch) === null) this.#options.onLost(vm, record);
+    });
+  }
+
+  #stopLooking(vmId: string): void {
+    this.#looks.get(vmId)?.abort(new Error('nobody needs to know'));
+    this.#looks.delete(vmId);
+  }
+
+  /** Null when it was aborted. */
+  async #untilAnswered(
+    vm: ManagedVm,
+    right: HeldRight,
+    signal: AbortSignal,
+  ): Promise<OwnershipRecord | null> {
+    for (let waitMs = LOOK_RETRY_MS_MIN; ; waitMs = Math.min(2 * waitMs, LOOK_RETRY_MS_MAX)) {
+      const record = await this.#ask(vm, right);
+      if (record !== null || signal.aborted) return record;
+      try {
+        await this.#host.env.clock.sleep(waitMs, signal);
+      } catch (error) {
+        if (signal.aborted) return null;
+        throw error;
+      }
+    }
   }
 
   /** Null when the store does not answer in time: people wait for this. */

@@ -1,11 +1,13 @@
 /** A VM's life on one host: created, started, stopped, removed. Each is called by whoever holds the VM's lock. */
 import { KelpieError } from '../base/errors.ts';
+import { holdRight } from './hold-right.ts';
 import { journaled } from './journaled.ts';
 import { newOperation } from './new-operation.ts';
 import { newVmRecord, standingOf } from './vm-record.ts';
 import type { VmRecord } from './vm-record.ts';
 import { Stopwatch } from './stopwatch.ts';
 import { storeToTell, tellRemoved } from './tell-removed.ts';
+import type { WantedLease } from './hold-right.ts';
 import type { StartProgress } from '../vm/instance.ts';
 import type { ManagedVm } from './managed-vm.ts';
 import type { OperationOptions } from './source.ts';
@@ -17,11 +19,18 @@ export interface Started {
   readonly timings: Readonly<Record<string, number>>;
 }
 
-/** A new VM, booted until its guest agent answers. On failure there is no VM. Progress phases: the backend's. */
+/** What a new VM will be. */
+export interface NewVm extends Pick<VmRecord, 'id' | 'config'> {
+  readonly backend?: VmRecord['backend'];
+  /** Held from its creation on. */
+  readonly lease?: WantedLease | null;
+}
+
+/** A new VM, booted until its guest agent answers. On failure there is no VM. Progress phases: `lease`, then the backend's. */
 export async function createVm(
   host: TeleportHost,
   registry: VmRegistry,
-  { id, config, backend = null }: Pick<VmRecord, 'id' | 'config'> & Partial<Pick<VmRecord, 'backend'>>,
+  { id, config, backend = null, lease = null }: NewVm,
   options: OperationOptions,
 ): Promise<Started> {
   const operation = { ...newOperation(host, { id, name: config.name }), kind: 'create' } as const;
@@ -29,6 +38,10 @@ export async function createVm(
     const vm = await registry.add(
       newVmRecord({ id, config, backend, createdAtUnixMs: operation.startedAtUnixMs }),
     );
+    if (lease !== null) {
+      options.listener.progress('lease');
+      await holdRight(host, vm, lease);
+    }
     return bootVm(host, vm, options);
   });
 }

@@ -11,7 +11,7 @@ interface Common {
   readonly startedAtUnixMs: number;
 }
 
-/** A first boot. Until the record says that the VM runs, it never was. */
+/** A first boot, or a copy that is made of another VM. Until it has ended, the VM never was. */
 export interface CreateOperation extends Common {
   readonly kind: 'create';
 }
@@ -25,6 +25,12 @@ export interface StopOperation extends Common {
 }
 export interface SnapshotOperation extends Common {
   readonly kind: 'snapshot';
+  readonly snapshotId: string;
+  readonly wasRunning: boolean;
+}
+/** A snapshot that is only for copies (`fork.ts`): it is gone again when they have what they need of it. Each copy has a `create` of its own. */
+export interface ForkOperation extends Common {
+  readonly kind: 'fork';
   readonly snapshotId: string;
   readonly wasRunning: boolean;
 }
@@ -93,6 +99,7 @@ export type Operation =
   | StartOperation
   | StopOperation
   | SnapshotOperation
+  | ForkOperation
   | CheckpointOperation
   | RestoreOperation
   | TeleportOperation
@@ -108,6 +115,7 @@ export const operation: z.ZodType<Operation> = z.discriminatedUnion('kind', [
   z.object({ ...common, kind: z.literal('start'), before: standing }),
   z.object({ ...common, kind: z.literal('stop') }),
   z.object({ ...common, kind: z.literal('snapshot'), snapshotId: z.uuid(), wasRunning: z.boolean() }),
+  z.object({ ...common, kind: z.literal('fork'), snapshotId: z.uuid(), wasRunning: z.boolean() }),
   z.object({ ...common, kind: z.literal('checkpoint'), snapshotId: z.uuid() }),
   z.object({ ...common, kind: z.literal('restore'), snapshotId: z.uuid(), before: standing }),
   z.object({

@@ -3,7 +3,8 @@
  *
  *     operation                    table in
  *     create start stop snapshot   settle-local.ts
- *     checkpoint restore remove
+ *     fork checkpoint restore
+ *     remove
  *     teleport                     settle-teleport.ts
  *     claim                        settle-claim.ts
  *     deposit                      settle-deposit.ts
@@ -110,8 +111,8 @@ export async function goOn(host: TeleportHost, vm: ManagedVm): Promise<void> {
 }
 
 /** Operations whose settling ends whatever runs: adopting it first would be for nothing, or is part of it. */
-function endsProcess(operation: Operation): boolean {
-  return operation.kind !== 'snapshot' && operation.kind !== 'checkpoint' && operation.kind !== 'teleport';
+function endsProcess({ kind }: Operation): boolean {
+  return kind !== 'snapshot' && kind !== 'fork' && kind !== 'checkpoint' && kind !== 'teleport';
 }
 
 async function isFoundAgain(host: TeleportHost, vm: ManagedVm): Promise<boolean> {

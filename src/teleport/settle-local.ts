@@ -8,6 +8,7 @@
  *     stop        anything                                ended now: that was asked for
  *     snapshot    the record names it as the last one     it is there; a VM that ran goes on
  *     snapshot    anything else                           it never was; a VM that ran goes on
+ *     fork        anything                                its snapshot never was; a VM that ran goes on
  *     checkpoint  anything                                it never was; the VM was not touched
  *     restore     anything                                what runs is ended; the record is as before, with every snapshot
  *     remove      anything                                removed now, and its store told if it answers
@@ -17,11 +18,12 @@
  */
 import { removeStray } from './managed-vm.ts';
 import { keepOrRemoveSnapshot } from './settle-snapshot.ts';
-import { tellRemoved } from './tell-removed.ts';
+import { tellNeverWas, tellRemoved } from './tell-removed.ts';
 import type { ManagedVm } from './managed-vm.ts';
 import type {
   CheckpointOperation,
   CreateOperation,
+  ForkOperation,
   RemoveOperation,
   RestoreOperation,
   SnapshotOperation,
@@ -36,6 +38,7 @@ export type LocalOperation =
   | StartOperation
   | StopOperation
   | SnapshotOperation
+  | ForkOperation
   | CheckpointOperation
   | RestoreOperation
   | RemoveOperation;
@@ -71,11 +74,13 @@ async function settleVm(
       await vm.kill();
       return vm.markDead('stopped', null);
     case 'snapshot':
+    case 'fork':
       return settleSnapshot(host, vm, operation);
     case 'checkpoint':
       return host.snapshots.delete(vm.id, operation.snapshotId);
     case 'create':
       await vm.kill();
+      await tellNeverWas(host, vm);
       return registry.remove(vm.id);
     case 'remove':
       await vm.kill();
@@ -89,7 +94,7 @@ async function settleVm(
 async function settleSnapshot(
   host: TeleportHost,
   vm: ManagedVm,
-  operation: SnapshotOperation,
+  operation: SnapshotOperation | ForkOperation,
 ): Promise<void> {
   if (operation.wasRunning && vm.record.state === 'paused' && vm.instance !== null) {
     await host.leases.renew(vm);

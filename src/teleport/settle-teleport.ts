@@ -44,6 +44,8 @@ export async function settleTeleport(
   await keepOrRemoveSnapshot(host, vm, operation.snapshotId);
   if (fate === 'stayed' && operation.step !== 'preparing') await stayKnown(host, vm, operation);
   await host.journal.remove(operation);
+  // The announcement had ended that, and a VM that stands still has not asked for its right since.
+  if (fate === 'stayed') host.leases.watch(vm);
   return 'stayed';
 }
 

@@ -8,6 +8,7 @@ import { PAGE_MAP_BYTES_MAX } from '../snapshot/page-map-codec.ts';
 import { PageMap } from '../snapshot/page-map.ts';
 import type { MemoryImage } from '../snapshot/local-snapshot.ts';
 import type { LocalSnapshot } from '../snapshot/local-snapshots.ts';
+import type { GuestNames } from '../vm/instance.ts';
 import type { ManagedVm } from './managed-vm.ts';
 import type { OperationOptions } from './source.ts';
 import type { Stopwatch } from './stopwatch.ts';
@@ -32,6 +33,7 @@ export async function startFromSnapshot(
   const { listener, signal, times, beforeResume } = options;
   checkArchitecture(vm, snapshot);
   const memory = await times.measure('memory', () => mappableMemory(host, snapshot, options));
+  const names = namesFor(vm, snapshot);
   const generation = Math.max(vm.record.generation, snapshot.metadata.guest.generation) + 1;
   // It must be durable before the guest goes on: until then its process is started beside it.
   const generationKept = vm.update({ generation });
@@ -43,6 +45,7 @@ export async function startFromSnapshot(
     memory,
     disk: snapshot.disk,
     generation,
+    ...(names === null ? {} : { names }),
     signal,
     onProgress: ({ phase }) => listener.progress(phase),
     beforeResume: async () => {
@@ -52,6 +55,13 @@ export async function startFromSnapshot(
   });
   for (const [name, durationMs] of Object.entries(durations)) times.set(name, durationMs);
   if (snapshot.memory.mappable === null) host.later(vm.id, () => rememberMappable(host, snapshot, memory));
+}
+
+/** In the snapshot that a copy began with, its guest has the names of the VM that it is a copy of. */
+function namesFor({ name, record }: ManagedVm, { metadata }: LocalSnapshot): GuestNames | null {
+  const { forkedFrom } = record;
+  if (forkedFrom === null || forkedFrom.snapshotId !== metadata.snapshotId) return null;
+  return { hostname: name, machineId: forkedFrom.machineId };
 }
 
 function checkArchitecture(vm: ManagedVm, snapshot: LocalSnapshot): void {
@@ -67,8 +77,8 @@ function checkArchitecture(vm: ManagedVm, snapshot: LocalSnapshot): void {
   );
 }
 
-/** The memory with a file that can be mapped. */
-async function mappableMemory(
+/** The memory with a file that can be mapped, which may have to be made: it is not durable then. */
+export async function mappableMemory(
   host: TeleportHost,
   snapshot: LocalSnapshot,
   options: OperationOptions,
@@ -87,7 +97,7 @@ async function mappableMemory(
 }
 
 /** The next restore of this snapshot need not lay its memory out again. It costs a sync, so it comes when the VM runs already. */
-async function rememberMappable(
+export async function rememberMappable(
   host: TeleportHost,
   snapshot: LocalSnapshot,
   { mappable }: MemoryImage,

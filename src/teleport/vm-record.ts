@@ -32,6 +32,16 @@ export interface VmRecord {
   /** The right to run it came from a store; null for a VM that was never in one. */
   readonly ownership: HeldRight | null;
   readonly departed: Departure | null;
+  /** What it is a copy of; null for a VM that was not forked from another. */
+  readonly forkedFrom: ForkedFrom | null;
+}
+
+export interface ForkedFrom {
+  readonly vmId: string;
+  readonly vmName: string;
+  /** The snapshot that the copy began with. In it the guest has the names of the other VM: whoever goes back to it gives it these. */
+  readonly snapshotId: string;
+  readonly machineId: string;
 }
 
 /** What this host holds of a store's ownership record. */
@@ -71,6 +81,7 @@ export function newVmRecord(
     disk: [],
     ownership: null,
     departed: null,
+    forkedFrom: null,
     ...vm,
   };
 }
@@ -98,6 +109,13 @@ export const departed: z.ZodType<Departure> = z.object({
   packageId: z.string(),
   epoch: z.int().min(0),
   reclaimedBy: z.string().nullable().default(null),
+});
+
+const forkedFrom: z.ZodType<ForkedFrom> = z.object({
+  vmId: z.uuid(),
+  vmName: z.string(),
+  snapshotId: z.uuid(),
+  machineId: z.string().regex(/^[0-9a-f]{32}$/),
 });
 
 const runtime: z.ZodType<VmRuntime> = z.object({
@@ -134,4 +152,6 @@ export const vmRecord: z.ZodType<VmRecord> = z.object({
   disk: z.array(diskLayer),
   ownership: ownership.nullable(),
   departed: departed.nullable(),
+  // Absent in records of versions that had no forks.
+  forkedFrom: forkedFrom.nullable().default(null),
 });

@@ -25,7 +25,7 @@ export interface BringBack<Live extends LiveVmBase> {
 /** A VM that is repaired and may be handed out. `beforeResume` decides after everything that can refuse, and before the first instruction. */
 export async function bringBack<Live extends LiveVmBase>(
   env: Env,
-  { onProgress, signal, beforeResume, generation }: RestoreRequest,
+  { onProgress, signal, beforeResume, generation, names }: RestoreRequest,
   steps: BringBack<Live>,
 ): Promise<LoadedVm<Live>> {
   const now = (): number => env.clock.monotonicMs();
@@ -42,7 +42,7 @@ export async function bringBack<Live extends LiveVmBase>(
   const resumedMs = now();
 
   onProgress?.({ phase: 'guest' });
-  const repair = { generation, rehearse: steps.isRehearsed(vm) };
+  const repair = { generation, rehearse: steps.isRehearsed(vm), ...names };
   const { guest, clockStepMs } = await repairRestored(env, steps.contact(vm), repair);
   vm.guest = guest;
   const timings = {

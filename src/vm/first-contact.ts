@@ -4,7 +4,7 @@ import type { Bytes } from '../base/bytes.ts';
 import { throwIfCanceled } from '../base/cancel.ts';
 import { isKelpieError, KelpieError } from '../base/errors.ts';
 import type { Env } from '../env/env.ts';
-import type { GuestAgent } from '../guest/guest-agent.ts';
+import type { GuestAgent, IdentityRepair } from '../guest/guest-agent.ts';
 import type { AgentLink } from './agent-link.ts';
 import type { GuestIdentity } from './instance.ts';
 import { REPAIR_TIMEOUT_MS } from './limits.ts';
@@ -67,21 +67,20 @@ export interface RepairedGuest {
 }
 
 /**
- * Makes the truth of a restored guest right: clock, randomness, generation.
- * @param rehearse for a VMM that has translated nothing yet: the first command would take four times as long as the second.
+ * Makes the truth of a restored guest right: clock, randomness, generation, and the names of one that is a copy.
+ * @param repair `rehearse`: for a VMM that has translated nothing yet: the first command would take four times as long as the second.
  * @throws KelpieError `guest_repair_failed`, `vm_start_failed`, `canceled`.
  */
 export async function repairRestored(
   env: Env,
   contact: FirstContact,
-  { generation, rehearse }: { readonly generation: number; readonly rehearse: boolean },
+  repair: Omit<IdentityRepair, 'unixNs' | 'seed'>,
 ): Promise<RepairedGuest> {
   const agent = await connectFirst({ ...contact, timeoutMs: REPAIR_TIMEOUT_MS }, repairTimeout);
   const repaired = await agent.repair({
     unixNs: () => env.clock.wallNs(),
     seed: env.random.bytes(SEED_BYTES),
-    generation,
-    rehearse,
+    ...repair,
   });
   return {
     guest: { bootId: agent.bootId, generation: repaired.generation },

@@ -74,6 +74,13 @@ export interface GuestIdentity {
   readonly generation: number;
 }
 
+/** What nobody else on a network may be called. */
+export interface GuestNames {
+  readonly hostname: string;
+  /** 32 lower-case hexadecimal digits. */
+  readonly machineId: string;
+}
+
 /** Milliseconds, measured; `pauseMs` is what the guest felt: from `stop` until `cont` was answered. */
 export interface SnapshotTimings {
   readonly pauseMs: number;
@@ -93,6 +100,8 @@ export interface RestoreRequest {
   readonly disk: readonly DiskLayer[];
   /** Larger than the snapshot's; the guest learns it. */
   readonly generation: number;
+  /** For a copy of another VM, whose names the guest still has; absent: it keeps its own. */
+  readonly names?: GuestNames;
   readonly onProgress?: (progress: StartProgress) => void;
   readonly signal?: AbortSignal;
   /** Runs while the VM is loaded and has not yet executed an instruction: the last chance to refuse (ownership). A rejection ends the VM. */

@@ -13,14 +13,18 @@ import {
   collect,
   listOption,
   parseCount,
+  parseDurationMs,
   parseMib,
   parsePublish,
   requireWithin,
   textOption,
 } from '../command.ts';
+import { STORE_HELP, storeOption } from '../store-option.ts';
 import { timingLine } from '../views.ts';
+import type { Cli } from '../cli.ts';
 import type { LeafCommand, Options } from '../command.ts';
 import { parseBackend } from '../../daemon/api/backend-choice.ts';
+import type { LeaseWish } from '../../daemon/api/fields.ts';
 import type { VmCreate, VmStarted } from '../../daemon/api/vms.ts';
 
 export const up: LeafCommand = {
@@ -33,6 +37,11 @@ export const up: LeafCommand = {
       .option('--disk <mib>', 'writable disk, like 4g (default: 4g)')
       .option('--arch <arch>', 'x86_64 or arm64 (default: this host’s)')
       .option('--portability <class>', 'where it can go: host, arch or any (default: arch)')
+      .option(
+        '--lease <duration>',
+        'with --store: hold it by a lease from the beginning, like 60s: this host pauses it when it cannot renew',
+      )
+      .option('--store <store>', `with --lease: the store that keeps the lease: ${STORE_HELP}`)
       .option('--backend <name>', 'what runs it: auto, qemu or firecracker (default: auto)')
       .option(
         '-p, --publish <host:guest>',
@@ -47,11 +56,13 @@ A VM that exists and is stopped or has crashed is booted again from its disk; op
 
 Examples:
   kelpie up dev
-  kelpie up web --memory 2g --cpus 2 --publish 8080:80`,
+  kelpie up web --memory 2g --cpus 2 --publish 8080:80
+  kelpie up dev --store s3://bucket/team --lease 60s`,
       );
   },
   run: async (cli, [name = ''], options) => {
-    const asked = creationOptions(options);
+    const lease = leaseOption(cli, options);
+    const asked = { ...creationOptions(options), ...(lease === null ? {} : { lease }) };
     const { vms } = await cli.call(routes.vmList);
     const existing = vms.find((vm) => vm.name === name || vm.id === name);
     if (existing !== undefined && Object.keys(asked).length > 0)
@@ -96,6 +107,16 @@ export function creationOptions(options: Options): Mutable<Omit<VmCreate, 'name'
   if (backend !== null) asked.backend = backend;
   if (publish.length > 0) asked.publish = publish;
   return asked;
+}
+
+/** @throws KelpieError `usage` for one of the two options without the other. */
+function leaseOption(cli: Cli, options: Options): LeaseWish | null {
+  const lease = textOption(options, 'lease');
+  const store = textOption(options, 'store');
+  if (lease === null && store === null) return null;
+  if (lease === null || store === null)
+    throw new KelpieError('usage', 'give --lease and --store together: the lease is held in the store.');
+  return { storeUrl: storeOption(cli, options), durationMs: parseDurationMs(lease, '--lease') };
 }
 
 /** `x86_64`, `amd64`, `arm64`, `aarch64`. @throws KelpieError `usage`. */

@@ -38,6 +38,13 @@ export const leaseMs: z.ZodType<number> = z
   .min(LEASE_MS_MIN, `must be at least ${LEASE_MS_MIN / SECOND_MS} s`)
   .max(LEASE_MS_MAX, `must be at most ${LEASE_MS_MAX / HOUR_MS} h`);
 
+/** From its creation on a VM is known to a store, and held by a lease there. */
+export interface LeaseWish {
+  readonly storeUrl: string;
+  readonly durationMs: number;
+}
+export const leaseOf: z.ZodType<LeaseWish> = z.strictObject({ storeUrl, durationMs: leaseMs });
+
 export const imageReference: z.ZodType<ImageReference> = z.object({
   name: z.string(),
   version: z.string(),

@@ -17,6 +17,8 @@ export const VM_MEMORY_MIB_MAX = 65_536;
 export const VM_DISK_MIB_MIN = 64;
 export const VM_DISK_MIB_MAX: number = (2 * 1024 * GIB) / MIB;
 export const VM_PORT_FORWARDS_MAX = 64;
+/** Copies that one call makes. */
+export const FORK_COUNT_MAX = 100;
 export const VM_NAME_LENGTH_MAX = 63;
 export const MESSAGE_LENGTH_MAX = 4096;
 export const STORE_URL_LENGTH_MAX = 4096;

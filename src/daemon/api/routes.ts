@@ -7,6 +7,7 @@
 import type { z } from 'zod';
 import { ownershipRoutes } from './ownership-routes.ts';
 import { blobRoutes } from './blob-routes.ts';
+import { forkRoutes } from './fork-routes.ts';
 import { imageRoutes } from './images-routes.ts';
 import { keysRoutes } from './keys-routes.ts';
 import { packageCareRoutes } from './package-care-routes.ts';
@@ -24,6 +25,7 @@ import type {
 import type { CheckpointCreate, CheckpointCreated } from './checkpoints.ts';
 import type { ExecStart, SessionList, SessionStarted, SignalRequest } from './exec.ts';
 import type { FileQuery, FileWriteQuery, FileWritten } from './files.ts';
+import type { Fork, Forked, ForkPackage } from './forks.ts';
 import type { ImageBuild, ImageBuilt, ImageList } from './images.ts';
 import type { KeyDistrust, KeyInit, KeyTrust, KeysView } from './keys.ts';
 import type { Reclaim, Reclaimed, WhoQuery, WhoView } from './ownership.ts';
@@ -101,6 +103,8 @@ export interface Routes {
   readonly restoreLocal: Route<Restored, RestoreLocal, undefined>;
   readonly teleport: Route<Teleported, Teleport, undefined>;
   readonly restoreFromStore: Route<Restored, RestoreFromStore, undefined>;
+  readonly fork: Route<Forked, Fork, undefined>;
+  readonly forkPackage: Route<Forked, ForkPackage, undefined>;
   readonly who: Route<WhoView, undefined, WhoQuery>;
   readonly reclaim: Route<Reclaimed, Reclaim, undefined>;
   readonly packageList: Route<PackageList, undefined, StoreQuery>;
@@ -293,6 +297,7 @@ export const routes: Routes = {
   },
 
   ...snapshotRoutes,
+  ...forkRoutes,
   ...ownershipRoutes,
 
   packageList: {

@@ -10,7 +10,8 @@ import type {
   Portability,
   PortForward,
 } from '../../snapshot/metadata.ts';
-import { architecture, imageReference, portForward, vmName } from './fields.ts';
+import { architecture, imageReference, leaseOf, portForward, vmName } from './fields.ts';
+import type { LeaseWish } from './fields.ts';
 import {
   VM_DISK_MIB_MAX,
   VM_DISK_MIB_MIN,
@@ -34,6 +35,7 @@ export interface VmCreate {
   readonly publish: readonly PortForward[];
   /** What shall run it. Default: the first that this host can use for such a VM. */
   readonly backend?: BackendChoice;
+  readonly lease?: LeaseWish;
 }
 
 export const VM_DEFAULTS = {
@@ -57,6 +59,7 @@ export const vmCreate: z.ZodType<VmCreate> = z.strictObject({
   portability: z.enum(['host', 'arch', 'any']).default(VM_DEFAULTS.portability),
   publish: z.array(portForward).max(VM_PORT_FORWARDS_MAX).default([]),
   backend: z.exactOptional(z.enum(backendChoices)),
+  lease: z.exactOptional(leaseOf),
 });
 
 /**
@@ -95,6 +98,8 @@ export interface VmView {
   } | null;
   /** The right to run it is a lease of a store; null for any other. */
   readonly lease: LeaseView | null;
+  /** What it is a copy of; null for a VM that was not forked. */
+  readonly forkedFrom: { readonly vmId: string; readonly vmName: string } | null;
   /** What runs it; null while nothing does. */
   readonly machine: MachineFacts | null;
 }
@@ -136,6 +141,7 @@ const vmViewShape = {
     .object({ storeUrl: z.string(), packageId: z.string(), reclaimedBy: z.string().nullable() })
     .nullable(),
   lease: z.object({ storeUrl: z.string(), durationMs: z.number(), isPaused: z.boolean() }).nullable(),
+  forkedFrom: z.object({ vmId: z.string(), vmName: z.string() }).nullable(),
   machine: machine.nullable(),
 };
 
