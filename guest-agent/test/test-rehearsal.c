@@ -53,6 +53,7 @@ static void test_gives_way_to_a_command(void)
 static void test_is_held_once_after_a_boot(void)
 {
     rehearsal_ask_once(&agent);
+    rehearsal_cancel(&agent);
     CHECK(agent.rehearsal.state == REHEARSAL_DUE);
     rehearsal_run(&agent);
     run_to_the_end();
