@@ -182,5 +182,6 @@ export async function exportImage(
 }
 
 async function* readChunks(env: Env, path: string): AsyncGenerator<Bytes, void> {
-  yield* chunksOf(await env.files.open(path, 'r'));
+  // Whole frames, so that a publisher need not copy what it packs.
+  yield* chunksOf(await env.files.open(path, 'r'), () => env.compute.frameBuffer());
 }

@@ -38,8 +38,9 @@ export async function imageFilesOf(
   return [told, ...files];
 }
 
+/** The chunk is given away, and an image may be asked for twice. */
 async function* once(bytes: Bytes): AsyncGenerator<Bytes> {
-  yield bytes;
+  yield bytes.slice();
 }
 
 /**

@@ -37,7 +37,7 @@ export interface StreamSource extends ByteSource {
 export async function sendStream(sender: StreamSender, source: StreamSource): Promise<SentStream> {
   const stream = new StreamInTheMaking(sender, source);
   for await (const chunk of ownFailures(source)) {
-    await stream.write(chunk);
+    await stream.take(chunk);
     source.onRead?.(stream.doneBytes);
   }
   return stream.end();
@@ -50,7 +50,8 @@ export class StreamInTheMaking {
   readonly #source: Pick<StreamSource, 'sizeBytes' | 'wrongLength'>;
   readonly #hasher: Hasher;
   readonly #from: number;
-  #frame: Bytes;
+  /** Null before its first byte. */
+  #frame: Bytes | null = null;
   #filled = 0;
 
   /** No frames but the stream's are added before its end. */
@@ -59,25 +60,34 @@ export class StreamInTheMaking {
     this.#source = source;
     this.#hasher = sender.compute.sha256Hasher();
     this.#from = sender.writer.nextFrame;
-    this.#frame = this.#newFrame();
   }
 
   /** The bytes are copied. @throws the source's `wrongLength`; the first failure of the writer's group. */
   async write(chunk: Bytes): Promise<void> {
-    this.#sender.signal.throwIfAborted();
-    this.#hasher.update(chunk);
-    if (this.doneBytes + chunk.byteLength > this.#source.sizeBytes) throw this.#source.wrongLength();
+    this.#count(chunk);
     for (let taken = 0; taken < chunk.byteLength;) {
-      const part = chunk.subarray(taken, taken + this.#frame.byteLength - this.#filled);
-      this.#frame.set(part, this.#filled);
+      const frame = (this.#frame ??= new Uint8Array(this.#frameBytes()));
+      const part = chunk.subarray(taken, taken + frame.byteLength - this.#filled);
+      frame.set(part, this.#filled);
       this.#filled += part.byteLength;
       taken += part.byteLength;
       this.doneBytes += part.byteLength;
-      if (this.#filled < this.#frame.byteLength) continue;
-      await this.#sender.writer.add(this.#frame);
-      this.#frame = this.#newFrame();
+      if (this.#filled < frame.byteLength) continue;
+      this.#frame = null;
       this.#filled = 0;
+      await this.#sender.writer.add(frame);
     }
+  }
+
+  /** As `write`, of bytes that are given away: those of a whole frame are not copied. */
+  async take(chunk: Bytes): Promise<void> {
+    if (this.#frame !== null || chunk.byteLength === 0 || chunk.byteLength !== this.#frameBytes()) {
+      await this.write(chunk);
+      return;
+    }
+    this.#count(chunk);
+    this.doneBytes += chunk.byteLength;
+    await this.#sender.writer.add(chunk);
   }
 
   /** @throws the source's `wrongLength` when bytes are missing. */
@@ -88,8 +98,15 @@ export class StreamInTheMaking {
     return { sizeBytes, sha256: this.#hasher.digest(), frames };
   }
 
-  #newFrame(): Bytes {
-    return new Uint8Array(Math.min(FRAME_BYTES_MAX, this.#source.sizeBytes - this.doneBytes));
+  #count(chunk: Bytes): void {
+    this.#sender.signal.throwIfAborted();
+    this.#hasher.update(chunk);
+    if (this.doneBytes + chunk.byteLength > this.#source.sizeBytes) throw this.#source.wrongLength();
+  }
+
+  /** Of the next one, where none is begun. */
+  #frameBytes(): number {
+    return Math.min(FRAME_BYTES_MAX, this.#source.sizeBytes - this.doneBytes);
   }
 }
 

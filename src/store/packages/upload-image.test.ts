@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Bytes } from '../../base/bytes.ts';
 import { MIB, PAGE_BYTES } from '../../base/units.ts';
 import { PublishWorld, bytesOf } from '../../../test/support/publish-world.ts';
 import { patternBytes, sampleMetadata, sha256 } from '../../../test/support/sample-package.ts';
@@ -45,6 +46,31 @@ describe('uploadImage', () => {
       assert.ok(sizes.sharedBytes > 2 * MIB);
       await world.expect(id, contents);
     });
+  });
+
+  it('sends the same, however the bytes come: whole frames are taken over, others are copied', async () => {
+    for (const lengths of [[MIB], [300_000], [MIB, 17, MIB], [MIB - 1, MIB, 18], [5, MIB, MIB, 12]]) {
+      await inWorld(async (world) => {
+        const { env, objects, sealing } = world;
+        const given: Bytes[] = [];
+        async function* chunks(): AsyncGenerator<Bytes> {
+          for (let offset = 0, turn = 0; offset < bytes.byteLength; turn += 1) {
+            const chunk = bytes.slice(offset, offset + (lengths[turn % lengths.length] ?? assert.fail()));
+            given.push(chunk);
+            offset += chunk.byteLength;
+            yield chunk;
+          }
+        }
+        const files = image.files.map((file) => ({ ...file, bytes: chunks }));
+        await uploadImage(env, { objects, sealing, hostName: 'host' }, { ...image, files });
+        assert.equal(given[0]?.byteLength === 0, lengths[0] === MIB);
+        const { id } = await world.publish({
+          memory: await world.mappable(contents),
+          imageFiles: image.files,
+        });
+        await world.expect(id, contents);
+      });
+    }
   });
 
   it('is done again by the publish, when a sweep came between', async () => {
