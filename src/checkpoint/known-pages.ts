@@ -6,6 +6,7 @@ import type { Env } from '../env/env.ts';
 import { OpenPageFiles } from '../snapshot/open-page-files.ts';
 import type { PageMap } from '../snapshot/page-map.ts';
 import { KNOWN_PAGES_MAX } from './limits.ts';
+import { PageSums, pageSum } from './rolling-sum.ts';
 
 /** Half a SHA-256: nobody finds two pages that share it, and a table of them is half as large. */
 const KEY_DIGITS = 32;
@@ -21,6 +22,8 @@ export interface PagePlace {
 export class KnownPages {
   readonly #compute: Pick<Env['compute'], 'sha256'>;
   readonly #places = new Map<string, PagePlace>();
+  /** Of the pages of the checkpoint before: a page that begins anywhere is looked for among these. */
+  readonly sums: PageSums = new PageSums();
 
   constructor(compute: Pick<Env['compute'], 'sha256'>) {
     this.#compute = compute;
@@ -57,6 +60,7 @@ export class KnownPages {
           await open.read([{ pageFile, sourcePage: sourcePage + done, count: pages }], into);
           for (let page = 0; page < pages; page += 1) {
             const bytes = into.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
+            this.sums.add(pageSum(bytes, 0));
             this.add(this.keyOf(bytes), { pageFile, page: sourcePage + done + page });
           }
           done += pages;

@@ -46,7 +46,5 @@ export const ATTEMPTS_MAX = 3;
 /** Sockets that are named to people; the others are counted. */
 export const LEFT_OUT_TOLD_MAX = 3;
 
-/** Bytes between two cuts: at least, at most, and how many more than the least on average. ADR 0110 has what other values cost. */
-export const SEGMENT_BYTES_MIN: number = 16 * KIB;
+/** Bytes that lie in pages one after the other; a longer stretch is said to be several. */
 export const SEGMENT_BYTES_MAX: number = 256 * KIB;
-export const SEGMENT_CUT_BITS = 15;

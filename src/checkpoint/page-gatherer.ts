@@ -8,8 +8,8 @@ import { CHECKPOINT_PAGES } from '../snapshot/page-counts.ts';
 import { PageMap } from '../snapshot/page-map.ts';
 import type { MappedRun } from '../snapshot/page-map.ts';
 import type { KnownPages, PagePlace } from './known-pages.ts';
-import { ARCHIVE_PAGES_MAX } from './limits.ts';
-import { Segmenter } from './segmenter.ts';
+import { ARCHIVE_PAGES_MAX, SEGMENT_BYTES_MAX } from './limits.ts';
+import { PageCutter } from './page-cutter.ts';
 
 const WRITE_BYTES: number = MIB;
 
@@ -25,9 +25,11 @@ export class PageGatherer {
   readonly #known: KnownPages;
   readonly #file: FileHandle;
   readonly #pageFile: string;
-  readonly #segmenter: Segmenter = new Segmenter((bytes) => this.#addSegment(bytes));
+  readonly #cutter: PageCutter;
   readonly #runs: MutableRun[] = [];
   #segments: number[] = [];
+  /** Of the segment that is not in the list yet. */
+  #segmentBytes = 0;
   #partPage = 0;
   #nextPage = 0;
   /** New pages that wait to be written, and those that were. */
@@ -41,6 +43,7 @@ export class PageGatherer {
     this.#known = known;
     this.#pageFile = pageFile;
     this.#file = file;
+    this.#cutter = new PageCutter(compute, known, { add: (page, key) => this.#add(page, key) });
   }
 
   /** Bytes of pages that no earlier checkpoint had. */
@@ -50,12 +53,13 @@ export class PageGatherer {
 
   /** The next bytes of the part. @throws KelpieError `limit_exceeded`. */
   async write(bytes: Bytes): Promise<void> {
-    await this.#segmenter.write(bytes);
+    await this.#cutter.write(bytes);
   }
 
   /** The part ends; the next bytes are of another. */
   async endPart(): Promise<ArchivePart> {
-    await this.#segmenter.end();
+    await this.#cutter.end();
+    this.#endSegment();
     const part = { page: this.#partPage, segments: this.#segments };
     this.#segments = [];
     this.#partPage = this.#nextPage;
@@ -68,22 +72,23 @@ export class PageGatherer {
     return PageMap.of(CHECKPOINT_PAGES, this.#runs);
   }
 
-  async #addSegment(bytes: Bytes): Promise<void> {
-    const pages = Math.ceil(bytes.byteLength / PAGE_BYTES);
-    if (this.#nextPage + pages > ARCHIVE_PAGES_MAX) throw tooLarge();
-    for (let start = 0; start < bytes.byteLength; start += PAGE_BYTES)
-      await this.#addPage(bytes.subarray(start, start + PAGE_BYTES));
-    this.#segments.push(bytes.byteLength);
-  }
-
-  async #addPage(bytes: Bytes): Promise<void> {
-    const page = bytes.byteLength === PAGE_BYTES ? bytes : padded(bytes);
-    if (!this.#compute.isZero(page)) this.#place(await this.#placeOf(page));
+  async #add(bytes: Bytes, key: string | null): Promise<void> {
+    if (this.#nextPage >= ARCHIVE_PAGES_MAX) throw tooLarge();
+    const isShort = bytes.byteLength < PAGE_BYTES;
+    const page = isShort ? padded(bytes) : bytes;
+    if (key !== null || !this.#compute.isZero(page))
+      this.#place(await this.#placeOf(page, key ?? this.#known.keyOf(page)));
     this.#nextPage += 1;
+    this.#segmentBytes += bytes.byteLength;
+    if (isShort || this.#segmentBytes === SEGMENT_BYTES_MAX) this.#endSegment();
   }
 
-  async #placeOf(page: Bytes): Promise<PagePlace> {
-    const key = this.#known.keyOf(page);
+  #endSegment(): void {
+    if (this.#segmentBytes > 0) this.#segments.push(this.#segmentBytes);
+    this.#segmentBytes = 0;
+  }
+
+  async #placeOf(page: Bytes, key: string): Promise<PagePlace> {
     const known = this.#known.find(key);
     if (known !== null) return known;
     const place = { pageFile: this.#pageFile, page: this.newBytes / PAGE_BYTES };

@@ -45,6 +45,8 @@ export interface FakeBackendOptions {
   /** What runs at each act's beginning, to fail or to wait. */
   readonly onAct?: (act: string, vmId: string) => Promise<void>;
   readonly probe?: Partial<BackendProbe>;
+  /** An agent that does more than count, for every machine. */
+  readonly agent?: () => Promise<GuestAgent>;
 }
 
 export class FakeVmBackend implements VmBackend {
@@ -184,7 +186,7 @@ class FakeVmInstance implements VmInstance {
 
   async agent(): Promise<GuestAgent> {
     const machine = this.#require('exec');
-    return fakeGuestAgent(machine);
+    return (await this.#backend.options.agent?.()) ?? fakeGuestAgent(machine);
   }
 
   async snapshot({ directory, resume, signal }: SnapshotRequest): Promise<CapturedSnapshot> {
