@@ -10,7 +10,6 @@ import { World } from './conformance-firecracker/case.ts';
 import { object, refused, state } from './conformance-firecracker/expect.ts';
 import { loadRequest, start } from './conformance-firecracker/machine.ts';
 import { openSuite } from './conformance-firecracker/run.ts';
-import { descendants } from './conformance-firecracker/under-test.ts';
 import type { UnderTest } from './conformance-firecracker/under-test.ts';
 import { standInOptions } from './support/stand-in-options.ts';
 
@@ -95,7 +94,7 @@ test('it dies when told, with its guest', async () => {
 test('the guest ends with the server of its interface, however that ended', async () => {
   const one = await world.launch('served');
   await start(world, one);
-  const servers = descendants(one.pid).filter((pid) => commandOf(pid).includes(join(folder, 'main.ts')));
+  const servers = one.descendants().filter((pid) => commandOf(pid).includes(join(folder, 'main.ts')));
   assert.equal(servers.length, 1);
   for (const server of servers) process.kill(server, 'SIGKILL');
   assert.equal(await one.end(), 'SIGKILL');
@@ -106,7 +105,7 @@ test('a server whose process has gone makes no socket', async () => {
   const node = join(import.meta.dirname, '../scripts/node');
   // Its parent is this process, so one with another id is not there any more.
   const args = [join(folder, 'main.ts'), String(process.pid + 1), '--api-sock', socketPath];
-  const { exitCode } = await printed(node, args);
+  const { exitCode } = await printed(world.outside.env, node, args);
   assert.equal(exitCode, 0);
   assert.ok(!existsSync(socketPath));
 });
@@ -123,7 +122,7 @@ test('it hangs when told, for this request and all later ones, and can be killed
 test('an older version says so, writes its own format, and does not know what came later', async () => {
   const one = await launchWith('older', { FIRECRACKER_STAND_IN_VERSION: '1.15.1' });
   assert.equal(object(await one.get('/version'))['firecracker_version'], '1.15.1');
-  const { output } = await printed(one.path('firecracker'), ['--snapshot-version']);
+  const { output } = await printed(one.env, one.path('firecracker'), ['--snapshot-version']);
   assert.equal(output, 'v9.0.0\n');
   await world.base.into(one.folder);
   const overridden = loadRequest('base', { vsock_override: { uds_path: 'w' } });
@@ -169,7 +168,7 @@ test('the jailer refuses limits, groups and users that are none', async () => {
     [['--uid', '1', '--netns', '/no/such/namespace'], /No such file or directory/],
   ];
   for (const [more, complaint] of bad) {
-    const { exitCode, output } = await printed(standInOptions.jailer, [...jail, ...more]);
+    const { exitCode, output } = await printed(world.outside.env, standInOptions.jailer, [...jail, ...more]);
     assert.equal(exitCode, 1);
     assert.match(output, complaint);
   }

@@ -21,7 +21,7 @@ test('the stand-in does what Firecracker is documented to do', async () => {
   await mkdir(cache, { recursive: true });
   const kernel = await bootableKernel(env, files.kernel, 'x86_64', cache);
   const guest = { kernel, initrd: files.initramfs, rootfs: files.rootfs };
-  const version = await versionOf(standInOptions.binary);
+  const version = await versionOf(env, standInOptions.binary);
   const report = await runCases({ ...standInOptions, guest }, version, suiteCases, () => undefined);
   const failures = report.tests.filter(({ result }) => result === 'failed');
   assert.deepEqual(failures, []);
@@ -29,5 +29,5 @@ test('the stand-in does what Firecracker is documented to do', async () => {
 });
 
 test('nothing is left of machines that were started and stopped', async () => {
-  await runCycles(standInOptions, await versionOf(standInOptions.binary), CYCLES);
+  await runCycles(standInOptions, await versionOf(createNodeEnv(), standInOptions.binary), CYCLES);
 });

@@ -1,6 +1,4 @@
 /** A snapshot of a machine that has worked for a moment, taken once for all tests that load one. */
-import { copyFile, mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { World } from './case.ts';
 import { pausedWithBase } from './machine.ts';
 
@@ -18,9 +16,10 @@ export class BaseSnapshot {
   /** Copies `base.state` and `base.memory` to a folder: a test may damage its own. */
   async into(folder: string): Promise<void> {
     this.#taken ??= this.#take();
-    const { folder: taken } = await this.#taken;
-    await mkdir(folder, { recursive: true });
-    for (const name of FILES) await copyFile(join(taken, 'vm', name), join(folder, name));
+    const { folder: taken, outside } = await this.#taken;
+    const { files } = outside.env;
+    await files.makeDirectory(folder);
+    for (const name of FILES) await files.clone(`${taken}/vm/${name}`, `${folder}/${name}`);
   }
 
   async close(): Promise<void> {

@@ -1,9 +1,8 @@
 /** What the binary under test says of itself on its command line. */
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
-
-const ASK_TIMEOUT_MS = 30_000;
-const run = promisify(execFile);
+import { collectBytes, fromUtf8Lossy } from '../../src/base/bytes.ts';
+import type { Bytes } from '../../src/base/bytes.ts';
+import { MIB } from '../../src/base/units.ts';
+import type { Env } from '../../src/env/env.ts';
 
 /** What a program printed and how it ended. */
 export interface Printed {
@@ -11,20 +10,29 @@ export interface Printed {
   readonly output: string;
 }
 
-export async function printed(program: string, args: readonly string[]): Promise<Printed> {
-  try {
-    const { stdout, stderr } = await run(program, [...args], { timeout: ASK_TIMEOUT_MS });
-    return { exitCode: 0, output: stdout + stderr };
-  } catch (error) {
-    if (!(error instanceof Error) || !('code' in error)) throw error;
-    if (typeof error.code === 'number') return { exitCode: error.code, output: error.message };
-    throw new Error(`${program} cannot be run: ${error.message}`, { cause: error });
-  }
+/** @throws SystemError when it cannot be started. */
+export async function printed(
+  { processes }: Pick<Env, 'processes'>,
+  program: string,
+  args: readonly string[],
+): Promise<Printed> {
+  const child = await processes.spawn({ command: program, args, output: 'capture' });
+  const [status, stdout, stderr] = await Promise.all([
+    child.wait(),
+    textOf(child.stdout),
+    textOf(child.stderr),
+  ]);
+  if ('signal' in status) throw new Error(`${program} was ended by ${status.signal}`);
+  return { exitCode: status.code, output: stdout + stderr };
+}
+
+async function textOf(stream: AsyncIterable<Bytes>): Promise<string> {
+  return fromUtf8Lossy(await collectBytes(stream, MIB, () => new Error('a program that prints too much')));
 }
 
 /** `1.16.1`. @throws Error when the program does not say so. */
-export async function versionOf(program: string): Promise<string> {
-  const { output } = await printed(program, ['--version']);
+export async function versionOf(env: Pick<Env, 'processes'>, program: string): Promise<string> {
+  const { output } = await printed(env, program, ['--version']);
   const [, version] = /v(\d+\.\d+\.\d+)/.exec(output) ?? [];
   if (version === undefined) throw new Error(`${program} --version does not say a version: ${output}`);
   return version;

@@ -1,11 +1,11 @@
 /** What a test of the suite is, and the world in which it runs. */
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { BaseSnapshot } from './base-snapshot.ts';
-import { isAtLeast } from './binary.ts';
+import { isAtLeast, printed } from './binary.ts';
+import type { Printed } from './binary.ts';
 import type { SuiteOptions } from './options.ts';
+import type { Outside } from './outside.ts';
 import { UnderTest } from './under-test.ts';
+import type { Launch } from './under-test.ts';
 
 export interface Case {
   readonly name: string;
@@ -14,6 +14,7 @@ export interface Case {
 
 /** What all tests of a run have in common. */
 export interface Suite {
+  readonly outside: Outside;
   readonly options: SuiteOptions;
   /** Of the binary under test. */
   readonly version: string;
@@ -29,6 +30,7 @@ const NAME_OF_SOCKET = 'api.sock';
 
 /** A fresh folder for each test, and everything that was started in it. */
 export class World {
+  readonly outside: Outside;
   readonly options: SuiteOptions;
   /** Of the binary under test. */
   readonly version: string;
@@ -38,6 +40,7 @@ export class World {
   readonly #started: UnderTest[] = [];
 
   private constructor(suite: Suite, folder: string) {
+    this.outside = suite.outside;
     this.options = suite.options;
     this.version = suite.version;
     this.base = suite.base;
@@ -45,7 +48,7 @@ export class World {
   }
 
   static async open(suite: Suite): Promise<World> {
-    return new World(suite, await mkdtemp(join(tmpdir(), 'fc-')));
+    return new World(suite, await suite.outside.makeFolder());
   }
 
   /** @throws Skipped when the binary is older than `1.minor`. */
@@ -55,10 +58,11 @@ export class World {
 
   /** Starts a process in a folder of the test; in its own one, or one that a process had before. */
   async launch(name = 'vm', args: readonly string[] = []): Promise<UnderTest> {
-    const folder = join(this.folder, name);
-    await mkdir(folder, { recursive: true });
-    const socketPath = join(folder, NAME_OF_SOCKET);
-    await rm(socketPath, { force: true });
+    const { files } = this.outside.env;
+    const folder = `${this.folder}/${name}`;
+    await files.makeDirectory(folder);
+    const socketPath = `${folder}/${NAME_OF_SOCKET}`;
+    await files.removeTree(socketPath);
     return await this.launchAs({
       program: this.options.binary,
       args: ['--api-sock', NAME_OF_SOCKET, '--id', name, ...args],
@@ -67,10 +71,15 @@ export class World {
     });
   }
 
-  async launchAs(launch: Parameters<typeof UnderTest.launch>[0]): Promise<UnderTest> {
-    const one = await UnderTest.launch(launch);
+  async launchAs(launch: Launch): Promise<UnderTest> {
+    const one = await UnderTest.launch(this.outside, launch);
     this.#started.push(one);
     return one;
+  }
+
+  /** What the binary says when it is only asked. */
+  async print(...args: readonly string[]): Promise<Printed> {
+    return await printed(this.outside.env, this.options.binary, args);
   }
 
   /** Ends what still runs and removes the folder. @throws Error when something cannot be ended. */
@@ -78,7 +87,7 @@ export class World {
     try {
       for (const one of this.#started) if (!one.hasEnded) await one.kill();
     } finally {
-      await rm(this.folder, { recursive: true, force: true });
+      await this.outside.env.files.removeTree(this.folder);
     }
   }
 }

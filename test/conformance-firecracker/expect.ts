@@ -1,6 +1,5 @@
 /** What answers must be. */
 import assert from 'node:assert/strict';
-import { stat } from 'node:fs/promises';
 import type { Answer } from './api-client.ts';
 import type { UnderTest } from './under-test.ts';
 
@@ -31,10 +30,4 @@ export function refused(answer: Answer): string {
 
 export async function state(one: UnderTest): Promise<unknown> {
   return object(await one.get('/'))['state'];
-}
-
-/** What a file takes on the disk, and its length. */
-export async function sizes(path: string): Promise<{ readonly length: number; readonly allocated: number }> {
-  const { size, blocks } = await stat(path);
-  return { length: size, allocated: blocks * 512 };
 }

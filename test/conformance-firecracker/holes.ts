@@ -1,10 +1,9 @@
 /** Which parts of a file are data, and which are holes. */
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
 import { z } from 'zod';
+import type { Env } from '../../src/env/env.ts';
+import { isSystemError } from '../../src/env/system-error.ts';
+import { printed } from './binary.ts';
 import { Skipped } from './case.ts';
-
-const run = promisify(execFile);
 
 const mapSchema = z.array(z.object({ start: z.int(), length: z.int(), data: z.boolean() }));
 
@@ -15,11 +14,10 @@ export interface Extent {
 }
 
 /** Node cannot ask the file system for holes; qemu-img does. @throws Skipped when there is none. */
-export async function dataExtents(path: string): Promise<readonly Extent[]> {
+export async function dataExtents(env: Pick<Env, 'processes'>, path: string): Promise<readonly Extent[]> {
   const args = ['map', '--output=json', '-f', 'raw', path];
-  const { stdout } = await run('qemu-img', args).catch((error: unknown) => {
-    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
-    throw isMissing ? new Skipped('no qemu-img to tell holes') : error;
+  const { output: stdout } = await printed(env, 'qemu-img', args).catch((error: unknown) => {
+    throw isSystemError(error, 'ENOENT') ? new Skipped('no qemu-img to tell holes') : error;
   });
   const parts = mapSchema.parse(JSON.parse(stdout)).filter(({ data }) => data);
   return parts.map(({ start, length }) => ({ from: start, to: start + length }));

@@ -1,9 +1,7 @@
 /** Acts that many tests share: configure, start, pause, snapshot, load. */
-import { writeFile } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { countingGuest } from './counting-guest.ts';
 import { done } from './expect.ts';
-import type { Linux } from './options.ts';
+import type { Linux, SuiteOptions } from './options.ts';
 import type { World } from './case.ts';
 import type { UnderTest } from './under-test.ts';
 
@@ -14,7 +12,7 @@ const MEMORY_MIB_LINUX = 256;
 const WORK_MS = 150;
 
 export function memoryBytes({ options }: World): number {
-  return (options.plainGuest === null ? MEMORY_MIB_SMALL : MEMORY_MIB_LINUX) * 2 ** 20;
+  return (options.plainGuest === null ? MEMORY_MIB_SMALL : plainMemoryMib(options)) * 2 ** 20;
 }
 
 /** Starts the guest that tests without an agent run on. */
@@ -32,8 +30,12 @@ export async function configure(
   one: UnderTest,
   machine: Readonly<Record<string, unknown>> = {},
 ): Promise<void> {
-  if (options.plainGuest !== null) return await configureLinux(one, options.plainGuest, machine);
-  await writeFile(one.path('kernel'), countingGuest());
+  if (options.plainGuest !== null)
+    return await configureLinux(one, options.plainGuest, {
+      mem_size_mib: plainMemoryMib(options),
+      ...machine,
+    });
+  await one.write('kernel', countingGuest());
   done(await one.put('/machine-config', { vcpu_count: 1, mem_size_mib: MEMORY_MIB_SMALL, ...machine }));
   done(await one.put('/boot-source', { kernel_image_path: 'kernel' }));
 }
@@ -62,8 +64,12 @@ export async function configureLinux(
 }
 
 /** Lets the guest work for a moment. */
-export async function letWork(): Promise<void> {
-  await sleep(WORK_MS);
+export async function letWork({ env }: UnderTest): Promise<void> {
+  await env.clock.sleep(WORK_MS);
+}
+
+function plainMemoryMib({ plainMemoryMib: asked }: SuiteOptions): number {
+  return asked ?? MEMORY_MIB_LINUX;
 }
 
 export async function pause(one: UnderTest): Promise<void> {
@@ -105,7 +111,7 @@ export async function pausedWithBase(
 ): Promise<UnderTest> {
   const one = await world.launch();
   await start(world, one, machine);
-  await letWork();
+  await letWork(one);
   await pause(one);
   await snapshot(one, 'base');
   return one;

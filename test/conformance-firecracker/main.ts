@@ -1,5 +1,6 @@
 /** `npm run conformance:firecracker`: whether a Firecracker does what its documentation says, as far as Kelpie stands on it. */
 import { writeFile } from 'node:fs/promises';
+import { createNodeEnv } from '../../src/env/node/env.ts';
 import { versionOf } from './binary.ts';
 import { suiteCases } from './cases.ts';
 import { runCycles } from './cycles.ts';
@@ -18,7 +19,7 @@ function printResult({ name, result, ms, reason }: CaseResult): void {
 }
 
 async function main(options: SuiteOptions): Promise<boolean> {
-  const version = await versionOf(options.binary);
+  const version = await versionOf(createNodeEnv(), options.binary);
   console.log(`Firecracker ${version}: ${options.binary}`);
   if (options.cycles !== null) {
     await runCycles(options, version, options.cycles);

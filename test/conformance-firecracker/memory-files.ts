@@ -1,8 +1,8 @@
 /** Memory files, compared page by page. */
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
 import { COUNTER_ADDRESS } from './counting-guest.ts';
 import { PAGE } from './process-memory.ts';
+import type { UnderTest } from './under-test.ts';
 
 const zeroPage = Buffer.alloc(PAGE);
 
@@ -15,16 +15,21 @@ export function assertSameMemory(one: Buffer, other: Buffer, what: string): void
   }
 }
 
-export async function assertSameFiles(one: string, other: string): Promise<void> {
-  assertSameMemory(await readFile(one), await readFile(other), `${one} and ${other}`);
+export async function assertSameFiles(of: UnderTest, one: string, other: string): Promise<void> {
+  assertSameMemory(await of.read(one), await of.read(other), `${one} and ${other}`);
 }
 
 /**
  * A diff over its base is the whole: each page that has changed is in the diff as it is now, and no page is in it as it never was.
  * (A page that became zero reads as a hole, so it is not told from one that the diff has not.)
  */
-export async function assertDiffFits(base: string, diff: string, whole: string): Promise<void> {
-  const [before, changes, after] = [await readFile(base), await readFile(diff), await readFile(whole)];
+export async function assertDiffFits(
+  of: UnderTest,
+  base: string,
+  diff: string,
+  whole: string,
+): Promise<void> {
+  const [before, changes, after] = [await of.read(base), await of.read(diff), await of.read(whole)];
   assert.equal(changes.byteLength, after.byteLength, 'a diff is as long as the memory');
   for (let at = 0; at < after.byteLength; at += PAGE) {
     const page = pageAt(after, at);
@@ -35,8 +40,8 @@ export async function assertDiffFits(base: string, diff: string, whole: string):
 }
 
 /** What the suite's own guest had counted, in a memory file. */
-export async function counted(path: string): Promise<number> {
-  return (await readFile(path)).readUInt32LE(COUNTER_ADDRESS);
+export async function counted(of: UnderTest, name: string): Promise<number> {
+  return (await of.read(name)).readUInt32LE(COUNTER_ADDRESS);
 }
 
 export function pageAt(memory: Buffer, at: number): Buffer {

@@ -10,6 +10,8 @@ export interface SuiteOptions {
   readonly guest: Linux | null;
   /** What all other tests boot; null: the suite's own guest of 57 bytes. */
   readonly plainGuest: Linux | null;
+  /** Its memory; enough for a Linux if absent. */
+  readonly plainMemoryMib?: number;
   readonly jsonPath: string | null;
   /** How often to start and stop, instead of the tests; null: the tests. */
   readonly cycles: number | null;

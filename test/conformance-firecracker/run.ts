@@ -3,6 +3,8 @@ import { BaseSnapshot } from './base-snapshot.ts';
 import { Skipped, World } from './case.ts';
 import type { Case, Suite } from './case.ts';
 import type { SuiteOptions } from './options.ts';
+import { thisMachine } from './outside.ts';
+import type { Outside } from './outside.ts';
 
 /** The longest boots an emulated Linux on a busy machine. */
 const CASE_TIMEOUT_MS = 180_000;
@@ -31,8 +33,9 @@ export async function runCases(
   version: string,
   cases: readonly Case[],
   onResult: (result: CaseResult) => void,
+  outside: Outside = thisMachine(),
 ): Promise<Report> {
-  const suite = openSuite(options, version);
+  const suite = openSuite(options, version, outside);
   const tests: CaseResult[] = [];
   try {
     for (const one of cases) {
@@ -54,8 +57,13 @@ export async function runCases(
   };
 }
 
-export function openSuite(options: SuiteOptions, version: string): Suite {
-  const suite: Suite = { options, version, base: new BaseSnapshot(async () => await World.open(suite)) };
+export function openSuite(options: SuiteOptions, version: string, outside: Outside = thisMachine()): Suite {
+  const suite: Suite = {
+    outside,
+    options,
+    version,
+    base: new BaseSnapshot(async () => await World.open(suite)),
+  };
   return suite;
 }
 

@@ -1,16 +1,20 @@
 /** One process of the binary under test, in a folder of its own; ended, and looked after, with the test. */
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { fromUtf8Lossy, utf8 } from '../../src/base/bytes.ts';
+import type { Bytes } from '../../src/base/bytes.ts';
+import { GIB } from '../../src/base/units.ts';
+import type { Env } from '../../src/env/env.ts';
+import { isSystemError } from '../../src/env/system-error.ts';
+import type { Child } from '../../src/env/processes.ts';
 import { eventually } from '../support/eventually.ts';
 import { isAlive } from '../support/host-processes.ts';
 import { ask } from './api-client.ts';
 import type { Answer } from './api-client.ts';
+import type { Outside } from './outside.ts';
 
 const READY_TIMEOUT_MS = 30_000;
 const END_TIMEOUT_MS = 30_000;
 const OUTPUT_CHARS_MAX = 64 * 1024;
+const FILE_BYTES_MAX: number = 2 * GIB;
 
 export interface Launch {
   readonly program: string;
@@ -21,48 +25,40 @@ export interface Launch {
 }
 
 /** What runs now, and ends with this process whatever ends that. */
-const running = new Set<ChildProcess>();
+const running = new Set<Child>();
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
 
 export class UnderTest {
+  readonly env: Env;
   readonly folder: string;
+  readonly #outside: Outside;
   readonly #socketPath: string;
-  readonly #child: ChildProcess;
+  readonly #child: Child;
   readonly #ended: Promise<number | string>;
   #output = '';
   #hasEnded = false;
 
-  private constructor(launch: Launch) {
-    this.folder = launch.folder;
-    this.#socketPath = launch.socketPath;
-    this.#child = spawn(launch.program, [...launch.args], {
-      cwd: launch.folder,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    running.add(this.#child);
-    const { promise, resolve, reject } = Promise.withResolvers<number | string>();
-    this.#ended = promise;
-    this.#child.once('error', reject);
-    this.#child.once('exit', (code, signal) => {
-      this.#hasEnded = true;
-      running.delete(this.#child);
-      resolve(code ?? signal ?? 'unknown');
-    });
-    const keep = (chunk: Buffer): void => {
-      this.#output = (this.#output + chunk.toString('utf8')).slice(-OUTPUT_CHARS_MAX);
-    };
-    this.#child.stdout?.on('data', keep);
-    this.#child.stderr?.on('data', keep);
+  private constructor(outside: Outside, { folder, socketPath }: Launch, child: Child) {
+    this.env = outside.env;
+    this.folder = folder;
+    this.#outside = outside;
+    this.#socketPath = socketPath;
+    this.#child = child;
+    running.add(child);
+    this.#ended = this.#wait();
+    for (const stream of [child.stdout, child.stderr]) void this.#keep(stream);
   }
 
   /** @throws Error when its socket does not answer in time. */
-  static async launch(launch: Launch): Promise<UnderTest> {
-    const one = new UnderTest(launch);
+  static async launch(outside: Outside, launch: Launch): Promise<UnderTest> {
+    const { program: command, args, folder: cwd } = launch;
+    const child = await outside.env.processes.spawn({ command, args, cwd, output: 'capture' });
+    const one = new UnderTest(outside, launch, child);
     const isReady = async (): Promise<boolean> => {
       if (one.#hasEnded) throw new Error(`it ended: ${one.#output}`);
-      return existsSync(launch.socketPath) && (await one.#isAnswering());
+      return await one.#isAnswering();
     };
     await eventually(isReady, 'the API answers', () => one.#output, READY_TIMEOUT_MS);
     return one;
@@ -70,9 +66,7 @@ export class UnderTest {
 
   /** The process that was started, which has the guest's memory. */
   get pid(): number {
-    const { pid } = this.#child;
-    if (pid === undefined) throw new Error('it was never started');
-    return pid;
+    return this.#child.identity.pid;
   }
 
   get hasEnded(): boolean {
@@ -86,19 +80,57 @@ export class UnderTest {
 
   /** An absolute path of a file of it. */
   path(name: string): string {
-    return join(this.folder, name);
+    return `${this.folder}/${name}`;
+  }
+
+  async read(name: string): Promise<Buffer> {
+    const bytes = await this.env.files.readFile(this.path(name), FILE_BYTES_MAX);
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  async readText(name: string): Promise<string> {
+    return (await this.read(name)).toString('utf8');
+  }
+
+  /** Replaces what is there. */
+  async write(name: string, content: Bytes | string): Promise<void> {
+    await writeFile(this.env, this.path(name), typeof content === 'string' ? utf8(content) : content);
+  }
+
+  async copy(name: string, target: string): Promise<void> {
+    await this.env.files.clone(this.path(name), this.path(target));
+  }
+
+  /** Whether or not it is there. */
+  async remove(name: string): Promise<void> {
+    await this.env.files.removeTree(this.path(name));
+  }
+
+  async truncate(name: string, length: number): Promise<void> {
+    const file = await this.env.files.open(this.path(name), 'r+');
+    try {
+      await file.truncate(length);
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** What a file takes on the disk, and its length. */
+  async sizes(name: string): Promise<{ readonly length: number; readonly allocated: number }> {
+    const { sizeBytes, allocatedBytes } = await this.env.files.stat(this.path(name));
+    return { length: sizeBytes, allocated: allocatedBytes };
   }
 
   async get(path: string): Promise<Answer> {
-    return await ask(this.#socketPath, 'GET', path);
+    return await ask(this.env, this.#socketPath, 'GET', path);
   }
 
   async put(path: string, body: unknown): Promise<Answer> {
-    return await ask(this.#socketPath, 'PUT', path, body);
+    return await ask(this.env, this.#socketPath, 'PUT', path, body);
   }
 
   async patch(path: string, body: unknown): Promise<Answer> {
-    return await ask(this.#socketPath, 'PATCH', path, body);
+    return await ask(this.env, this.#socketPath, 'PATCH', path, body);
   }
 
   /** The exit code, or the signal's name, when it ends by itself. @throws Error when it does not in time. */
@@ -109,55 +141,48 @@ export class UnderTest {
     return await Promise.race([this.#ended, promise]);
   }
 
+  /** Processes of it beside itself that live. */
+  descendants(): readonly number[] {
+    return this.#outside.descendants(this.pid);
+  }
+
   /** Ends it, and waits until nothing of it is left. @throws Error when something of it lives on. */
   async kill(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {
-    const family = descendants(this.pid);
+    const family = this.descendants();
     this.#child.kill(signal);
     await this.end();
     const areGone = async (): Promise<boolean> => !(await Promise.all(family.map(isAlive))).includes(true);
     await eventually(areGone, 'its processes have ended', () => family, END_TIMEOUT_MS);
   }
 
+  async #wait(): Promise<number | string> {
+    const status = await this.#child.wait();
+    this.#hasEnded = true;
+    running.delete(this.#child);
+    return 'code' in status ? status.code : status.signal;
+  }
+
+  async #keep(stream: AsyncIterable<Bytes>): Promise<void> {
+    for await (const chunk of stream)
+      this.#output = (this.#output + fromUtf8Lossy(chunk)).slice(-OUTPUT_CHARS_MAX);
+  }
+
   async #isAnswering(): Promise<boolean> {
     try {
       return (await this.get('/version')).status === 200;
     } catch (error) {
-      if (error instanceof Error && 'code' in error) return false;
+      if (isSystemError(error)) return false;
       throw error;
     }
   }
 }
 
-/** Processes that a process started, and those that they did. */
-export function descendants(pid: number): readonly number[] {
-  const children = new Map<number, number[]>();
-  for (const name of readdirSync('/proc')) {
-    const parent = /^\d+$/.test(name) ? parentOf(name) : null;
-    if (parent !== null) children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
-  }
-  const found: number[] = [];
-  for (const next = [pid]; next.length > 0;) {
-    const direct = children.get(next.pop() ?? 0) ?? [];
-    found.push(...direct);
-    next.push(...direct);
-  }
-  return found;
-}
-
-function parentOf(pid: string): number | null {
-  const stat = readStat(pid);
-  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? [];
-  return fields[1] === undefined ? null : Number(fields[1]);
-}
-
-/** Null when the process is gone. */
-function readStat(pid: string): string | null {
+/** Replaces a file, or makes it. */
+export async function writeFile({ files }: Pick<Env, 'files'>, path: string, bytes: Bytes): Promise<void> {
+  const file = await files.open(path, 'w');
   try {
-    return readFileSync(`/proc/${pid}/stat`, 'utf8');
-  } catch (error) {
-    const isGone =
-      error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH');
-    if (isGone) return null;
-    throw error;
+    await file.write(bytes, 0);
+  } finally {
+    await file.close();
   }
 }

@@ -1,4 +1,5 @@
 import { daemonBugs } from './serving.ts';
+import { firecrackerBugs } from './firecracker.ts';
 import { ownershipBugs } from './ownership.ts';
 import type { PlantedBug } from './planted-bug.ts';
 import { publishingBugs } from './publishing.ts';
@@ -11,6 +12,7 @@ export const catalogue: ReadonlyMap<string, readonly PlantedBug[]> = new Map([
   ['publishing', publishingBugs],
   ['recovery', recoveryBugs],
   ['snapshots', snapshotBugs],
+  ['Firecracker', firecrackerBugs],
   ['the daemon', daemonBugs],
 ]);
 

@@ -6,6 +6,7 @@ import { CallWatch } from '../../src/sim/call-watch.ts';
 import { Volume } from '../../src/sim/disk/volume.ts';
 import { Faults } from '../../src/sim/faults.ts';
 import { Machine } from '../../src/sim/machine.ts';
+import type { Program } from '../../src/sim/machine.ts';
 import { Network } from '../../src/sim/network.ts';
 import { Prng } from '../../src/sim/prng.ts';
 import { Scheduler } from '../../src/sim/scheduler.ts';
@@ -30,7 +31,7 @@ export class RunningNetwork {
     })();
   }
 
-  addMachine(name: string): Machine {
+  addMachine(name: string, programs: ReadonlyMap<string, Program> = new Map()): Machine {
     const machine = new Machine({
       name,
       scheduler: this.#scheduler,
@@ -40,7 +41,7 @@ export class RunningNetwork {
       calls: new CallWatch(null),
       tell: () => undefined,
       volumes: new Map([['/', new Volume('disk', 64 * GIB)]]),
-      programs: new Map(),
+      programs,
       wallStartMs: this.#wallStartMs,
       network: this.#network,
       onBug: (error) => {

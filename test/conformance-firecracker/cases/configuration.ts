@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
 import type { Answer } from '../api-client.ts';
 import type { Case } from '../case.ts';
 import { done, object, refused, state } from '../expect.ts';
@@ -105,7 +104,7 @@ export const configurationCases: readonly Case[] = [
     name: 'the whole configuration is told as it was put',
     run: async (world) => {
       const one = await world.launch();
-      await writeFile(one.path('disk'), Buffer.alloc(4096));
+      await one.write('disk', Buffer.alloc(4096));
       done(await one.put('/drives/data', drive('data')));
       done(await one.put('/vsock', { guest_cid: 3, uds_path: 'v.sock' }));
       const config = object(await one.get('/vm/config'));
@@ -117,7 +116,7 @@ export const configurationCases: readonly Case[] = [
     name: 'a second root device is refused',
     run: async (world) => {
       const one = await world.launch();
-      await writeFile(one.path('disk'), Buffer.alloc(4096));
+      await one.write('disk', Buffer.alloc(4096));
       done(await one.put('/drives/a', drive('a', { is_root_device: true })));
       refused(await one.put('/drives/b', drive('b', { is_root_device: true })));
     },
@@ -126,10 +125,7 @@ export const configurationCases: readonly Case[] = [
     name: 'a kernel that is no kernel does not start',
     run: async (world) => {
       const one = await world.launch();
-      await writeFile(
-        one.path('text'),
-        'this is not a kernel, but a text that is longer than a header '.repeat(99),
-      );
+      await one.write('text', 'this is not a kernel, but a text that is longer than a header '.repeat(99));
       const put = await one.put('/boot-source', { kernel_image_path: 'text' });
       if (put.status === 204) refused(await one.put('/actions', { action_type: 'InstanceStart' }));
       else refused(put);
@@ -139,7 +135,7 @@ export const configurationCases: readonly Case[] = [
     name: `each of ${badRequests.length} bad requests is refused, and changes nothing`,
     run: async (world) => {
       const one = await world.launch();
-      await writeFile(one.path('disk'), Buffer.alloc(4096));
+      await one.write('disk', Buffer.alloc(4096));
       const before = object(await one.get('/vm/config'));
       for (const { what, ask } of badRequests) {
         const answer = await ask(one);

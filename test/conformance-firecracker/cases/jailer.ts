@@ -74,7 +74,7 @@ export const jailerCases: readonly Case[] = [
     run: async (world) => {
       const source = await launchJailed(world, 'jailed-1');
       await startJailed(source);
-      await letWork();
+      await letWork(source);
       await pause(source);
       await snapshot(source, 'base');
       await source.kill();
@@ -91,7 +91,7 @@ export const jailerCases: readonly Case[] = [
       const one = await launchJailed(world, 'jailed-1');
       await one.kill();
       const { jailer } = world.options;
-      const { exitCode } = await printed(jailer ?? '', jailArguments(world, 'jailed-1'));
+      const { exitCode } = await printed(world.outside.env, jailer ?? '', jailArguments(world, 'jailed-1'));
       assert.notEqual(exitCode, 0);
     },
   },

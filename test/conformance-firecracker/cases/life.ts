@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
 import type { Case } from '../case.ts';
 import { done, refused, state } from '../expect.ts';
 import { configure, pause, resume, snapshot, start } from '../machine.ts';
-import { descendants } from '../under-test.ts';
+import type { UnderTest } from '../under-test.ts';
 
 const tooLate: readonly (readonly [path: string, body: unknown])[] = [
   ['/machine-config', { vcpu_count: 1, mem_size_mib: 64 }],
@@ -61,10 +60,10 @@ export const lifeCases: readonly Case[] = [
     name: 'metrics go to their file when asked for, as lines of JSON',
     run: async (world) => {
       const one = await world.launch();
-      done(await one.put('/metrics', { metrics_path: await emptyFile(one.path('metrics')) }));
+      done(await one.put('/metrics', { metrics_path: await emptyFile(one, 'metrics') }));
       await start(world, one);
       done(await one.put('/actions', { action_type: 'FlushMetrics' }));
-      const lines = (await readFile(one.path('metrics'), 'utf8')).trimEnd().split('\n');
+      const lines = (await one.readText('metrics')).trimEnd().split('\n');
       assert.ok(lines.length > 0);
       for (const line of lines) assert.equal(typeof JSON.parse(line), 'object');
     },
@@ -73,9 +72,9 @@ export const lifeCases: readonly Case[] = [
     name: 'the log goes to its file',
     run: async (world) => {
       const one = await world.launch();
-      done(await one.put('/logger', { log_path: await emptyFile(one.path('log')), level: 'Info' }));
+      done(await one.put('/logger', { log_path: await emptyFile(one, 'log'), level: 'Info' }));
       await start(world, one);
-      assert.match(await readFile(one.path('log'), 'utf8'), /\S/);
+      assert.match(await one.readText('log'), /\S/);
     },
   },
   {
@@ -84,7 +83,7 @@ export const lifeCases: readonly Case[] = [
       const one = await world.launch();
       await start(world, one);
       await one.kill();
-      assert.deepEqual(descendants(one.pid), []);
+      assert.deepEqual(one.descendants(), []);
     },
   },
   {
@@ -106,7 +105,7 @@ export const lifeCases: readonly Case[] = [
 ];
 
 /** Older versions write to files that are there already. */
-async function emptyFile(path: string): Promise<string> {
-  await writeFile(path, '');
-  return path;
+async function emptyFile(one: UnderTest, name: string): Promise<string> {
+  await one.write(name, '');
+  return one.path(name);
 }

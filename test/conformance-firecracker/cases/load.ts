@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict';
-import { copyFile, readFile, rm, truncate, writeFile } from 'node:fs/promises';
-import { createConnection } from 'node:net';
 import { Skipped } from '../case.ts';
 import type { Case, World } from '../case.ts';
 import { done, object, refused, state } from '../expect.ts';
@@ -22,25 +20,25 @@ import type { UnderTest } from '../under-test.ts';
 /** A load that must fail, and end the process. */
 interface BadLoad {
   readonly what: string;
-  readonly prepare?: (folder: string) => Promise<void>;
+  readonly prepare?: (one: UnderTest) => Promise<void>;
   readonly more?: Readonly<Record<string, unknown>>;
   readonly since?: number;
 }
 
 const badLoads: readonly BadLoad[] = [
-  { what: 'a state file that is not there', prepare: async (folder) => await rm(`${folder}/base.state`) },
-  { what: 'a memory file that is not there', prepare: async (folder) => await rm(`${folder}/base.memory`) },
+  { what: 'a state file that is not there', prepare: (one) => one.remove('base.state') },
+  { what: 'a memory file that is not there', prepare: (one) => one.remove('base.memory') },
   {
     what: 'a state file with a flipped bit',
-    prepare: async (folder) => await flipBit(`${folder}/base.state`),
+    prepare: (one) => flipBit(one, 'base.state'),
   },
-  { what: 'half a state file', prepare: async (folder) => await truncate(`${folder}/base.state`, 1000) },
-  { what: 'an empty state file', prepare: async (folder) => await truncate(`${folder}/base.state`, 0) },
+  { what: 'half a state file', prepare: (one) => one.truncate('base.state', 1000) },
+  { what: 'an empty state file', prepare: (one) => one.truncate('base.state', 0) },
   {
     what: 'a memory file that is a page too short',
-    prepare: async (folder) => {
-      const { byteLength } = await readFile(`${folder}/base.memory`);
-      await truncate(`${folder}/base.memory`, byteLength - PAGE);
+    prepare: async (one) => {
+      const { length } = await one.sizes('base.memory');
+      await one.truncate('base.memory', length - PAGE);
     },
   },
   {
@@ -55,11 +53,11 @@ const badLoads: readonly BadLoad[] = [
   },
 ];
 
-async function flipBit(path: string): Promise<void> {
-  const bytes = await readFile(path);
+async function flipBit(one: UnderTest, name: string): Promise<void> {
+  const bytes = await one.read(name);
   const middle = Math.floor(bytes.byteLength / 2);
   bytes[middle] = (bytes[middle] ?? 0) ^ 0x10;
-  await writeFile(path, bytes);
+  await one.write(name, bytes);
 }
 
 /** What the process sees of a loaded memory. */
@@ -68,10 +66,10 @@ async function view(
   one: UnderTest,
 ): Promise<{ readonly memory: Buffer; readonly own: readonly boolean[] }> {
   const size = memoryBytes(world);
-  const address = await privateMapping(one.pid, one.path('base.memory'), size);
+  const address = await privateMapping(one, 'base.memory', size);
   return {
-    memory: await processBytes(one.pid, address, size),
-    own: await ownPages(one.pid, address, size),
+    memory: await processBytes(one, address, size),
+    own: await ownPages(one, address, size),
   };
 }
 
@@ -121,33 +119,33 @@ export const loadCases: readonly Case[] = [
     run: async (world) => {
       const one = await loadedFromBase(world);
       const { memory } = await view(world, one);
-      assertSameMemory(memory, await readFile(one.path('base.memory')), 'mapping and file');
+      assertSameMemory(memory, await one.read('base.memory'), 'mapping and file');
     },
   },
   {
     name: 'the page map tells what was written: the file, overlaid by the own pages, is the memory',
     run: async (world) => {
       const one = await loadedFromBase(world, { resume_vm: true });
-      await letWork();
+      await letWork(one);
       await pause(one);
       const seen = await view(world, one);
       assert.ok(seen.own.includes(true), 'the guest wrote something');
       assert.ok(seen.own.includes(false), 'the guest did not write everything');
-      const file = await readFile(one.path('base.memory'));
+      const file = await one.read('base.memory');
       assertSameMemory(overlaid(file, seen), seen.memory, 'file with own pages, and mapping');
       await snapshot(one, 'whole');
-      assertSameMemory(seen.memory, await readFile(one.path('whole.memory')), 'mapping and snapshot');
+      assertSameMemory(seen.memory, await one.read('whole.memory'), 'mapping and snapshot');
     },
   },
   {
     name: 'the memory file stays as it was while a machine runs from it',
     run: async (world) => {
       const one = await freshWithBase(world);
-      await copyFile(one.path('base.memory'), one.path('copy.memory'));
+      await one.copy('base.memory', 'copy.memory');
       done(await one.put('/snapshot/load', loadRequest('base', { resume_vm: true })));
-      await letWork();
+      await letWork(one);
       await one.kill();
-      await assertSameFiles(one.path('base.memory'), one.path('copy.memory'));
+      await assertSameFiles(one, 'base.memory', 'copy.memory');
     },
   },
   {
@@ -157,13 +155,13 @@ export const loadCases: readonly Case[] = [
       const from = { snapshot_path: first.path('base.state'), mem_file_path: first.path('base.memory') };
       for (const one of [first, second]) done(await one.put('/snapshot/load', from));
       await resume(first);
-      await letWork();
+      await letWork(first);
       await pause(first);
       await snapshot(first, 'later');
       await snapshot(second, 'later');
-      await assertSameFiles(first.path('base.memory'), second.path('later.memory'));
-      const later = await readFile(first.path('later.memory'));
-      assert.ok(!later.equals(await readFile(first.path('base.memory'))), 'the first one has worked');
+      assertSameMemory(await first.read('base.memory'), await second.read('later.memory'), 'of both');
+      const later = await first.read('later.memory');
+      assert.ok(!later.equals(await first.read('base.memory')), 'the first one has worked');
     },
   },
   {
@@ -171,13 +169,10 @@ export const loadCases: readonly Case[] = [
     run: async (world) => {
       if (world.options.plainGuest !== null) throw new Skipped('only the guest of the suite counts');
       const one = await loadedFromBase(world, { resume_vm: true });
-      await letWork();
+      await letWork(one);
       await pause(one);
       await snapshot(one, 'later');
-      const [before, after] = [
-        await counted(one.path('base.memory')),
-        await counted(one.path('later.memory')),
-      ];
+      const [before, after] = [await counted(one, 'base.memory'), await counted(one, 'later.memory')];
       assert.ok(before > 0 && after > before, `${before} and then ${after}`);
     },
   },
@@ -186,18 +181,18 @@ export const loadCases: readonly Case[] = [
     run: async (world) => {
       world.needs(13, 'track_dirty_pages of a load');
       const one = await loadedFromBase(world, { track_dirty_pages: true, resume_vm: true });
-      await letWork();
+      await letWork(one);
       await pause(one);
       await snapshot(one, 'diff', 'Diff');
       await snapshot(one, 'whole');
-      await assertDiffFits(one.path('base.memory'), one.path('diff.memory'), one.path('whole.memory'));
+      await assertDiffFits(one, 'base.memory', 'diff.memory', 'whole.memory');
     },
   },
   {
     name: 'a snapshot of a loaded machine loads again',
     run: async (world) => {
       const one = await loadedFromBase(world, { resume_vm: true });
-      await letWork();
+      await letWork(one);
       await pause(one);
       await snapshot(one, 'second');
       await one.kill();
@@ -210,7 +205,7 @@ export const loadCases: readonly Case[] = [
     name: 'logger and metrics may come before a load',
     run: async (world) => {
       const one = await freshWithBase(world);
-      for (const name of ['log', 'metrics']) await writeFile(one.path(name), '');
+      for (const name of ['log', 'metrics']) await one.write(name, '');
       done(await one.put('/logger', { log_path: 'log', level: 'Info' }));
       done(await one.put('/metrics', { metrics_path: 'metrics' }));
       done(await one.put('/snapshot/load', loadRequest('base')));
@@ -247,7 +242,7 @@ export const loadCases: readonly Case[] = [
     run: async (world: World) => {
       if (since !== undefined) world.needs(since, 'the field');
       const one = await freshWithBase(world);
-      await prepare?.(one.folder);
+      await prepare?.(one);
       refused(await one.put('/snapshot/load', loadRequest('base', more)));
       assert.notEqual(await one.end(), 0);
     },
@@ -265,16 +260,16 @@ export const loadCases: readonly Case[] = [
     run: async (world) => {
       const source = await snapshotWithVsock(world);
       await source.kill();
-      await rm(source.path('v.sock'), { force: true });
+      await source.remove('v.sock');
       const same = await world.launch();
       done(await same.put('/snapshot/load', loadRequest('base')));
-      await assertListens(same.path('v.sock'));
+      await assertListens(same, 'v.sock');
       world.needs(16, 'vsock_override');
       const other = await world.launch('vm');
       done(
         await other.put('/snapshot/load', loadRequest('base', { vsock_override: { uds_path: 'w.sock' } })),
       );
-      await assertListens(other.path('w.sock'));
+      await assertListens(other, 'w.sock');
     },
   },
   {
@@ -298,11 +293,7 @@ async function snapshotWithVsock(world: World): Promise<UnderTest> {
   return source;
 }
 
-async function assertListens(path: string): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const socket = createConnection(path);
-  socket.once('connect', resolve);
-  socket.once('error', reject);
-  await promise;
-  socket.destroy();
+async function assertListens(one: UnderTest, name: string): Promise<void> {
+  const connection = await one.env.sockets.connect({ kind: 'unix', path: one.path(name) });
+  connection.close();
 }

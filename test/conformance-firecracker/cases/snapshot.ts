@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
-import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { CLEARED_PAGES, WRITTEN_PAGES } from '../counting-guest.ts';
 import { Skipped } from '../case.ts';
 import type { Case } from '../case.ts';
-import { refused, sizes, state } from '../expect.ts';
+import { refused, state } from '../expect.ts';
 import {
   letWork,
   memoryBytes,
@@ -21,13 +20,9 @@ import type { UnderTest } from '../under-test.ts';
 /** By chance the number is even, or odd, each time. */
 const CLEARING_TRIES = 30;
 
-function paths(one: UnderTest, base: string, diff: string, whole: string): readonly [string, string, string] {
-  return [one.path(`${base}.memory`), one.path(`${diff}.memory`), one.path(`${whole}.memory`)];
-}
-
 /** The pages of those two that are zero in a memory file. */
 async function clearedPages(one: UnderTest, name: string): Promise<readonly number[]> {
-  const memory = await readFile(one.path(`${name}.memory`));
+  const memory = await one.read(`${name}.memory`);
   return CLEARED_PAGES.filter((address) => memory.readUInt32LE(address) === 0);
 }
 
@@ -36,9 +31,9 @@ async function diffWithClearedPage(one: UnderTest): Promise<number> {
   let before = await clearedPages(one, 'base');
   for (let tries = 0; tries < CLEARING_TRIES; tries += 1) {
     await resume(one);
-    await letWork();
+    await letWork(one);
     await pause(one);
-    await rm(one.path('diff.memory'), { force: true });
+    await one.remove('diff.memory');
     await snapshot(one, 'diff', 'Diff');
     // What the machine really has: in the diff, what it left out reads as zero too.
     await snapshot(one, 'whole');
@@ -55,8 +50,8 @@ export const snapshotCases: readonly Case[] = [
     name: 'a full snapshot has a state file and the whole memory, and the machine still stands',
     run: async (world) => {
       const one = await pausedWithBase(world);
-      assert.equal((await sizes(one.path('base.memory'))).length, memoryBytes(world));
-      assert.ok((await stat(one.path('base.state'))).size > 0);
+      assert.equal((await one.sizes('base.memory')).length, memoryBytes(world));
+      assert.ok((await one.sizes('base.state')).length > 0);
       assert.equal(await state(one), 'Paused');
     },
   },
@@ -64,9 +59,9 @@ export const snapshotCases: readonly Case[] = [
     name: 'a paused guest does nothing: two snapshots of one pause have the same memory',
     run: async (world) => {
       const one = await pausedWithBase(world);
-      await letWork();
+      await letWork(one);
       await snapshot(one, 'again');
-      await assertSameFiles(one.path('base.memory'), one.path('again.memory'));
+      await assertSameFiles(one, 'base.memory', 'again.memory');
     },
   },
   {
@@ -74,11 +69,11 @@ export const snapshotCases: readonly Case[] = [
     run: async (world) => {
       const one = await pausedWithBase(world);
       await resume(one);
-      await letWork();
+      await letWork(one);
       await pause(one);
       await snapshot(one, 'later');
       const [before, after] = await Promise.all(
-        ['base', 'later'].map(async (name) => await readFile(one.path(`${name}.memory`))),
+        ['base', 'later'].map(async (name) => await one.read(`${name}.memory`)),
       );
       assert.notDeepEqual(before, after);
     },
@@ -90,11 +85,11 @@ export const snapshotCases: readonly Case[] = [
       await start(world, one);
       await pause(one);
       const longer = Buffer.alloc(memoryBytes(world) + 2 ** 20, 0xee);
-      for (const kind of ['state', 'memory']) await writeFile(one.path(`base.${kind}`), longer);
+      for (const kind of ['state', 'memory']) await one.write(`base.${kind}`, longer);
       await snapshot(one, 'base');
       await snapshot(one, 'again');
-      await assertSameFiles(one.path('base.memory'), one.path('again.memory'));
-      assert.ok((await stat(one.path('base.state'))).size < longer.byteLength);
+      await assertSameFiles(one, 'base.memory', 'again.memory');
+      assert.ok((await one.sizes('base.state')).length < longer.byteLength);
     },
   },
   ...[true, false].map((isTracked) => ({
@@ -107,11 +102,11 @@ export const snapshotCases: readonly Case[] = [
         ['first-whole', 'second'],
       ] as const) {
         await resume(one);
-        await letWork();
+        await letWork(one);
         await pause(one);
         await snapshot(one, name, 'Diff');
         await snapshot(one, `${name}-whole`);
-        await assertDiffFits(...paths(one, base, name, `${name}-whole`));
+        await assertDiffFits(one, `${base}.memory`, `${name}.memory`, `${name}-whole.memory`);
       }
     },
   })),
@@ -122,18 +117,15 @@ export const snapshotCases: readonly Case[] = [
         throw new Skipped('only the guest of the suite writes to known pages');
       const one = await pausedWithBase(world, { track_dirty_pages: true });
       await resume(one);
-      await letWork();
+      await letWork(one);
       await pause(one);
       await snapshot(one, 'diff', 'Diff');
-      const { length, allocated } = await sizes(one.path('diff.memory'));
+      const { length, allocated } = await one.sizes('diff.memory');
       assert.equal(length, memoryBytes(world));
       // The guest writes to so many pages and no others; a file system may allocate some around them.
       assert.ok(allocated >= 4096, 'something was written');
       assert.ok(allocated <= 4 * WRITTEN_PAGES * 4096, `${allocated} bytes`);
-      const [before, after] = [
-        await counted(one.path('base.memory')),
-        await counted(one.path('diff.memory')),
-      ];
+      const [before, after] = [await counted(one, 'base.memory'), await counted(one, 'diff.memory')];
       assert.ok(after > before, 'the guest counted on');
     },
   },
@@ -144,7 +136,7 @@ export const snapshotCases: readonly Case[] = [
         throw new Skipped('only the guest of the suite clears a known page');
       const one = await pausedWithBase(world, { track_dirty_pages: true });
       const cleared = await diffWithClearedPage(one);
-      const data = await dataExtents(one.path('diff.memory'));
+      const data = await dataExtents(one.env, one.path('diff.memory'));
       const isData = data.some(({ from, to }) => from <= cleared && cleared < to);
       assert.ok(isData, `page ${cleared / 4096} was written, and reads as a hole`);
     },
@@ -154,11 +146,11 @@ export const snapshotCases: readonly Case[] = [
     run: async (world) => {
       const one = await world.launch();
       await start(world, one, { track_dirty_pages: true });
-      await letWork();
+      await letWork(one);
       await pause(one);
       await snapshot(one, 'diff', 'Diff');
       await snapshot(one, 'whole');
-      await assertSameFiles(one.path('diff.memory'), one.path('whole.memory'));
+      await assertSameFiles(one, 'diff.memory', 'whole.memory');
     },
   },
   {

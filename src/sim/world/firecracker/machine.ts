@@ -124,8 +124,9 @@ export class SimMachine implements RunningMachine {
     const file = await env.files.open(at(path), isThere ? 'r+' : 'w');
     try {
       if (!isThere) await file.truncate(sizeBytes);
+      const stale = isThere ? this.#pagesOf(at(path)) : [];
       if (kind === 'Diff') await writePages(file, ram, this.#isTracked ? touched : ram.written);
-      else await writePages(file, ram, isThere ? allPages(ram) : ram.filled);
+      else await writePages(file, ram, [...new Set([...ram.filled, ...stale])]);
       await file.sync();
     } finally {
       await file.close();
@@ -139,6 +140,12 @@ export class SimMachine implements RunningMachine {
     if (!this.held.guest.isRunning) return;
     this.held.stop();
     onGuestEnd(null);
+  }
+
+  /** Those that a file has. */
+  #pagesOf(path: string): readonly number[] {
+    const { inode } = lookup(this.#firecracker.process.machine, path, 'open');
+    return inode.kind === 'file' ? [...inode.contents.pages] : [];
   }
 
   async #boot(): Promise<void> {
@@ -161,10 +168,7 @@ function memoryOf(
   return defined(inode.kind === 'file' ? inode : null, 'a memory file, which was looked at before');
 }
 
-function allPages({ pageCount }: GuestRam): readonly number[] {
-  return Array.from({ length: pageCount }, (_, page) => page);
-}
-
+/** Simulated guests write to few pages: one batch has them all. */
 async function writePages(file: FileHandle, ram: GuestRam, pages: readonly number[]): Promise<void> {
   if (pages.length === 0) return;
   const extents = pages.map((page) => ({ offset: page * PAGE_BYTES, length: PAGE_BYTES }));

@@ -1,0 +1,105 @@
+/** Bugs in what is asked of Firecracker, and in what is believed of its answers. */
+import type { PlantedBug } from './planted-bug.ts';
+
+const adopt = 'src/vm/firecracker/adopt.ts';
+const capture = 'src/vm/firecracker/capture.ts';
+const orphans = 'src/vm/firecracker/orphans.ts';
+const pause = 'src/vm/firecracker/pause.ts';
+const vmlinux = 'src/vm/firecracker/vmlinux.ts';
+
+export const firecrackerBugs: readonly PlantedBug[] = [
+  {
+    name: 'an unpacked kernel is not synced',
+    edits: [
+      {
+        file: vmlinux,
+        right: 'await createSynced(env.files, part, bytes);',
+        wrong:
+          "const file = await env.files.open(part, 'wx'); await file.write(bytes, 0); await file.close();",
+      },
+    ],
+    oracles: ['lost-vm'],
+  },
+  {
+    name: 'a Firecracker VM goes on after a bare pause without a snapshot',
+    edits: [
+      {
+        file: pause,
+        right: 'if (vm.isBarePause && features.isVsockDeafAfterPause) await resetVsock(context, vm);',
+        wrong: 'if (features === null) await resetVsock(context, vm);',
+      },
+    ],
+    oracles: ['lost-vm', 'stuck'],
+  },
+  {
+    name: 'a deaf Firecracker VM is not mended',
+    edits: [{ file: pause, right: 'if (!vm.isDeaf) return false;', wrong: 'if (vm !== null) return false;' }],
+    oracles: ['lost-vm', 'stuck'],
+  },
+  {
+    name: 'a Firecracker snapshot that failed leaves what was noted of pages',
+    edits: [{ file: capture, right: '    vm.base = null;\n    try {\n', wrong: '    try {\n' }],
+    oracles: ['memory'],
+  },
+  {
+    name: 'an adopted Firecracker VM counts as one that has just booted',
+    edits: [
+      {
+        file: adopt,
+        right: '    base: null,\n',
+        wrong: '    base: PageMap.empty(context.config.memoryMib * 256),\n',
+      },
+      {
+        file: adopt,
+        right: "import { guestOf } from '../runtime.ts';\n",
+        wrong:
+          "import { guestOf } from '../runtime.ts';\nimport { PageMap } from '../../snapshot/page-map.ts';\n",
+      },
+    ],
+    oracles: ['memory'],
+  },
+  {
+    name: 'pages that a guest on Firecracker cleared are forgotten',
+    edits: [
+      {
+        file: capture,
+        right: "placement: 'in-place', runs, zeroRuns }",
+        wrong: "placement: 'in-place', runs, zeroRuns: zeroRuns.constructor.none }",
+      },
+    ],
+    oracles: ['memory'],
+  },
+  {
+    name: 'holes in a memory that Firecracker wrote are taken for zeros',
+    edits: [
+      {
+        file: capture,
+        right: 'const hasHoles = await this.#context.tellsHoles();',
+        wrong: 'const hasHoles = false;',
+      },
+    ],
+    oracles: ['memory'],
+  },
+  {
+    name: 'the disk of a Firecracker VM is copied after the guest went on',
+    edits: [
+      {
+        file: capture,
+        right: '    const frozen = await copyDisk(',
+        wrong: '    await goOn(this.#context, vm);\n    const frozen = await copyDisk(',
+      },
+    ],
+    oracles: ['disk', 'right-to-run'],
+  },
+  {
+    name: 'a Firecracker of nobody is not found',
+    edits: [
+      {
+        file: orphans,
+        right: 'if (isCaged || (await workingDirectory(files, identity)) === runDirectory)',
+        wrong: 'if (isCaged && (await workingDirectory(files, identity)) === runDirectory)',
+      },
+    ],
+    oracles: ['leak', 'one-copy', 'right-to-run', 'layer'],
+  },
+];

@@ -1,0 +1,73 @@
+/**
+ * The simulated Firecracker: held to the cases that the stand-in and real ones are held to, and a VM on one that does each of its calls wrong, one at
+ * a time.
+ */
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { errand } from '../src/sim/errand.ts';
+import { errandPlan } from '../src/sim/exhaustive.ts';
+import type { FaultName } from '../src/sim/fault-names.ts';
+import { runPlan } from '../src/sim/run-plan.ts';
+import type { RunResult } from '../src/sim/run-plan.ts';
+import { suiteCases } from './conformance-firecracker/cases.ts';
+import { runCases } from './conformance-firecracker/run.ts';
+import { createSimEngine } from './support/sim-engine.ts';
+import { simulatedFirecracker } from './support/sim-firecracker.ts';
+
+const versions = ['1.12.1', '1.16.1'];
+/** Up, snapshot, pause, resume, restore. */
+const COMMANDS = 5;
+const CALLS_MAX = 60;
+
+const engine = createSimEngine();
+
+for (const version of versions) {
+  test(`the simulated ${version} does what Firecracker is documented to do`, async () => {
+    const simulated = await simulatedFirecracker(version);
+    const { outside, options, truth } = simulated;
+    try {
+      const report = await runCases(options, version, suiteCases, () => undefined, outside);
+      const failures = report.tests.filter(({ result }) => result === 'failed');
+      assert.deepEqual(failures, []);
+      assert.ok(report.passed > 45, `${report.passed} passed`);
+      assert.equal(truth.violation, null);
+    } finally {
+      simulated.close();
+    }
+  });
+}
+
+/** A life on 1.16.1, which has the deaf vsock. */
+async function live(seed: number, commands: number, ...strikes: readonly string[]): Promise<RunResult> {
+  const acts = errand.slice(0, commands);
+  const firecrackers = { a: '1.16.1', b: '1.16.1' };
+  const result = await runPlan(engine, { ...errandPlan(null), seed, firecrackers, acts, strikes });
+  const { violation } = result;
+  assert.equal(violation, null, `${strikes.join(', ')}: ${violation?.oracle}: ${violation?.what}`);
+  return result;
+}
+
+const wrongs: readonly FaultName[] = ['vmm_call_crash', 'vmm_answer_garbled', 'vmm_hang'];
+
+for (const fault of wrongs) {
+  test(`a VM is kept, or its end is told: ${fault} at each call of its life`, async () => {
+    let call = 1;
+    for (; call < CALLS_MAX; call += 1) {
+      const { faults } = await live(call, COMMANDS, `${fault} firecracker a #${call}`);
+      if (faults.get(fault)?.effective === 0) break;
+    }
+    assert.ok(call > 20 && call < CALLS_MAX, `${call} calls`);
+  });
+}
+
+test('a VM that went on deaf, since no snapshot could be taken, is heard again when somebody asks it', async () => {
+  const refusals = ['#1', '#2'].map((offer) => `snapshot_create_fail firecracker a ${offer}`);
+  const { sometimes } = await live(1, 2, ...refusals);
+  assert.equal(
+    sometimes.get('done snapshot'),
+    undefined,
+    'the snapshot was refused, and the one that resets the device',
+  );
+  assert.ok((sometimes.get('firecracker: vsock is deaf') ?? 0) > 0);
+  assert.equal(sometimes.get('converged running'), 1, 'it answers');
+});

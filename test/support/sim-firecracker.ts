@@ -1,0 +1,56 @@
+/** The simulated Firecracker, for the conformance suite: on a simulated machine that nothing goes wrong on. */
+import type { Program } from '../../src/sim/machine.ts';
+import { parseVersion } from '../../src/sim/firecracker/version.ts';
+import { createSimEnv } from '../../src/sim/env/sim-env.ts';
+import { firecrackerProgram } from '../../src/sim/world/firecracker/program.ts';
+import { qemuImgProgram } from '../../src/sim/world/qemu-img.ts';
+import { simulatedVmlinux } from '../../src/sim/world/simulated-kernel.ts';
+import { WorldTruth } from '../../src/sim/world/world-truth.ts';
+import { writeFile } from '../conformance-firecracker/under-test.ts';
+import type { Outside } from '../conformance-firecracker/outside.ts';
+import type { SuiteOptions } from '../conformance-firecracker/options.ts';
+import { RunningNetwork } from './running-network.ts';
+
+const WALL_START_MS = 1_700_000_000_000;
+const KERNEL = '/kernel';
+
+export interface SimulatedFirecracker {
+  readonly outside: Outside;
+  readonly options: SuiteOptions;
+  /** What of the world's rules the simulated guests were seen to break. */
+  readonly truth: WorldTruth;
+  close(): void;
+}
+
+export async function simulatedFirecracker(version: string): Promise<SimulatedFirecracker> {
+  // A VM is known by its folder, and the suite loads one's snapshot in another's.
+  const truth = new WorldTruth(new Set(['identity']));
+  const network = new RunningNetwork(1, WALL_START_MS);
+  const programs = new Map<string, Program>([
+    ['firecracker', firecrackerProgram(truth, parseVersion(version))],
+    ['qemu-img', qemuImgProgram],
+  ]);
+  const env = createSimEnv(network.addMachine('host', programs).startProcess(['suite'], 'suite t'));
+  await writeFile(env, KERNEL, simulatedVmlinux());
+  let folders = 0;
+  const makeFolder = async (): Promise<string> => {
+    folders += 1;
+    await env.files.makeDirectory(`/home/run/fc-${folders}`);
+    return `/home/run/fc-${folders}`;
+  };
+  return {
+    outside: { env, makeFolder, descendants: () => [] },
+    options: {
+      binary: 'firecracker',
+      jailer: null,
+      guest: null,
+      // Simulated guests execute nothing of it: they count in their own way.
+      plainGuest: { kernel: KERNEL, initrd: null, rootfs: null },
+      plainMemoryMib: 4,
+      jsonPath: null,
+      cycles: null,
+    },
+    truth,
+    close: () => network.close(),
+  };
+}
