@@ -180,5 +180,9 @@ esac
 if [ -n "$missing_packages" ]; then install_packages; fi
 install_npm_dependencies
 "$root/scripts/node" -e '' || fail 'Node 24 does not start: see the message above'
+# A published package has no sources, and brings this file along.
+if [ -e "$root/scripts/one-file.ts" ]; then
+  "$root/scripts/node" "$root/scripts/one-file.ts" || fail 'the command line could not be made one file: see the message above'
+fi
 # What bin/kelpie looks at, so that it need not start this script each time.
 : >"$root/.cache/ready"

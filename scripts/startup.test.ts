@@ -39,7 +39,7 @@ test('no command loads a dear module before its first line', () => {
     exclude: (path) => path.endsWith('.test.ts'),
   });
   const found = [
-    ...reached(['src/bin/kelpie.ts', 'src/cli/main.ts', 'src/env/node/http-client.ts', ...commands]),
+    ...reached(['src/bin/kelpie.ts', 'src/bin/command-line.ts', 'src/env/node/http-client.ts', ...commands]),
   ];
   assert.ok(found.some(({ module }) => module === 'commander'));
   assert.deepEqual(

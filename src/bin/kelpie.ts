@@ -1,8 +1,6 @@
 /** Where the program begins and the real world is made: `kelpie serve` is the daemon, `sim-worker` runs worlds for `kelpie sim`, everything else is the command line. */
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { createCommandEnv } from '../env/node/command-env.ts';
-import { createNodeTerminal } from '../env/node/terminal.ts';
 
 const args = process.argv.slice(2);
 const status = await run();
@@ -17,8 +15,8 @@ async function run(): Promise<number> {
 
 /** Each loads only its own half: a command starts as fast as its part of the program. */
 async function commandLine(commandArgs: readonly string[]): Promise<number> {
-  const { main } = await import('../cli/main.ts');
-  return main(createCommandEnv(), createNodeTerminal(), commandArgs);
+  const { runCommandLine } = await import('./command-line.ts');
+  return runCommandLine(commandArgs);
 }
 
 async function serveHome(serveArgs: readonly string[]): Promise<number> {
