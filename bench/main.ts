@@ -28,6 +28,14 @@ const benchmarks: ReadonlyMap<string, Benchmark> = new Map([
     },
   ],
   [
+    'firecracker',
+    {
+      summary: 'our own share of pauses and restores with Firecracker, against its stand-in',
+      takesInput: false,
+      load: async () => (await import('./firecracker/benchmark.ts')).firecrackerBenchmark,
+    },
+  ],
+  [
     'store',
     {
       summary: 'publishing and restoring its memory, against zstd, restic, borg, casync and rclone',
