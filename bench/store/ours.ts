@@ -13,7 +13,7 @@ const program = join(import.meta.dirname, 'ours-process.ts');
 /** As `bin/kelpie` gives everything that it starts one; without it, each thread would load first what strips types. */
 const compileCache = join(import.meta.dirname, '../../.cache/compiled');
 
-/** What one process did: published A, published B beside it, restored A. */
+/** What one process did: published A, published B beside it, restored A; then restored C, as a host that has nothing (`bare`), and with A and B there (`back`). */
 export interface OurRun {
   readonly firstMs: number;
   readonly firstMb: number;
@@ -21,6 +21,10 @@ export interface OurRun {
   readonly secondMs: number;
   readonly secondMb: number;
   readonly restoreMs: number;
+  readonly bareMs: number;
+  readonly bareMb: number;
+  readonly backMs: number;
+  readonly backMb: number;
   readonly residentPeakMb: number;
 }
 
@@ -45,6 +49,10 @@ export async function runOurs(store: OurStore, images: MemoryImages, directory: 
     secondMs: numberAt(told, 'secondMs'),
     secondMb: numberAt(told, 'secondMb'),
     restoreMs: numberAt(told, 'restoreMs'),
+    bareMs: numberAt(told, 'bareMs'),
+    bareMb: numberAt(told, 'bareMb'),
+    backMs: numberAt(told, 'backMs'),
+    backMb: numberAt(told, 'backMb'),
     residentPeakMb: numberAt(told, 'residentPeakMb'),
   };
 }
