@@ -82,7 +82,7 @@ const chanceRanges: Readonly<Record<FaultName, readonly [number, number]>> = {
   vm_pause_fail: [0.02, 0.3],
   vm_resume_fail: [0.02, 0.3],
   snapshot_create_fail: [0.02, 0.3],
-  snapshot_restore_fail: [0.02, 0.3],
+  snapshot_restore_fail: [0.05, 0.5],
   vmm_hang: [0.002, 0.03],
   // What a Firecracker does with a call of its interface.
   vm_config_refused: [0.005, 0.1],
