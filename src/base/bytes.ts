@@ -82,7 +82,10 @@ function digitAt(digits: string, index: number): number {
 
 /** True when both have the same bytes. */
 export function equalBytes(a: Bytes, b: Bytes): boolean {
-  return a.byteLength === b.byteLength && a.every((byte, index) => byte === b[index]);
+  if (a.byteLength !== b.byteLength) return false;
+  // Not `every`: a call for each byte takes ten times as long.
+  for (let index = 0; index < a.byteLength; index += 1) if (a[index] !== b[index]) return false;
+  return true;
 }
 
 /** The same bytes in a buffer that nobody else has. An array that is the whole of its buffer is empty afterwards; others are copied. */

@@ -6,15 +6,18 @@ import type { Extent, FileHandle, FileStat } from '../../src/env/files.ts';
 /** A file of a fixed size in this process's memory. It counts, and remembers what was durable. */
 export class MemoryFile implements FileHandle {
   readonly bytes: Bytes;
-  /** As they were at the last sync. */
-  durable: Bytes;
   writes = 0;
   /** Runs before each batch that is written; what it throws, the disk says. */
   onWrite: (() => void) | null = null;
+  #durable: Bytes | null = null;
 
   constructor(sizeBytes: number) {
     this.bytes = new Uint8Array(sizeBytes);
-    this.durable = this.bytes.slice();
+  }
+
+  /** As they were at the last sync. */
+  get durable(): Bytes {
+    return this.#durable ?? new Uint8Array(this.bytes.byteLength);
   }
 
   async read(into: Bytes, offset: number): Promise<number> {
@@ -53,7 +56,7 @@ export class MemoryFile implements FileHandle {
   }
 
   async sync(): Promise<void> {
-    this.durable = this.bytes.slice();
+    this.#durable = this.bytes.slice();
   }
 
   async stat(): Promise<FileStat> {

@@ -51,6 +51,10 @@ export class PackWriter {
     return this.#packs;
   }
 
+  isZero(page: Bytes): boolean {
+    return this.#env.compute.isZero(page);
+  }
+
   async frame(raw: Bytes, framesPerPack: number = PACK_FRAMES_MAX): Promise<FrameInfo> {
     if (this.#frames >= framesPerPack) await this.endPack();
     const pack = { session: this.session, number: this.#packs.length };
@@ -97,7 +101,7 @@ export async function writePages(
   const map = new StoreMapBuilder(bytes.byteLength / PAGE_BYTES);
   const pages: number[] = [];
   for (let page = 0; page * PAGE_BYTES < bytes.byteLength; page += 1)
-    if (pageOf(bytes, page).some((byte) => byte !== 0)) pages.push(page);
+    if (!writer.isZero(pageOf(bytes, page))) pages.push(page);
   for (let start = 0; start < pages.length; start += pagesPerFrame) {
     const inFrame = pages.slice(start, start + pagesPerFrame);
     const info = await writer.frame(concat(inFrame.map((page) => pageOf(bytes, page))), framesPerPack);
