@@ -41,20 +41,25 @@ const options = {
 
 let writing: Promise<void> = Promise.resolve();
 let measurements: Measurements = await readMeasurements();
-const wanted = plantedBugs
+const named = plantedBugs
   .filter(({ name }) => name.includes(values.only))
-  .map((bug) => ({ bug, known: measurementOf(values.again ? {} : measurements, bug) }))
+  .map((bug) => ({ bug, known: measurementOf(values.again ? {} : measurements, bug) }));
+if (named.length === 0) throw new Error(`no planted bug has "${values.only}" in its name`);
+const wanted = named
   .filter(({ known }) => !isMeasured(known, options.seedsMax))
   .toSorted((a, b) => a.known.seeds - b.known.seeds);
 
+const measured = named.length - wanted.length;
+if (measured > 0) console.log(`${measured} measured already: --again measures them anew`);
+
 // Each in a process of its own: one that has loaded a bug is of no use for another.
 await inParallel(wanted, Number(values.workers), async ({ bug, known }) => {
-  const measured = await measure(bug, known, options);
-  measurements = { ...measurements, [bug.name]: measured };
+  const result = await measure(bug, known, options);
+  measurements = { ...measurements, [bug.name]: result };
   writing = writing.then(() => writeMeasurements(measurements));
   await writing;
-  const found = measured.found.map(({ seed, oracle }) => `${seed} ${oracle}`).join(', ');
-  console.log(`${bug.name}: ${found === '' ? 'not found' : found} (of ${measured.seeds})`);
+  const found = result.found.map(({ seed, oracle }) => `${seed} ${oracle}`).join(', ');
+  console.log(`${bug.name}: ${found === '' ? 'not found' : found} (of ${result.seeds})`);
 });
 
 const text = await readFile(page, 'utf8');
