@@ -17,7 +17,7 @@ export const LIST_PAGE_MAX = 1000;
 /** Longest ETag or upload id that is taken from a service. */
 export const TAG_LENGTH_MAX = 1024;
 
-/** One request to a service ends within this time, and a second more for each `REQUEST_BYTES_PER_S_MIN` of body. */
+/** The answer to a request begins within this time, and ends within it again; a second more for each `REQUEST_BYTES_PER_S_MIN` that is sent or may come. */
 export const REQUEST_MS_MAX: number = 30 * SECOND_MS;
 export const REQUEST_BYTES_PER_S_MIN: number = 128 * KIB;
 /** Largest error document, and largest other document, that is read from a service. */

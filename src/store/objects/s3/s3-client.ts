@@ -7,6 +7,7 @@
  */
 import { collectBytes, fromUtf8Lossy, utf8 } from '../../../base/bytes.ts';
 import type { Bytes } from '../../../base/bytes.ts';
+import { SECOND_MS } from '../../../base/units.ts';
 import type { Env } from '../../../env/env.ts';
 import type { HttpResponse } from '../../../env/http.ts';
 import { SystemError } from '../../../env/system-error.ts';
@@ -101,21 +102,26 @@ export class S3Client {
   }
 
   async #exchange(request: S3Request, credentials: Credentials): Promise<S3Answer> {
-    const bytes = (request.body?.byteLength ?? 0) + request.answerBytesMax;
-    const durationMs = REQUEST_MS_MAX + (bytes / REQUEST_BYTES_PER_S_MIN) * 1000;
     try {
-      return await withDeadline(this.#env.clock, durationMs, request.signal, async (signal) => {
-        const response = await this.#request(request, credentials, signal);
-        const { status, headers } = response;
-        const isSuccess = status >= 200 && status < 300;
-        const bytesMax = isSuccess ? request.answerBytesMax : ERROR_BYTES_MAX;
-        const body = await readBody(response, bytesMax, { url: this.#settings.url, into: request.into });
-        const refusal =
-          isSuccess && !isErrorDocument(request, body)
-            ? null
-            : parseRefusal(status, headers, fromUtf8Lossy(body));
-        return { status, headers, body, refusal };
-      });
+      return await withDeadline(
+        this.#env.clock,
+        timeFor(request.body),
+        request.signal,
+        async (signal, allow) => {
+          const response = await this.#request(request, credentials, signal);
+          // What may be long is not waited for as long as that before it begins.
+          allow(REQUEST_MS_MAX + (request.answerBytesMax / REQUEST_BYTES_PER_S_MIN) * SECOND_MS);
+          const { status, headers } = response;
+          const isSuccess = status >= 200 && status < 300;
+          const bytesMax = isSuccess ? request.answerBytesMax : ERROR_BYTES_MAX;
+          const body = await readBody(response, bytesMax, { url: this.#settings.url, into: request.into });
+          const refusal =
+            isSuccess && !isErrorDocument(request, body)
+              ? null
+              : parseRefusal(status, headers, fromUtf8Lossy(body));
+          return { status, headers, body, refusal };
+        },
+      );
     } catch (error) {
       throw this.#told(error, request.isWrite);
     }
@@ -175,6 +181,11 @@ export class S3Client {
     const isOutcomeUnknown = isWrite && !connectErrnos.has(error.errno);
     return new StoreTrouble('unavailable', sentence, { cause: error, isOutcomeUnknown });
   }
+}
+
+/** Until an answer begins. */
+function timeFor(body: Bytes = noBody): number {
+  return REQUEST_MS_MAX + (body.byteLength / REQUEST_BYTES_PER_S_MIN) * SECOND_MS;
 }
 
 /** An answer that began as a success and then was none; bodies of objects are not looked into. */
