@@ -190,7 +190,12 @@ export class LeaseWatch {
   async #guard(): Promise<void> {
     for (;;) {
       const isDue = this.leftMs === 0 && this.#vm.record.state === 'running' && this.#vm.instance !== null;
-      if (isDue && (await this.#pause())) await this.#notePause();
+      if (isDue) {
+        // Not waited for, and written down with the pause: after a crash in between it would be taken for one that a person paused.
+        if (this.#vm.record.ownership?.leasePause === 'none')
+          void this.#mark('ending', this.#vm.record.reason);
+        if (await this.#pause()) await this.#notePause();
+      }
       await this.#sleep(isDue ? PAUSE_RETRY_MS : Math.max(1, Math.min(this.leftMs || TICK_MS, TICK_MS)));
     }
   }
@@ -230,6 +235,8 @@ export class LeaseWatch {
 
   async #resume(): Promise<void> {
     const { instance, record } = this.#vm;
+    // It was about to go on, and did: a later pause is a person's.
+    if (record.state === 'running') return this.#mark('none', null);
     if (instance === null || record.state !== 'paused' || this.leftMs === 0) return;
     await this.#mark('ending', record.reason);
     await instance.resume();

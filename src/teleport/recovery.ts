@@ -155,7 +155,10 @@ export async function findAgain(host: TeleportHost, vm: ManagedVm): Promise<void
     await vm.kill();
     await vm.markDead('stopped', null);
   } else if (vm.record.runtime !== null) {
-    if ((await isFrozen(host, vm)) && !(await isThawed(host, vm))) return;
+    if (await isFrozen(host, vm)) {
+      if (!(await isThawed(host, vm))) return;
+      await noteToGoOn(vm);
+    }
     try {
       await vm.adopt();
     } catch (error) {
@@ -165,6 +168,16 @@ export async function findAgain(host: TeleportHost, vm: ManagedVm): Promise<void
   } else if (vm.isLive) {
     await vm.markDead('crashed', 'it ended while the daemon was away');
   }
+}
+
+/**
+ * The daemon before may have paused it when its lease ran out, and died before that was written down: found paused, it would be taken for one that a person
+ * paused. With this its lease lets it go on.
+ */
+async function noteToGoOn(vm: ManagedVm): Promise<void> {
+  const { state, ownership } = vm.record;
+  if (state !== 'running' || ownership === null) return;
+  await vm.update({ ownership: { ...ownership, leasePause: 'ending' } });
 }
 
 async function settleOrHold(host: TeleportHost, registry: VmRegistry, operation: Operation): Promise<void> {
