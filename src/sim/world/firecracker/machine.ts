@@ -8,6 +8,7 @@ import { defined } from '../../../base/assert.ts';
 import { concat } from '../../../base/bytes.ts';
 import { MIB, PAGE_BYTES } from '../../../base/units.ts';
 import type { Env } from '../../../env/env.ts';
+import { BATCH_EXTENTS_MAX } from '../../../env/files.ts';
 import type { FileHandle } from '../../../env/files.ts';
 import { isSystemError } from '../../../env/system-error.ts';
 import { fileInode } from '../../disk/inode.ts';
@@ -168,11 +169,12 @@ function memoryOf(
   return defined(inode.kind === 'file' ? inode : null, 'a memory file, which was looked at before');
 }
 
-/** Simulated guests write to few pages: one batch has them all. */
 async function writePages(file: FileHandle, ram: GuestRam, pages: readonly number[]): Promise<void> {
-  if (pages.length === 0) return;
-  const extents = pages.map((page) => ({ offset: page * PAGE_BYTES, length: PAGE_BYTES }));
-  await file.writeBatch(extents, concat(pages.map((page) => ram.page(page))));
+  for (let start = 0; start < pages.length; start += BATCH_EXTENTS_MAX) {
+    const batch = pages.slice(start, start + BATCH_EXTENTS_MAX);
+    const extents = batch.map((page) => ({ offset: page * PAGE_BYTES, length: PAGE_BYTES }));
+    await file.writeBatch(extents, concat(batch.map((page) => ram.page(page))));
+  }
 }
 
 /** Null when there is none. */
