@@ -12,7 +12,7 @@ import { removeVm, startVm, stopVm } from '../src/teleport/lifecycle.ts';
 import { takeSnapshot } from '../src/teleport/take-snapshot.ts';
 import { forEachCrashPoint } from './support/crash-points.ts';
 import { FakeHosts, quiet } from './support/fake-hosts.ts';
-import { claimIn, teleportOut } from './support/fake-moves.ts';
+import { claimIn, forkHere, teleportOut } from './support/fake-moves.ts';
 import { counterPage } from './support/fake-vm-backend.ts';
 import { memoryOf } from './support/fake-machines.ts';
 import type { Supervisor } from '../src/daemon/supervisor.ts';
@@ -203,6 +203,27 @@ test('snapshot: killed anywhere, the VM goes on and the snapshot is there or nev
       assert.deepEqual(ids, vm.record.snapshotId === null ? [] : [vm.record.snapshotId]);
     },
   );
+});
+
+test('fork: killed anywhere, the VM goes on, and each copy runs or never was', async () => {
+  const counts = new Set<number>();
+  await killEverywhere(
+    async (supervisor, _hosts, vmId) => forkHere(supervisor, required(supervisor, vmId), 2),
+    async (supervisor, world, isKilled) => {
+      await checkRunsHere(supervisor, world);
+      assert.deepEqual(
+        await supervisor.host.snapshots.ids(world.vmId),
+        [],
+        'the snapshot was for the copies only',
+      );
+      const copies = supervisor.registry.all.filter(({ id }) => id !== world.vmId);
+      for (const { id } of copies) await checkRunsHere(supervisor, { ...world, vmId: id });
+      assert.ok(isKilled || copies.length === 2, 'a fork that came to its end has made all');
+      counts.add(copies.length);
+    },
+    { stride: 4 },
+  );
+  assert.ok(counts.has(0) && counts.has(2), 'kills before the end and behind it');
 });
 
 test('local restore: killed anywhere, the VM runs as it was then or can be restored again', async () => {

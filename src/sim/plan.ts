@@ -30,6 +30,8 @@ export const actNames = [
   'remove',
   'shutdown',
   'reclaim',
+  'fork',
+  'forkPackage',
 ] as const;
 export type ActName = (typeof actNames)[number];
 

@@ -128,6 +128,8 @@ export class ForkedCopy {
   async end(): Promise<void> {
     if (this.#failure === null) {
       try {
+        // That it runs may not be on the disk yet: without its entry, the record alone says what it is.
+        await this.vm.save();
         await this.#host.journal.remove(this.#operation);
         this.#isBegun = false;
       } catch (error) {

@@ -4,6 +4,7 @@
  */
 import { hex } from '../../src/base/bytes.ts';
 import type { DiskLayer } from '../../src/snapshot/local-snapshot.ts';
+import type { GuestNames } from '../../src/vm/instance.ts';
 
 export interface FakeMachine {
   readonly pid: number;
@@ -13,6 +14,8 @@ export interface FakeMachine {
   /** `loaded`: restored, and not yet let go. */
   state: 'loaded' | 'running' | 'paused';
   generation: number;
+  /** What its guest was given when it was restored last; null when it kept its own. */
+  readonly names?: GuestNames | null;
   /** Pages that are not zero; page 0 is the counter. */
   readonly pages: Map<number, Uint8Array>;
   disk: readonly DiskLayer[];

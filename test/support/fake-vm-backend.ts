@@ -247,6 +247,7 @@ class FakeVmInstance implements VmInstance {
       this.#bringUp({
         state: 'loaded',
         generation: request.generation,
+        names: request.names ?? null,
         pages,
         disk: [...request.disk, layer],
       }),
@@ -281,7 +282,7 @@ class FakeVmInstance implements VmInstance {
     this.#machine = null;
   }
 
-  #bringUp(made: Pick<FakeMachine, 'state' | 'generation' | 'pages' | 'disk'>): void {
+  #bringUp(made: Pick<FakeMachine, 'state' | 'generation' | 'pages' | 'disk' | 'names'>): void {
     const { machines } = this.#backend;
     const others = machines.ofVm(this.id);
     assert.deepEqual(

@@ -4,11 +4,16 @@ import type { DaemonClient, OperationListener } from '../../cli/daemon-client.ts
 import { encodeExecFrame } from '../../daemon/api/exec-frames.ts';
 import { routes } from '../../daemon/api/routes.ts';
 import type { ActName } from '../plan.ts';
+import { Prng } from '../prng.ts';
 import { vmKeyOf } from '../world/guest.ts';
 import type { Site, World } from '../world/world.ts';
+import { createForkActs } from './fork-acts.ts';
 import type { VmModel } from './vm-model.ts';
 
 const LEASE_MS = 20_000;
+/** How often a VM is held by a lease from its beginning. */
+const LEASE_CHANCE = 0.1;
+const LEASE_CHANCE_VANISHING = 0.6;
 /** For operations whose progress nobody looks at. */
 export const quiet: OperationListener = {
   onProgress: async () => undefined,
@@ -17,33 +22,48 @@ export const quiet: OperationListener = {
 
 export type Act = (vm: VmModel, isBold: boolean, signal: AbortSignal | undefined) => Promise<void>;
 
-export function createActs(world: World, site: Site, daemon: DaemonClient): Readonly<Record<ActName, Act>> {
+/** What the guest has counted to by now, as the world knows: no state that is taken later is behind it. */
+export function countIn({ truth }: World, { vmKey }: VmModel): number {
+  if (vmKey === null) return 0;
+  return Math.max(0, ...truth.running(vmKey).map((guest) => guest.count));
+}
+
+/** Drawn by its name alone: whoever asks for it again asks for the same. */
+function isLeased({ seed, isVanishing }: World, { name }: VmModel): boolean {
+  return Prng.named(seed, `lease of ${name}`).chance(isVanishing ? LEASE_CHANCE_VANISHING : LEASE_CHANCE);
+}
+
+/** @param vms of all people. */
+export function createActs(
+  world: World,
+  site: Site,
+  daemon: DaemonClient,
+  vms: VmModel[],
+): Readonly<Record<ActName, Act>> {
   const named = (vm: VmModel): { parameters: { vm: string } } => ({ parameters: { vm: vm.name } });
   const until = (signal: AbortSignal | undefined): { signal?: AbortSignal } =>
     signal === undefined ? {} : { signal };
-  /** What the guest has counted to by now, as the world knows: no state that is taken later is behind it. */
-  const count = (vm: VmModel): number => {
-    if (vm.vmKey === null) return 0;
-    return Math.max(0, ...world.truth.running(vm.vmKey).map((guest) => guest.count));
-  };
   return {
     up: async (vm, isBold, signal) => {
       // Bold: not on what is chosen by itself.
       const backend = isBold ? { backend: 'qemu' as const } : {};
-      const body = { name: vm.name, memoryMib: 128, diskMib: 64, ...backend };
+      const lease = isLeased(world, vm) ? { lease: { storeUrl: world.storeUrl, durationMs: LEASE_MS } } : {};
+      const body = { name: vm.name, memoryMib: 128, diskMib: 64, ...backend, ...lease };
       const { vm: made } = await daemon.operate(routes.vmCreate, { body, ...until(signal) }, quiet);
+      if (made.lease !== null) world.truth.mark('up with a lease');
       vm.vmKey = vmKeyOf(made.id);
+      world.truth.madeKeys.add(vm.vmKey);
       vm.isCreated = true;
       vm.place = site.name;
     },
     snapshot: async (vm, _isBold, signal) => {
-      const before = count(vm);
+      const before = countIn(world, vm);
       const body = { message: 'm' };
       await daemon.operate(routes.snapshotCreate, { ...named(vm), body, ...until(signal) }, quiet);
       vm.floor = Math.max(vm.floor, before);
     },
     teleport: async (vm, _isBold, signal) => {
-      const before = count(vm);
+      const before = countIn(world, vm);
       const strike = world.faults.hit('teleport_image_mismatch', `person ${site.name}`);
       const body = { storeUrl: world.storeUrl, message: '', includeImage: strike === null };
       vm.place = null;
@@ -86,6 +106,7 @@ export function createActs(world: World, site: Site, daemon: DaemonClient): Read
       vm.place = null;
     },
     shutdown: async () => void (await daemon.call(routes.shutdown)),
+    ...createForkActs(world, site, daemon, vms),
   };
 }
 

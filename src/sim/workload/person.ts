@@ -2,7 +2,7 @@
 import { isKelpieError } from '../../base/errors.ts';
 import type { DaemonClient } from '../../cli/daemon-client.ts';
 import type { ActName, PlannedAct } from '../plan.ts';
-import type { Prng } from '../prng.ts';
+import { Prng } from '../prng.ts';
 import type { SimProcess } from '../process.ts';
 import type { Site, World } from '../world/world.ts';
 import { createActs } from './acts.ts';
@@ -20,6 +20,11 @@ const LEASE_CHANCE = 0.8;
 const RECLAIM_CHANCE = 0.3;
 /** Where there is Firecracker: how often a VM is made on QEMU. */
 const QEMU_CHANCE = 0.2;
+/** VMs that copies are still made of: each costs as much as another one. */
+const FORKED_VMS_MAX = 4;
+const FORK_CHANCE = 0.08;
+/** How often two copies are made at once. */
+const TWO_CHANCE = 0.4;
 const nothing: Decision = { name: 'none', vm: null, isBold: false };
 /** How often the bold form of a command is chosen. */
 const boldChances: Readonly<Partial<Record<ActName, number>>> = { restoreLocal: 0.7, stop: 0.3 };
@@ -30,6 +35,8 @@ export class Person {
   readonly #site: Site;
   readonly #vms: VmModel[];
   readonly #acts: Readonly<Record<ActName, Act>>;
+  /** Of its own, so that other commands are drawn as if there were no forks. */
+  readonly #forks: Prng;
 
   constructor(world: World, site: Site, vms: VmModel[]) {
     const { process, daemon }: { process: SimProcess; daemon: DaemonClient } = world.client(site);
@@ -37,7 +44,8 @@ export class Person {
     this.#world = world;
     this.#site = site;
     this.#vms = vms;
-    this.#acts = createActs(world, site, daemon);
+    this.#forks = Prng.named(world.seed, `forks ${site.name}`);
+    this.#acts = createActs(world, site, daemon, vms);
   }
 
   /** Until the script is over, or the person's process ends. */
@@ -111,12 +119,22 @@ export class Person {
     );
     if (near.length === 0) return nothing;
     const vm = random.pick(near);
+    const fork = known.length < FORKED_VMS_MAX ? this.#chooseFork(vm) : null;
+    if (fork !== null) return fork;
     const { isVanishing } = this.#world;
     if (isVanishing && vm.isCreated && vm.place !== place && random.chance(RECLAIM_CHANCE))
       return { name: 'reclaim', vm: vm.name, isBold: false };
     const name = vm.isCreated ? chooseAct(random, vm.place, place) : 'up';
     const boldChance = isVanishing && name === 'restoreFromStore' ? LEASE_CHANCE : (boldChances[name] ?? 0);
     return { name, vm: vm.name, isBold: random.chance(boldChance) };
+  }
+
+  /** Copies of what is here, or of what left something in the store; seldom of anything. */
+  #chooseFork(vm: VmModel): Decision | null {
+    const isWanted = this.#forks.chance(FORK_CHANCE);
+    const isBold = this.#forks.chance(TWO_CHANCE);
+    if (!isWanted || !vm.isCreated) return null;
+    return { name: vm.place === this.#site.name ? 'fork' : 'forkPackage', vm: vm.name, isBold };
   }
 
   get #lane(): string {

@@ -44,6 +44,8 @@ export interface AgentWorld {
   readonly powerOff: () => void;
   /** Randomness that guests were given; no two get the same. */
   readonly seeds: Set<string>;
+  /** By machine-id that a copy was given: the copy. No two have one. */
+  readonly machineIds: Map<string, string>;
   readonly violated: (oracle: string, what: string) => void;
 }
 
@@ -158,6 +160,7 @@ export class GuestAgentEnd {
     if (this.#isStruck('guest_repair_fail')) return this.#failure(request, 3, 'os');
     if (!(generation > guest.generation)) return this.#failure(request, -32602, 'invalid_params');
     this.#checkSeed(request.params?.['seed']);
+    if (guest.isCopy) this.#checkNames(request.params?.['hostname'], request.params?.['machineId']);
     guest.setGeneration(generation);
     guest.isRepairNeeded = false;
     return this.#result(request, { clockStepMs: 0, generation });
@@ -168,6 +171,17 @@ export class GuestAgentEnd {
     if (typeof seed !== 'string' || seed.length < SEED_LENGTH_MIN || seeds.has(seed))
       return violated('repair', `${guest.vmKey} was given randomness that another restore had, or none`);
     seeds.add(seed);
+  }
+
+  #checkNames(hostname: unknown, machineId: unknown): void {
+    const { guest, machineIds, violated } = this.#world;
+    const isNamed = typeof hostname === 'string' && typeof machineId === 'string';
+    if (!isNamed || !/^[0-9a-f]{32}$/.test(machineId))
+      return violated('repair', `${guest.vmKey} goes on with the names of the VM that it is a copy of`);
+    const other = machineIds.get(machineId) ?? guest.vmKey;
+    if (other !== guest.vmKey)
+      return violated('repair', `${guest.vmKey} was given the machine-id of ${other}`);
+    machineIds.set(machineId, guest.vmKey);
   }
 
   #exec(request: GuestRequest): readonly Bytes[] {

@@ -45,6 +45,8 @@ export class Guest {
   chain: readonly Layer[];
   /** Restored and not yet told who it is. */
   isRepairNeeded = false;
+  /** It goes on with the memory of another VM, and so with that one's names until it is given others. */
+  isCopy = false;
   readonly crash: () => void;
   readonly #onState: (text: string) => void;
   readonly #random: Prng;

@@ -54,6 +54,7 @@ export class HeldGuest {
       hit: (name) => machine.faults.hit(name, process.label),
       powerOff: onPowerOff,
       seeds: truth.seeds,
+      machineIds: truth.machineIds,
       violated: (oracle, what) => truth.violated(oracle, what),
     });
     truth.guests.add(this.guest);
@@ -93,8 +94,7 @@ export class HeldGuest {
   /** Its devices are as they were saved. What a real guest would notice sooner or later is looked at now. */
   load(state: DeviceState): void {
     const { guest } = this;
-    if (state.vmKey !== guest.vmKey)
-      this.#truth.violated('identity', `${guest.vmKey} was given the state of ${state.vmKey}`);
+    if (state.vmKey !== guest.vmKey) this.#becomeCopy(state.vmKey);
     if (guest.ram.digest(this.#env.compute) !== state.ramDigest)
       this.#truth.violated(
         'memory',
@@ -109,6 +109,17 @@ export class HeldGuest {
     this.#truth.mark('restored');
     this.#truth.onLoaded?.(guest);
     guest.isRepairNeeded = true;
+  }
+
+  /** Only if somebody asked for copies of that VM; and a copy is one of one VM for ever. */
+  #becomeCopy(of: string): void {
+    const { guest } = this;
+    const { forked, lineage } = this.#truth;
+    if (!forked.has(of) || (lineage.get(guest.vmKey) ?? of) !== of)
+      this.#truth.violated('identity', `${guest.vmKey} was given the state of ${of}`);
+    lineage.set(guest.vmKey, of);
+    guest.isCopy = true;
+    this.#truth.mark('copy loaded');
   }
 
   #onStopped(isStopped: boolean): void {

@@ -17,6 +17,14 @@ export class WorldTruth {
   onLoaded: ((guest: Guest) => void) | null = null;
   /** VMs of which a guest or its VMM has died without being told to. */
   readonly died: Set<string> = new Set();
+  /** Every VM that somebody was told of when it was made. */
+  readonly madeKeys: Set<string> = new Set();
+  /** VMs that copies were asked of. */
+  readonly forked: Set<string> = new Set();
+  /** By copy: the VM that it is of. */
+  readonly lineage: Map<string, string> = new Map();
+  /** By machine-id that a copy was given: the copy. */
+  readonly machineIds: Map<string, string> = new Map();
   /** Randomness that restored guests were given. */
   readonly seeds: Set<string> = new Set();
   /** Told what happens; for traces. */
