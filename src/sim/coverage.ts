@@ -10,6 +10,8 @@ const ofVanish: readonly string[] = ['done reclaim'];
 const paths: readonly string[] = [
   ...actNames.map((name) => `done ${name}`).filter((name) => !ofVanish.includes(name)),
   'restored',
+  'checkpoint: reloaded',
+  'checkpoint: files changed',
   'local pages used',
   'local pages doubted',
   'firecracker: snapshotted',

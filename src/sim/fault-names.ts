@@ -33,6 +33,8 @@ export const faultNames = [
   'guest_repair_fail',
   'exec_fail',
   'exec_timeout',
+  'hook_fail',
+  'guest_files_change',
   'guest_noise',
   'guest_silence',
   'http_connection_lost',
@@ -92,6 +94,8 @@ const chanceRanges: Readonly<Record<FaultName, readonly [number, number]>> = {
   guest_repair_fail: [0.02, 0.3],
   exec_fail: [0.05, 0.5],
   exec_timeout: [0.05, 0.3],
+  hook_fail: [0.05, 0.5],
+  guest_files_change: [0.05, 0.6],
   guest_noise: [0.01, 0.2],
   guest_silence: [0.005, 0.05],
   // Between a person and the daemon.

@@ -1,6 +1,7 @@
 /** What happens in a world: people and troubles, then peace, then the check of what must be true by then. */
 import { asError } from '../base/errors.ts';
 import type { InPlaceCompute } from '../env/compute.ts';
+import { checkPublishedCheckpoints } from './oracles/checkpoint-oracle.ts';
 import { ConvergenceOracle } from './oracles/convergence-oracle.ts';
 import { DaemonOracle } from './oracles/daemon-oracle.ts';
 import { LayerOracle } from './oracles/layer-oracle.ts';
@@ -144,6 +145,7 @@ export class Life {
     const oracle = new ConvergenceOracle(this.#world, this.#vms);
     await oracle.check();
     this.#packages.checkAll();
+    checkPublishedCheckpoints(this.#world);
     this.look();
     this.isOver = true;
   }

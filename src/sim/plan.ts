@@ -21,6 +21,8 @@ export const actNames = [
   'snapshot',
   'teleport',
   'restoreFromStore',
+  'checkpoint',
+  'restoreCheckpoint',
   'restoreLocal',
   'count',
   'pause',

@@ -53,6 +53,18 @@ export function objectAt({ store }: World, key: string, view: View): Bytes | nul
   return fileIn(store.volume.root, `${store.root}/${key}`, view);
 }
 
+/** The last parts of the keys under `folder`. */
+export function objectNames({ store }: World, folder: string, view: View): readonly string[] {
+  if (store.kind === 's3') {
+    const prefix = `${store.prefix}${folder}/`;
+    return [...store.bucket.objects.keys()]
+      .filter((key) => key.startsWith(prefix))
+      .map((key) => key.slice(prefix.length));
+  }
+  const directory = directoryIn(store.volume.root, `${store.root}/${folder}`, view);
+  return directory === null ? [] : [...entriesOf(directory, view).keys()];
+}
+
 /** The ownership record of every VM. */
 export function newestRecords({ store }: World, view: View): readonly RecordSeen[] {
   if (store.kind === 's3') return recordsInBucket(store.bucket, `${store.prefix}ownership/`);

@@ -7,6 +7,7 @@ import type { ActName } from '../plan.ts';
 import { Prng } from '../prng.ts';
 import { vmKeyOf } from '../world/guest.ts';
 import type { Site, World } from '../world/world.ts';
+import { checkpointActs } from './checkpoint-acts.ts';
 import { createForkActs } from './fork-acts.ts';
 import type { VmModel } from './vm-model.ts';
 
@@ -80,6 +81,7 @@ export function createActs(
       const body = { replace: isBold };
       await daemon.operate(routes.restoreLocal, { ...named(vm), body, ...until(signal) }, quiet);
     },
+    ...checkpointActs(world, site, daemon, quiet),
     count: async (vm) => void (await countOf(daemon, vm.name)),
     pause: async (vm) => {
       vm.isPauseAsked = true;

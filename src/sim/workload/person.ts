@@ -25,9 +25,15 @@ const FORKED_VMS_MAX = 4;
 const FORK_CHANCE = 0.08;
 /** How often two copies are made at once. */
 const TWO_CHANCE = 0.4;
+/** How often a new VM is made of a checkpoint, where there is one. */
+const COPY_CHANCE = 0.35;
 const nothing: Decision = { name: 'none', vm: null, isBold: false };
 /** How often the bold form of a command is chosen. */
-const boldChances: Readonly<Partial<Record<ActName, number>>> = { restoreLocal: 0.7, stop: 0.3 };
+const boldChances: Readonly<Partial<Record<ActName, number>>> = {
+  restoreLocal: 0.7,
+  stop: 0.3,
+  checkpoint: 0.2,
+};
 
 export class Person {
   readonly process: SimProcess;
@@ -60,7 +66,7 @@ export class Person {
   }
 
   async #actOnce({ vm, isBold }: PlannedAct, name: ActName): Promise<void> {
-    const model = this.#vms.find((known) => known.name === vm) ?? (name === 'up' ? this.#newVm() : null);
+    const model = this.#vms.find((known) => known.name === vm) ?? (makesVm(name) ? this.#newVm() : null);
     if (model === null) return;
     const { truth } = this.#world;
     truth.mark(`asked ${name}`);
@@ -113,6 +119,8 @@ export class Person {
     const known = this.#vms.filter((vm) => !vm.isRemovalAsked && (vm.isCreated || vm.birthplace === place));
     if (hasImage && known.length < VMS_MAX && random.chance(known.length === 0 ? 1 : 0.1))
       return { name: 'up', vm: null, isBold: this.#site.firecracker !== null && random.chance(QEMU_CHANCE) };
+    const canCopy = hasImage && this.#world.truth.checkpoints.length > 0 && known.length <= VMS_MAX;
+    if (canCopy && random.chance(COPY_CHANCE)) return { name: 'restoreCheckpoint', vm: null, isBold: false };
     const isAnything = random.chance(0.1);
     const near = known.filter(
       (vm) => isAnything || this.#world.isVanishing || vm.place === null || vm.place === place,
@@ -148,6 +156,10 @@ export class Person {
   }
 }
 
+function makesVm(name: ActName): boolean {
+  return name === 'up' || name === 'restoreCheckpoint';
+}
+
 /** Mostly what makes sense where the VM seems to be, sometimes anything. */
 function chooseAct(random: Prng, vmPlace: string | null, place: string): ActName {
   const isAnything = random.chance(0.1);
@@ -157,6 +169,7 @@ function chooseAct(random: Prng, vmPlace: string | null, place: string): ActName
     ['snapshot', isHere ? 5 : 0],
     ['teleport', isHere ? 6 : 0],
     ['restoreFromStore', vmPlace === null ? 10 : isAway ? 1 : 0],
+    ['checkpoint', isHere ? 3 : 0],
     ['restoreLocal', isHere ? 3 : 0],
     ['count', isHere ? 3 : 0.5],
     ['pause', isHere ? 1 : 0],

@@ -1,6 +1,6 @@
 /**
- * The guest's agent at the wire (`docs/PROTOCOL.md`), as far as hosts without a person need it: greeting, health, repair, sync, power-off, and one
- * command, `count`, which prints the guest's count.
+ * The guest's agent at the wire (`docs/PROTOCOL.md`), as far as hosts without a person need it: greeting, health, repair, sync, power-off, what a path is, and
+ * the commands of `guest-programs.ts`, each of which does all it does at once.
  */
 import { z } from 'zod';
 import { concat, equalBytes, fromUtf8, utf8, viewOf } from '../../base/bytes.ts';
@@ -9,17 +9,27 @@ import type { PureCompute } from '../../env/compute.ts';
 import { encodeFrame, FRAME_HEADER_BYTES, frameTypes } from '../../guest/frame.ts';
 import type { FrameType } from '../../guest/frame.ts';
 import { FRAME_PAYLOAD_BYTES_MAX } from '../../guest/limits.ts';
-import { channelHeader, helloPayload, NONCE_BYTES, streams } from '../../guest/payloads.ts';
+import {
+  channelHeader,
+  helloPayload,
+  NONCE_BYTES,
+  readChannelPayload,
+  streams,
+} from '../../guest/payloads.ts';
 import type { FaultName } from '../fault-names.ts';
 import type { Strike } from '../faults.ts';
 import { parseJson } from '../parse-json.ts';
 import type { Guest } from './guest.ts';
+import { fileType, findProgram } from './guest-programs.ts';
+import type { Program } from './guest-programs.ts';
 
 const FRAME_START = 0x4b;
 const CRC_BYTES = 4;
 const NOISE_BYTES_MAX = 300;
 /** Longer than a call waits; over by the time that rest has come and VMs are looked at. */
 const EXEC_MS_MAX = 45_000;
+/** Of a command. */
+const INPUT_BYTES_MAX = 1024 * 1024;
 /** Of 32 bytes in Base64. */
 const SEED_LENGTH_MIN = 44;
 
@@ -47,6 +57,7 @@ export interface AgentWorld {
   /** By machine-id that a copy was given: the copy. No two have one. */
   readonly machineIds: Map<string, string>;
   readonly violated: (oracle: string, what: string) => void;
+  readonly mark: (name: string) => void;
 }
 
 export class GuestAgentEnd {
@@ -54,6 +65,8 @@ export class GuestAgentEnd {
   #input: Bytes = new Uint8Array(0);
   #isSynced = false;
   #sessions = 0;
+  /** Commands that read their input, by session. */
+  readonly #reading = new Map<number, { readonly program: Program; input: Bytes }>();
   #delayMs = 0;
 
   constructor(world: AgentWorld) {
@@ -117,7 +130,9 @@ export class GuestAgentEnd {
 
   #answer({ type, payload }: { readonly type: number; readonly payload: Bytes }): readonly Bytes[] {
     if (type === frameTypes.hello) return this.#welcome(payload);
-    if (!this.#isSynced || type !== frameTypes.request) return [];
+    if (!this.#isSynced) return [];
+    if (type === frameTypes.data || type === frameTypes.end) return this.#takeInput(type, payload);
+    if (type !== frameTypes.request) return [];
     return this.#call(parseJson(requestSchema, fromUtf8(payload)));
   }
 
@@ -149,6 +164,11 @@ export class GuestAgentEnd {
         if (guest.isRepairNeeded)
           this.#world.violated('repair', `${guest.vmKey} was handed out before its identity was repaired`);
         return this.#exec(request);
+      case 'exec.signal':
+      case 'exec.detach':
+        return [this.#endReading(request)];
+      case 'file.stat':
+        return [this.#stat(request)];
       default:
         return [this.#failure(request, -32601, 'unknown_method')];
     }
@@ -188,19 +208,50 @@ export class GuestAgentEnd {
     if (this.#isStruck('exec_fail')) return [this.#failure(request, 3, 'os')];
     const slow = this.#world.hit('exec_timeout');
     this.#delayMs = slow === null ? 0 : slow.random.fraction() * EXEC_MS_MAX;
+    const argv: unknown = request.params?.['argv'];
+    const program = findProgram(this.#world, Array.isArray(argv) ? argv : []);
+    if (program === null) return [this.#failure(request, 4, 'not_executable')];
     this.#sessions += 1;
     const session = this.#sessions;
-    const output = utf8(`${this.#world.guest.count}\n`);
+    const started = this.#result(request, { session, pid: 100 + session });
+    if (!program.readsInput) return [started, ...this.#ended(session, program, new Uint8Array(0))];
+    this.#reading.set(session, { program, input: new Uint8Array(0) });
+    const credit = channelHeader({ channel: session, stream: streams.stdin, position: INPUT_BYTES_MAX });
+    return [started, this.#frame(frameTypes.credit, credit)];
+  }
+
+  #takeInput(type: number, payload: Bytes): readonly Bytes[] {
+    const { header, bytes } = readChannelPayload(payload);
+    const reading = this.#reading.get(header.channel);
+    if (reading === undefined) return [];
+    reading.input = concat([reading.input, bytes]);
+    if (type === frameTypes.data) return [];
+    this.#reading.delete(header.channel);
+    return this.#ended(header.channel, reading.program, reading.input);
+  }
+
+  #ended(session: number, program: Program, input: Bytes): readonly Bytes[] {
+    const { output, code } = program.end(input);
     const header = (stream: 1 | 2, position: number): Bytes =>
       channelHeader({ channel: session, stream, position });
-    const exited = { jsonrpc: '2.0', method: 'exec.exited', params: { session, exit: { code: 0 } } };
+    const exited = { jsonrpc: '2.0', method: 'exec.exited', params: { session, exit: { code } } };
     return [
-      this.#result(request, { session, pid: 100 + session }),
-      this.#frame(frameTypes.data, header(streams.stdout, 0), output),
+      ...(output.byteLength === 0 ? [] : [this.#frame(frameTypes.data, header(streams.stdout, 0), output)]),
       this.#frame(frameTypes.end, header(streams.stdout, output.byteLength)),
       this.#frame(frameTypes.end, header(streams.stderr, 0)),
       this.#frame(frameTypes.event, utf8(JSON.stringify(exited))),
     ];
+  }
+
+  #endReading(request: GuestRequest): Bytes {
+    const isThere = this.#reading.delete(Number(request.params?.['session']));
+    return isThere ? this.#result(request, {}) : this.#failure(request, 1, 'not_found');
+  }
+
+  #stat(request: GuestRequest): Bytes {
+    const type = fileType(request.params?.['path']);
+    if (type === null) return this.#failure(request, 1, 'not_found');
+    return this.#result(request, { type, sizeBytes: 0, mode: 0o755, uid: 0, gid: 0, modifiedAtUnixMs: 0 });
   }
 
   #health(): unknown {

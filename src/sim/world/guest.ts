@@ -4,6 +4,7 @@
  *
  *     page 1   count u64 | generation u32 | boot id 16 bytes | times that it booted or was repaired u32
  *     pages 2… written at random, now and then cleared
+ *     page 60  the file of its application (`guest-programs.ts`)
  *     disk     page 7: the count as last written there
  */
 import { assert } from '../../base/assert.ts';
@@ -11,6 +12,7 @@ import { hex, viewOf } from '../../base/bytes.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import { PAGE_BYTES } from '../../base/units.ts';
 import type { Prng } from '../prng.ts';
+import { notesIn, putNotes } from './notes-page.ts';
 import { readDiskPage, writeDiskPage } from './guest-disk.ts';
 import type { Layer } from './guest-disk.ts';
 import type { GuestRam } from './guest-ram.ts';
@@ -19,6 +21,7 @@ const STATE_PAGE = 1;
 const FIRST_SCRATCH_PAGE = 2;
 const SCRATCH_PAGES = 40;
 const DISK_PAGE = 7;
+const NOTES_PAGE = 60;
 const PAGES_PER_ADVANCE_MAX = 6;
 const KEY_DIGITS = 12;
 
@@ -84,6 +87,12 @@ export class Guest {
   }
   get bootId(): Bytes {
     return this.#state.slice(12, 28);
+  }
+  get notes(): Bytes {
+    return notesIn(this.ram.page(NOTES_PAGE));
+  }
+  set notes(notes: Bytes) {
+    putNotes(this.ram.writable(NOTES_PAGE), notes);
   }
   get bootIdHex(): string {
     return hex(this.bootId);

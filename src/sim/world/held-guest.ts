@@ -56,6 +56,7 @@ export class HeldGuest {
       seeds: truth.seeds,
       machineIds: truth.machineIds,
       violated: (oracle, what) => truth.violated(oracle, what),
+      mark: (name) => truth.mark(name),
     });
     truth.guests.add(this.guest);
     process.onExit(() => {

@@ -27,6 +27,8 @@ export class WorldTruth {
   readonly machineIds: Map<string, string> = new Map();
   /** Randomness that restored guests were given. */
   readonly seeds: Set<string> = new Set();
+  /** Checkpoints that people were told of, as packages of the store. */
+  readonly checkpoints: string[] = [];
   /** Told what happens; for traces. */
   onTold: Tell | null = null;
   readonly #silenced: ReadonlySet<string>;

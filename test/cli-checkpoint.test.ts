@@ -1,0 +1,70 @@
+/** Checkpoints through the real command line: an agent goes on in another VM, on another host, and remembers. */
+import assert from 'node:assert/strict';
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import test from 'node:test';
+import { objectOf, smallVm, withHosts } from './support/cli-host.ts';
+import { askAgent, startAgent } from './support/example-agent.ts';
+
+await test('an agent goes on in a new VM from its checkpoint', async (t) => {
+  await withHosts(async (make, scratch) => {
+    const laptop = await make('laptop');
+    const store = join(scratch, 'store');
+    await mkdir(store);
+    await laptop.must(['up', 'dev', ...smallVm]);
+
+    await t.test('nothing is taken of a VM that does not say what', async () => {
+      const sentence = await laptop.fails('checkpoint_invalid', ['checkpoint', 'dev', '--store', store]);
+      assert.match(
+        sentence,
+        /put a manifest into \/etc\/kelpie\/checkpoint\.d, or name its folders with --path/,
+      );
+      await laptop.fails('usage', ['checkpoint', 'dev', '--user', 'root']);
+      await laptop.fails('checkpoint_invalid', ['checkpoint', 'dev', '--path', '/proc/self']);
+      await laptop.fails('checkpoint_hook_failed', [
+        'checkpoint',
+        'dev',
+        '--save',
+        'exit 3',
+        '--store',
+        store,
+      ]);
+      assert.ok(!(await readdir(store)).includes('packages'), 'nothing is published');
+    });
+
+    await startAgent(laptop, 'dev');
+    assert.equal(await askAgent(laptop, 'dev', 'my name is Ada'), 'hello, Ada');
+    const taken = await laptop.json(['checkpoint', 'dev', '--store', store, '-m', 'first']);
+    const { packageId } = objectOf(taken['published']);
+    const { id: snapshotId } = objectOf(taken['snapshot']);
+    assert.equal(await askAgent(laptop, 'dev', 'my name is Grace'), 'hello, Grace', 'the source goes on');
+
+    await t.test('it is a snapshot like others, but no running memory', async () => {
+      assert.match((await laptop.must(['log', 'dev'])).stdout, /first/);
+      const local = ['restore', 'dev', '--snapshot', String(snapshotId)];
+      await laptop.fails('name_taken', local);
+      const sentence = await laptop.fails('image_not_found', [...local, '--name', 'no', '--arch', 'arm64']);
+      assert.match(sentence, /kelpie image build base --arch arm64/);
+      await laptop.fails('invalid_argument', ['package', 'export', '-', '--vm', `dev/${String(snapshotId)}`]);
+      await laptop.fails('invalid_argument', ['restore', 'dev', '--replace', '--memory', '256']);
+    });
+
+    await t.test('on another host it remembers, and its files are there', async () => {
+      const cloud = await make('cloud');
+      const from = ['restore', '--from', store, '--package', String(packageId)];
+      const restored = await cloud.must([...from, '--name', 'again']);
+      assert.match(restored.stdout, /^again is running again \(.*files .*reload /);
+      assert.equal(await askAgent(cloud, 'again', 'what is my name?'), 'you are Ada');
+      assert.equal(await askAgent(cloud, 'again', 'where are you?'), 'on x86_64, with small');
+      assert.equal(
+        await cloud.sh('again', 'ls /srv/agent/notes; cat /srv/agent/notes/0001.txt'),
+        '0001.txt\n0002.txt\n0003.txt\nmy name is Ada\nhello, Ada',
+      );
+      assert.equal(await askAgent(laptop, 'dev', 'what is my name?'), 'you are Grace', 'two VMs, two lives');
+
+      await cloud.sh('again', 'printf more > /srv/agent/notes/more');
+      const second = await cloud.json(['checkpoint', 'again', '--store', store]);
+      assert.ok(Number(second['newBytes']) < 40_000, `${String(second['newBytes'])} bytes are new`);
+    });
+  });
+});
