@@ -32,7 +32,11 @@ export function checkpointActs(
       const packageId = world.truth.checkpoints.at(-1);
       if (packageId === undefined) return;
       const body = { storeUrl: world.storeUrl, packageId, name: vm.name };
-      const { vm: made } = await daemon.operate(routes.restoreFromStore, { body, ...until(signal) }, quiet);
+      const { vm: made } = await daemon.operate(
+        routes.restoreFromStore,
+        { body, ...until(signal) },
+        listener,
+      );
       vm.vmKey = vmKeyOf(made.id);
       vm.isCreated = true;
       vm.place = site.name;
