@@ -15,8 +15,6 @@ const PAUSE_MS_MAX = 1000;
 /** Pages of one file. */
 const PAGES_MAX = 3;
 
-type Document = Readonly<Record<string, unknown>>;
-
 /** Until faults end. */
 export async function rotBlobs(world: World): Promise<void> {
   const random = Prng.named(world.seed, 'rot');
@@ -32,33 +30,28 @@ export async function rotBlobs(world: World): Promise<void> {
   }
 }
 
-/** Files of snapshots of VMs that have left the site, while nothing is under way there. */
+/** Files of snapshots of VMs that have left the site, while nothing is under way there. A copy of such a VM may stand on the same files. */
 function filesOfNobodyHere(site: Site): readonly FileInode[] {
   if (namesIn(site, 'operations').length > 0) return [];
-  const [left, used] = [new Set<string>(), new Set<string>()];
+  const left: string[] = [];
+  const used: string[] = [];
   for (const vmId of namesIn(site, 'vms')) {
-    const record = documentAt(site, `vms/${vmId}/vm.json`);
-    const hasLeft = isJsonObject(record?.['departed']) && record['runtime'] === null;
-    for (const id of namesIn(site, `vms/${vmId}/snapshots`)) {
-      const snapshot = documentAt(site, `vms/${vmId}/snapshots/${id}/snapshot.json`);
-      for (const file of filesOf(snapshot)) (hasLeft ? left : used).add(file);
-    }
+    const record = textAt(site, `vms/${vmId}/vm.json`);
+    const { departed, runtime } = jsonObjectIn(record) ?? {};
+    const snapshots = namesIn(site, `vms/${vmId}/snapshots`).map((id) =>
+      textAt(site, `vms/${vmId}/snapshots/${id}/snapshot.json`),
+    );
+    used.push(record);
+    (isJsonObject(departed) && runtime === null ? left : used).push(...snapshots);
   }
+  const isNamed = (id: string, texts: readonly string[]): boolean => texts.some((text) => text.includes(id));
   const blobs = directoryIn(volumeOf(site.machine, site.home).root, `${site.home}/blobs`, 'cached');
   return [...(blobs?.entries ?? [])].flatMap(([name, inode]) => {
     const id = name.slice(0, name.indexOf('.'));
     // A second name is that of a download, which is gone on with as it is.
-    const isIt = inode.kind === 'file' && inode.links === 1 && left.has(id) && !used.has(id);
+    const isIt = inode.kind === 'file' && inode.links === 1 && isNamed(id, left) && !isNamed(id, used);
     return isIt ? [inode] : [];
   });
-}
-
-function filesOf(snapshot: Document | null): readonly string[] {
-  if (snapshot === null) return [];
-  const { memory, disk } = snapshot;
-  const pageFiles = isJsonObject(memory) ? [memory['pageFiles'], memory['mappable']].flat() : [];
-  const layers = Array.isArray(disk) ? disk.map((layer: unknown) => isJsonObject(layer) && layer['id']) : [];
-  return [...pageFiles, ...layers].filter((id) => typeof id === 'string');
 }
 
 function rot({ contents, durable }: FileInode, random: Prng): void {
@@ -78,7 +71,7 @@ function namesIn({ home, machine }: Site, path: string): readonly string[] {
   return [...(directory?.entries.keys() ?? [])];
 }
 
-function documentAt(site: Site, path: string): Document | null {
+function textAt(site: Site, path: string): string {
   const bytes = homeFile(site, path);
-  return bytes === null ? null : jsonObjectIn(fromUtf8Lossy(bytes));
+  return bytes === null ? '' : fromUtf8Lossy(bytes);
 }
