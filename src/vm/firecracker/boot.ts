@@ -29,7 +29,7 @@ import { createDisk } from './disk.ts';
 import { explainRefusal } from './explain-refusal.ts';
 import { chooseMachine, templateOf } from './machine.ts';
 import { names } from './process-places.ts';
-import { contactOf, startProcess } from './start-process.ts';
+import { contactOf, showDisk, startProcess } from './start-process.ts';
 import type { StartedProcess } from './start-process.ts';
 import { bootableKernel } from './vmlinux.ts';
 
@@ -57,8 +57,9 @@ export async function boot(context: VmContext, request: StartOptions): Promise<L
       { name: names.kernel, path: kernel },
       { name: names.initramfs, path: initramfs },
     ];
-    const starting = startProcess(context, undo, { top, files, signal });
+    const starting = startProcess(context, undo, { files, signal });
     const [started] = await both(starting, makeDurable(env.files, topPath));
+    await showDisk(context, started.places, top);
 
     request.onProgress?.({ phase: 'boot' });
     try {

@@ -1,7 +1,7 @@
 /**
  * A restore, in the order in which it can still be refused:
  *
- *   checks ──▶ disk ──▶ fresh process ──▶ device state and memory loaded, not one instruction run
+ *   checks ──▶ disk, fresh process ──▶ device state and memory loaded, not one instruction run
  *     ──▶ beforeResume (ownership) ──▶ resume ──▶ agent greets ──▶ identity repaired ──▶ handed out
  *
  * Whatever fails undoes all of it: no process, no file in the run directory, no new disk, no TAP. Firecracker ends by itself when a state does
@@ -11,6 +11,7 @@ import { throwIfCanceled } from '../../base/cancel.ts';
 import { isKelpieError, KelpieError } from '../../base/errors.ts';
 import { makeDurable } from '../../env/durable-files.ts';
 import { diskLayerPath } from '../../snapshot/local-snapshot.ts';
+import type { DiskLayer } from '../../snapshot/local-snapshot.ts';
 import { PAGE_MAP_BYTES_MAX } from '../../snapshot/page-map-codec.ts';
 import { PageMap } from '../../snapshot/page-map.ts';
 import { both } from '../bounded.ts';
@@ -30,7 +31,7 @@ import { explainRefusal } from './explain-refusal.ts';
 import { assertCanRun } from './machine.ts';
 import { names } from './process-places.ts';
 import { askProgram, complaintOf, hasSucceeded } from './programs.ts';
-import { contactOf, startProcess } from './start-process.ts';
+import { contactOf, showDisk, startProcess } from './start-process.ts';
 import { parseVersion } from './version.ts';
 import type { FirecrackerFeatures } from './version.ts';
 
@@ -68,19 +69,17 @@ class Load {
   }
 
   async #start(): Promise<LiveVm> {
-    const { env, places } = this.#context;
     const { disk, signal, machine, memory, deviceStatePath, onProgress } = this.#request;
     const { mapped, base } = await this.#check();
     onProgress?.({ phase: 'process' });
-    const top = await createDisk(this.#context, disk, signal);
-    const topPath = diskLayerPath(places.blobDirectory, top);
-    this.#undo.onFailure(() => env.files.removeTree(topPath));
     const files = [
       { name: names.memory, path: mapped.path },
       { name: names.state, path: deviceStatePath },
     ];
-    const starting = startProcess(this.#context, this.#undo, { top, files, signal });
-    const [started] = await both(starting, makeDurable(env.files, topPath));
+    // Where a copy of a disk takes time, Firecracker starts meanwhile.
+    const starting = startProcess(this.#context, this.#undo, { files, signal });
+    const [started, top] = await both(starting, this.#makeDisk(disk));
+    await showDisk(this.#context, started.places, top);
     return {
       ...started,
       machine,
@@ -92,6 +91,15 @@ class Load {
       isDeaf: false,
       guest: nobody,
     };
+  }
+
+  async #makeDisk(frozen: readonly DiskLayer[]): Promise<DiskLayer> {
+    const { env, places } = this.#context;
+    const top = await createDisk(this.#context, frozen, this.#request.signal);
+    const path = diskLayerPath(places.blobDirectory, top);
+    this.#undo.onFailure(() => env.files.removeTree(path));
+    await makeDurable(env.files, path);
+    return top;
   }
 
   /** Everything that can be known to fail before anything is made. */

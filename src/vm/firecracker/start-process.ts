@@ -31,14 +31,13 @@ export interface ShownFile {
 }
 
 /**
- * Ended by `undo`, which clears up as well.
+ * Ended by `undo`, which clears up as well. Its disk is shown to it later (`showDisk`): it need not be there yet.
  * @throws KelpieError `vm_start_failed`, `backend_unavailable`, `file_not_found`, `name_taken`, `permission_denied`, `canceled`.
  */
 export async function startProcess(
   context: VmContext,
   undo: Undo,
   request: {
-    readonly top: DiskLayer;
     readonly files: readonly ShownFile[];
     readonly signal: AbortSignal | undefined;
   },
@@ -50,7 +49,7 @@ export async function startProcess(
   undo.onFailure(clear);
   await clear();
   await env.files.makeDirectory(own.root);
-  await showFiles(context, own, request);
+  await showFiles(context, own, request.files);
   await createLogs(context, own);
   const tap =
     network === null
@@ -117,10 +116,18 @@ async function createLogs({ env }: VmContext, { log, metrics, jail }: ProcessPla
 async function showFiles(
   { env, places }: VmContext,
   own: ProcessPlaces,
-  { top, files }: { readonly top: DiskLayer; readonly files: readonly ShownFile[] },
+  files: readonly ShownFile[],
 ): Promise<void> {
   for (const { name, path } of files) await show(env, own, { name, path, access: 'read' });
   await show(env, own, { name: names.rootfs, path: places.image.rootfs, access: 'read' });
-  const data = diskLayerPath(places.blobDirectory, top);
-  await show(env, own, { name: names.data, path: data, access: 'write' });
+}
+
+/** Shows the process the layer that its guest writes to: before it is asked to open its drives. */
+export async function showDisk(
+  { env, places }: VmContext,
+  own: ProcessPlaces,
+  top: DiskLayer,
+): Promise<void> {
+  const path = diskLayerPath(places.blobDirectory, top);
+  await show(env, own, { name: names.data, path, access: 'write' });
 }
