@@ -132,6 +132,26 @@ await test('snapshots and the life of a VM', async (t) => {
       await eventually(async () => Number(await host.sh('dev', 'cat /run/ticks')) > seen, 'it ticks on');
     });
 
+    await t.test('asleep it takes no process, and outlives its daemon; awake it goes on', async () => {
+      const qemu = await host.qemuPid('dev');
+      await remember(host, 'asleep');
+      assert.match(
+        (await host.must(['suspend', 'dev', '-m', 'for the night'])).stdout,
+        /^dev is suspended in snapshot [0-9a-f-]{12} \([\d.]+ [KMG]iB written\): kelpie resume dev\n$/,
+      );
+      assert.equal(await isAlive(qemu), false);
+      await host.must(['daemon', 'restart']);
+      assert.match((await host.must(['ps'])).stdout, /dev +suspended/);
+      assert.match(await host.fails('invalid_state', ['up', 'dev']), /suspended; `kelpie resume dev`/);
+      await host.fails('invalid_state', ['suspend', 'dev']);
+      const [last] = (await snapshotsOf(host)).slice(-1);
+      assert.equal(last?.message, 'for the night');
+      const isIn = await host.fails('snapshot_in_use', ['snapshot', 'dev', '--rm', last.id]);
+      assert.match(isIn, /suspended in snapshot/);
+      assert.equal((await host.must(['resume', 'dev'])).stdout, 'dev is running\n');
+      assert.equal(await remember(host, '?'), `${pid} one asleep`);
+    });
+
     await t.test('two commands on one VM: the second is told', async () => {
       const results = await Promise.all([
         host.run(['restore', 'dev', '--replace']),

@@ -9,12 +9,14 @@ import { KelpieError } from '../src/base/errors.ts';
 import { isOwnedBy } from '../src/teleport/ownership.ts';
 import { restoreLocal } from '../src/teleport/restore-local.ts';
 import { removeVm, startVm, stopVm } from '../src/teleport/lifecycle.ts';
+import { suspendVm, wakeVm } from '../src/teleport/suspend.ts';
 import { takeSnapshot } from '../src/teleport/take-snapshot.ts';
 import { forEachCrashPoint } from './support/crash-points.ts';
 import { FakeHosts, quiet } from './support/fake-hosts.ts';
 import { claimIn, forkHere, teleportOut } from './support/fake-moves.ts';
 import { counterPage } from './support/fake-vm-backend.ts';
 import { memoryOf } from './support/fake-machines.ts';
+import { refusedAs } from './support/store-fixture.ts';
 import type { Supervisor } from '../src/daemon/supervisor.ts';
 import type { ManagedVm } from '../src/teleport/managed-vm.ts';
 import type { FakeMachine } from './support/fake-machines.ts';
@@ -203,6 +205,34 @@ test('snapshot: killed anywhere, the VM goes on and the snapshot is there or nev
       assert.deepEqual(ids, vm.record.snapshotId === null ? [] : [vm.record.snapshotId]);
     },
   );
+});
+
+test('suspend: killed anywhere, the VM runs on, or sleeps in its snapshot and wakes', async () => {
+  const outcomes = new Set<string>();
+  await killEverywhere(
+    async (supervisor, _hosts, vmId) => {
+      const { host, registry } = supervisor;
+      const vm = required(supervisor, vmId);
+      return supervisor.operate(vmId, 'suspend', () => suspendVm(host, registry, vm, '', quiet));
+    },
+    async (supervisor, world, isKilled) => {
+      const { host, registry } = supervisor;
+      const vm = required(supervisor, world.vmId);
+      outcomes.add(vm.record.state);
+      assert.ok(
+        isKilled || vm.record.state === 'suspended',
+        'a suspend that came to its end has put it to sleep',
+      );
+      if (vm.record.state === 'suspended') {
+        assert.deepEqual(world.hosts.machines.ofVm(world.vmId), [], 'nothing of it runs');
+        await refusedAs(startVm(host, registry, vm, quiet), 'invalid_state');
+        await supervisor.operate(vm.id, 'resume', () => wakeVm(host, registry, vm, quiet));
+      }
+      await checkRunsHere(supervisor, world);
+    },
+    { stride: 2 },
+  );
+  assert.deepEqual([...outcomes].toSorted(), ['running', 'suspended']);
 });
 
 test('fork: killed anywhere, the VM goes on, and each copy runs or never was', async () => {

@@ -23,7 +23,7 @@ test('a commit that the store does not answer keeps the VM paused until it is kn
     const body = { storeUrl: hosts.storeUrl, message: '', includeImage: false };
     await rejectsWith('store_unavailable', operate(routes.teleport, { ...dev, body }));
     assert.deepEqual([(await view()).state, (await view()).busy], ['paused', 'settling a teleport']);
-    await rejectsWith('vm_busy', client.call(routes.vmResume, dev));
+    await rejectsWith('vm_busy', operate(routes.vmResume, dev));
     const { findings } = await client.call(routes.doctor);
     assert.equal(findings.find(({ check }) => check === 'leftovers')?.level, 'warning');
     isDown = false;

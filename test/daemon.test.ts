@@ -17,7 +17,7 @@ test('a VM is created, used, paused, stopped, started and removed', async () => 
     const { client, up, view, operate } = await start('a');
     assert.equal((await up()).state, 'running');
     assert.equal((await client.call(routes.vmPause, dev)).state, 'paused');
-    assert.equal((await client.call(routes.vmResume, dev)).state, 'running');
+    assert.equal((await operate(routes.vmResume, dev)).state, 'running');
     assert.equal((await client.call(routes.vmStop, { ...dev, body: { force: false } })).state, 'stopped');
     assert.equal((await operate(routes.vmStart, dev)).vm.state, 'running');
     assert.deepEqual(

@@ -45,8 +45,13 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'resume',
-    summary: 'let a paused VM go on',
+    summary: 'let a VM go on that is paused or suspended',
     load: async () => (await import('./commands/life.ts')).resume,
+  },
+  {
+    name: 'suspend',
+    summary: 'put a VM to sleep on disk, as it is',
+    load: async () => (await import('./commands/life.ts')).suspend,
   },
   { name: 'stop', summary: 'power a VM off', load: async () => (await import('./commands/life.ts')).stop },
   {

@@ -39,7 +39,8 @@ export function stateText(vm: VmView): string {
 export function paintState(output: Output, text: string): string {
   if (text.startsWith('running')) return output.colour('green', text);
   if (text.startsWith('crashed') || text.startsWith('damaged')) return output.colour('red', text);
-  if (text.startsWith('paused') || text.startsWith('starting')) return output.colour('yellow', text);
+  if (text.startsWith('paused') || text.startsWith('suspended') || text.startsWith('starting'))
+    return output.colour('yellow', text);
   return text;
 }
 

@@ -1,10 +1,11 @@
 /** Records of this host as the API tells them. */
 import { diskLayerPath, pageFilePath } from '../snapshot/local-snapshot.ts';
 import type { LocalSnapshot, SnapshotListing } from '../snapshot/local-snapshots.ts';
+import type { Captured } from '../teleport/capture.ts';
 import type { ManagedVm } from '../teleport/managed-vm.ts';
 import type { Departure, VmRecord } from '../teleport/vm-record.ts';
 import type { DamagedVm } from '../teleport/vm-registry.ts';
-import type { SnapshotView } from './api/snapshots.ts';
+import type { SnapshotCreated, SnapshotView } from './api/snapshots.ts';
 import type { VmDetail, VmView } from './api/vms.ts';
 import type { Supervisor } from './supervisor.ts';
 
@@ -86,6 +87,12 @@ export function viewDetail(supervisor: Supervisor, vm: ManagedVm): VmDetail {
       disk: disk.map((layer) => diskLayerPath(places.blobDirectory, layer)),
     },
   };
+}
+
+/** A snapshot that was just taken. */
+export function viewCaptured({ snapshot, timings }: Captured): SnapshotCreated {
+  const { dirtyBytes: _, ...durations } = timings;
+  return { snapshot: viewSnapshot(snapshot), timings: durations };
 }
 
 export function viewSnapshot({ metadata, dirtyBytes, pauseMs }: LocalSnapshot): SnapshotView {

@@ -22,6 +22,8 @@ const paths: readonly string[] = [
   'converged running',
   'converged paused',
   'converged stopped',
+  'converged suspended',
+  'suspended',
   'converged crashed',
 ];
 

@@ -27,6 +27,7 @@ export const actNames = [
   'count',
   'pause',
   'resume',
+  'suspend',
   'stop',
   'start',
   'remove',

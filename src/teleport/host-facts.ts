@@ -1,5 +1,6 @@
 /** What this host says of itself to the check of compatibility, and in its snapshots. */
 import { fromUtf8Lossy } from '../base/bytes.ts';
+import { KelpieError } from '../base/errors.ts';
 import type { Env } from '../env/env.ts';
 import { isSystemError } from '../env/system-error.ts';
 import { listIfThere } from '../env/list-if-there.ts';
@@ -53,12 +54,16 @@ export async function checkHere(
   return checkCompatibility(snapshotFacts(metadata, carriesImage), await readHostFacts(host));
 }
 
-/** @throws KelpieError `restore_incompatible`, `image_not_found`; with all reasons. */
+/** For whoever lets running memory go on. @throws KelpieError `restore_incompatible`, `image_not_found`, with all reasons; `invalid_argument` for a checkpoint, which has none. */
 export async function requireCompatible(
   host: TeleportHost,
   metadata: SnapshotMetadata,
   { name, carriesImage }: { readonly name: string; readonly carriesImage: boolean },
 ): Promise<void> {
+  if (metadata.kind === 'checkpoint') {
+    const message = `"${name}" cannot go on from a checkpoint, which has no running memory: make a new VM of it with kelpie restore.`;
+    throw new KelpieError('invalid_argument', message);
+  }
   const { reasons } = await checkHere(host, metadata, { carriesImage });
   if (reasons.length > 0) throw incompatible(name, reasons);
 }

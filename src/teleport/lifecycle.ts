@@ -54,9 +54,20 @@ export async function startVm(
   options: OperationOptions,
 ): Promise<Started> {
   requireNotLive(vm, 'start');
+  requireAwake(vm, 'start');
   await host.leases.secure(vm);
   const operation = { ...newOperation(host, vm), kind: 'start', before: standingOf(vm.record) } as const;
   return journaled(host, registry, operation, () => bootVm(host, vm, options));
+}
+
+/** @throws KelpieError for a VM that sleeps: a boot from its disk would forget what it was about. */
+function requireAwake(vm: ManagedVm, act: string): void {
+  if (vm.record.state !== 'suspended') return;
+  throw new KelpieError(
+    'invalid_state',
+    `cannot ${act} "${vm.name}": it is suspended; \`kelpie resume ${vm.name}\` lets it go on.`,
+    { data: { state: 'suspended', act } },
+  );
 }
 
 /** Boots a VM that does not run, as part of an operation that ends it again when it fails. Progress phases: the backend's. */

@@ -145,7 +145,7 @@ export class ManagedVm {
   }
 
   /** Nothing of it runs any more. */
-  async markDead(state: 'stopped' | 'crashed', reason: string | null): Promise<void> {
+  async markDead(state: 'stopped' | 'suspended' | 'crashed', reason: string | null): Promise<void> {
     await this.update({ state, reason, runtime: null, startedAtUnixMs: null });
   }
 

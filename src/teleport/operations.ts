@@ -28,6 +28,12 @@ export interface SnapshotOperation extends Common {
   readonly snapshotId: string;
   readonly wasRunning: boolean;
 }
+/** To sleep: a snapshot, and the end of what runs. */
+export interface SuspendOperation extends Common {
+  readonly kind: 'suspend';
+  readonly snapshotId: string;
+  readonly wasRunning: boolean;
+}
 /** A snapshot that is only for copies (`fork.ts`): it is gone again when they have what they need of it. Each copy has a `create` of its own. */
 export interface ForkOperation extends Common {
   readonly kind: 'fork';
@@ -99,6 +105,7 @@ export type Operation =
   | StartOperation
   | StopOperation
   | SnapshotOperation
+  | SuspendOperation
   | ForkOperation
   | CheckpointOperation
   | RestoreOperation
@@ -115,6 +122,7 @@ export const operation: z.ZodType<Operation> = z.discriminatedUnion('kind', [
   z.object({ ...common, kind: z.literal('start'), before: standing }),
   z.object({ ...common, kind: z.literal('stop') }),
   z.object({ ...common, kind: z.literal('snapshot'), snapshotId: z.uuid(), wasRunning: z.boolean() }),
+  z.object({ ...common, kind: z.literal('suspend'), snapshotId: z.uuid(), wasRunning: z.boolean() }),
   z.object({ ...common, kind: z.literal('fork'), snapshotId: z.uuid(), wasRunning: z.boolean() }),
   z.object({ ...common, kind: z.literal('checkpoint'), snapshotId: z.uuid() }),
   z.object({ ...common, kind: z.literal('restore'), snapshotId: z.uuid(), before: standing }),

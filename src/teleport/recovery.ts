@@ -110,9 +110,17 @@ export async function goOn(host: TeleportHost, vm: ManagedVm): Promise<void> {
   await vm.instance.resume();
 }
 
+const leavesAlive: ReadonlySet<Operation['kind']> = new Set([
+  'snapshot',
+  'suspend',
+  'fork',
+  'checkpoint',
+  'teleport',
+]);
+
 /** Operations whose settling ends whatever runs: adopting it first would be for nothing, or is part of it. */
 function endsProcess({ kind }: Operation): boolean {
-  return kind !== 'snapshot' && kind !== 'fork' && kind !== 'checkpoint' && kind !== 'teleport';
+  return !leavesAlive.has(kind);
 }
 
 async function isFoundAgain(host: TeleportHost, vm: ManagedVm): Promise<boolean> {

@@ -8,6 +8,8 @@
  *     stop        anything                                ended now: that was asked for
  *     snapshot    the record names it as the last one     it is there; a VM that ran goes on
  *     snapshot    anything else                           it never was; a VM that ran goes on
+ *     suspend     the VM still runs or stands             it goes on, and its snapshot never was
+ *     suspend     nothing runs, and the snapshot is whole it sleeps in it
  *     fork        anything                                its snapshot never was; a VM that ran goes on
  *     checkpoint  anything                                it never was; the VM was not touched
  *     restore     anything                                what runs is ended; the record is as before, with every snapshot
@@ -29,6 +31,7 @@ import type {
   SnapshotOperation,
   StartOperation,
   StopOperation,
+  SuspendOperation,
 } from './operations.ts';
 import type { TeleportHost } from './teleport-host.ts';
 import type { VmRegistry } from './vm-registry.ts';
@@ -38,6 +41,7 @@ export type LocalOperation =
   | StartOperation
   | StopOperation
   | SnapshotOperation
+  | SuspendOperation
   | ForkOperation
   | CheckpointOperation
   | RestoreOperation
@@ -76,6 +80,11 @@ async function settleVm(
     case 'snapshot':
     case 'fork':
       return settleSnapshot(host, vm, operation);
+    case 'suspend':
+      await settleSnapshot(host, vm, operation);
+      // What ran has ended with a snapshot of all that it was: as was asked for, or by a crash that took nothing.
+      if (!vm.isLive && vm.record.snapshotId === operation.snapshotId) await vm.markDead('suspended', null);
+      return;
     case 'checkpoint':
       return host.snapshots.delete(vm.id, operation.snapshotId);
     case 'create':
@@ -94,7 +103,7 @@ async function settleVm(
 async function settleSnapshot(
   host: TeleportHost,
   vm: ManagedVm,
-  operation: SnapshotOperation | ForkOperation,
+  operation: SnapshotOperation | SuspendOperation | ForkOperation,
 ): Promise<void> {
   if (operation.wasRunning && vm.record.state === 'paused' && vm.instance !== null) {
     await host.leases.renew(vm);

@@ -10,12 +10,15 @@ import type { MachineFacts, VmConfig } from '../snapshot/metadata.ts';
 import type { VmRuntime } from '../vm/instance.ts';
 import type { VmState } from '../vm/state.ts';
 
+/** `suspended`: it stands in `snapshotId` as it was when it was put to sleep, and nothing of it runs. */
+export type VmRecordState = VmState | 'suspended';
+
 export interface VmRecord {
   readonly formatVersion: 1;
   readonly id: string;
   readonly config: VmConfig;
   readonly createdAtUnixMs: number;
-  readonly state: VmState;
+  readonly state: VmRecordState;
   /** Why it is in this state, when that is worth telling: a crash. */
   readonly reason: string | null;
   readonly startedAtUnixMs: number | null;
@@ -97,7 +100,15 @@ export function standingOf(record: VmRecord): Standing {
   return { config, state, reason, disk, snapshotId, departed, ownership };
 }
 
-const state: z.ZodType<VmState> = z.enum(['created', 'starting', 'running', 'paused', 'stopped', 'crashed']);
+const state: z.ZodType<VmRecordState> = z.enum([
+  'created',
+  'starting',
+  'running',
+  'paused',
+  'stopped',
+  'suspended',
+  'crashed',
+]);
 const ownership = z.object({
   storeUrl: z.string(),
   epoch: z.int().min(0),

@@ -1,6 +1,7 @@
 import { routes } from '../../daemon/api/routes.ts';
-import { isSet } from '../command.ts';
-import { stateText } from '../views.ts';
+import { formatBytes } from '../../base/units.ts';
+import { isSet, textOption } from '../command.ts';
+import { shortId, stateText } from '../views.ts';
 import type { LeafCommand } from '../command.ts';
 
 export const pause: LeafCommand = {
@@ -16,11 +17,40 @@ export const pause: LeafCommand = {
 
 export const resume: LeafCommand = {
   declare: (command) => {
-    command.argument('<vm>', 'name or id').addHelpText('after', '\nExamples:\n  kelpie resume dev');
+    command
+      .argument('<vm>', 'name or id')
+      .addHelpText(
+        'after',
+        '\nA paused VM goes on where it stands, a suspended one where it was put to sleep.\n\nExamples:\n  kelpie resume dev',
+      );
   },
   run: async (cli, [name = '']) => {
-    const vm = await cli.call(routes.vmResume, { parameters: { vm: name } });
+    const vm = await cli.operate(routes.vmResume, { parameters: { vm: name } });
     await cli.output.result(vm, `${vm.name} is ${stateText(vm)}`);
+    return 0;
+  },
+};
+
+export const suspend: LeafCommand = {
+  declare: (command) => {
+    command
+      .argument('<vm>', 'name or id')
+      .option('-m, --message <text>', 'what it is for')
+      .addHelpText(
+        'after',
+        '\nIts processes stay as they are, on disk: they take no memory, and a restart of this host does not end them. `kelpie resume` lets them go on.\n\nExamples:\n  kelpie suspend dev\n  kelpie resume dev',
+      );
+  },
+  run: async (cli, [vm = ''], options) => {
+    const suspended = await cli.operate(routes.vmSuspend, {
+      parameters: { vm },
+      body: { message: textOption(options, 'message') ?? '' },
+    });
+    const { id, dirtyBytes } = suspended.snapshot;
+    await cli.output.result(
+      suspended,
+      `${vm} is suspended in snapshot ${shortId(id)} (${formatBytes(dirtyBytes)} written): kelpie resume ${vm}`,
+    );
     return 0;
   },
 };

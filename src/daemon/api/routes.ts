@@ -85,6 +85,7 @@ export interface Routes {
   readonly vmStart: Route<VmStarted, undefined, undefined>;
   readonly vmPause: Route<VmView, undefined, undefined>;
   readonly vmResume: Route<VmView, undefined, undefined>;
+  readonly vmSuspend: Route<SnapshotCreated, SnapshotCreate, undefined>;
   readonly vmStop: Route<VmView, VmStop, undefined>;
   readonly vmLogs: Route<undefined, undefined, undefined>;
   readonly sessionList: Route<SessionList, undefined, undefined>;
@@ -219,8 +220,8 @@ export const routes: Routes = {
   vmResume: {
     method: 'POST',
     path: `${vm}/resume`,
-    summary: 'Let a paused VM go on',
-    answer: 'json',
+    summary: 'Let a VM go on that is paused or suspended',
+    answer: 'events',
     result: async () => (await load.vms()).vmView,
   },
   vmStop: {

@@ -10,6 +10,7 @@ const vm = '/v1/vms/:vm';
 
 export const snapshotRoutes: Pick<
   Routes,
+  | 'vmSuspend'
   | 'snapshotCreate'
   | 'snapshotLog'
   | 'snapshotInspect'
@@ -19,6 +20,14 @@ export const snapshotRoutes: Pick<
   | 'teleport'
   | 'restoreFromStore'
 > = {
+  vmSuspend: {
+    method: 'POST',
+    path: `${vm}/suspend`,
+    summary: 'Snapshot it and end what runs, until it is resumed',
+    body: async () => (await load.snapshots()).snapshotCreate,
+    answer: 'events',
+    result: async () => (await load.snapshots()).snapshotCreated,
+  },
   snapshotCreate: {
     method: 'POST',
     path: `${vm}/snapshots`,

@@ -66,7 +66,7 @@ export const vmCreate: z.ZodType<VmCreate> = z.strictObject({
  * A VM's state for people: the backend's, or `departed` (it was teleported away: its copy here is gone), or `damaged` (its record cannot be
  * read; `reason` says why).
  */
-export type VmViewState = VmState | 'departed' | 'damaged';
+export type VmViewState = VmState | 'suspended' | 'departed' | 'damaged';
 
 export interface VmView {
   readonly id: string;
@@ -123,7 +123,17 @@ const machine: z.ZodType<MachineFacts> = z.object({
 const vmViewShape = {
   id: z.string(),
   name: z.string(),
-  state: z.enum(['created', 'starting', 'running', 'paused', 'stopped', 'crashed', 'departed', 'damaged']),
+  state: z.enum([
+    'created',
+    'starting',
+    'running',
+    'paused',
+    'stopped',
+    'suspended',
+    'crashed',
+    'departed',
+    'damaged',
+  ]),
   reason: z.string().nullable(),
   busy: z.string().nullable(),
   architecture,

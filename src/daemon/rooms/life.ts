@@ -1,15 +1,19 @@
 import { routes } from '../api/routes.ts';
+import { snapshotCreate } from '../api/snapshots.ts';
 import { vmStop } from '../api/vms.ts';
-import { resumeVm, startVm, stopVm } from '../../teleport/lifecycle.ts';
+import { startVm, stopVm } from '../../teleport/lifecycle.ts';
+import { suspendVm, wakeVm } from '../../teleport/suspend.ts';
 import { answerBytes, answerJson } from '../answers.ts';
 import { answerEvents } from '../event-stream.ts';
 import { requirePorts } from '../ports.ts';
 import { readBody } from '../requests.ts';
 import { parameter } from '../room.ts';
-import { viewVm } from '../views.ts';
+import { viewCaptured, viewVm } from '../views.ts';
 import type { Room } from '../room.ts';
 
-export const lifeRoom: Room<'vmStart' | 'vmPause' | 'vmResume' | 'vmStop' | 'vmLogs'> = (supervisor) => {
+export const lifeRoom: Room<'vmStart' | 'vmPause' | 'vmResume' | 'vmSuspend' | 'vmStop' | 'vmLogs'> = (
+  supervisor,
+) => {
   const { host, registry } = supervisor;
   return {
     vmStart: async (request, parameters) => {
@@ -29,10 +33,25 @@ export const lifeRoom: Room<'vmStart' | 'vmPause' | 'vmResume' | 'vmStop' | 'vmL
       return answerJson(routes.vmPause, viewVm(supervisor, vm));
     },
 
-    vmResume: async (_request, parameters) => {
+    vmResume: async (request, parameters) => {
       const vm = registry.require(parameter(parameters, 'vm'));
-      await supervisor.operate(vm.id, `resume "${vm.name}"`, () => resumeVm(host, vm));
-      return answerJson(routes.vmResume, viewVm(supervisor, vm));
+      return answerEvents(supervisor, routes.vmResume, request, async (options) => {
+        await supervisor.operate(vm.id, `resume "${vm.name}"`, async () => {
+          if (!vm.isLive) await requirePorts(supervisor, vm.record.config.publish, vm.id);
+          await wakeVm(host, registry, vm, options);
+        });
+        return viewVm(supervisor, vm);
+      });
+    },
+
+    vmSuspend: async (request, parameters) => {
+      const { message } = await readBody(request, snapshotCreate);
+      const vm = registry.require(parameter(parameters, 'vm'));
+      return answerEvents(supervisor, routes.vmSuspend, request, (options) =>
+        supervisor.operate(vm.id, `suspend "${vm.name}"`, async () =>
+          viewCaptured(await suspendVm(host, registry, vm, message, options)),
+        ),
+      );
     },
 
     vmStop: async (request, parameters) => {

@@ -7,7 +7,7 @@ import { answerJson } from '../answers.ts';
 import { answerEvents } from '../event-stream.ts';
 import { readBody } from '../requests.ts';
 import { parameter } from '../room.ts';
-import { viewListing, viewSnapshot } from '../views.ts';
+import { viewCaptured, viewListing, viewSnapshot } from '../views.ts';
 import type { Room } from '../room.ts';
 import type { ManagedVm } from '../../teleport/managed-vm.ts';
 import type { TeleportHost } from '../../teleport/teleport-host.ts';
@@ -22,9 +22,7 @@ export const snapshotsRoom: Room<'snapshotCreate' | 'snapshotLog' | 'snapshotIns
       const vm = registry.require(parameter(parameters, 'vm'));
       return answerEvents(supervisor, routes.snapshotCreate, request, (options) =>
         supervisor.operate(vm.id, `snapshot "${vm.name}"`, async () => {
-          const { snapshot, timings } = await takeSnapshot(host, registry, vm, message, options);
-          const { dirtyBytes: _, ...durations } = timings;
-          return { snapshot: viewSnapshot(snapshot), timings: durations };
+          return viewCaptured(await takeSnapshot(host, registry, vm, message, options));
         }),
       );
     },
@@ -64,6 +62,12 @@ async function removeSnapshot(host: TeleportHost, vm: ManagedVm, reference: stri
     throw new KelpieError(
       'snapshot_in_use',
       `snapshot ${snapshotId} is the one that "${vm.name}" departed with: remove the VM instead.`,
+    );
+  }
+  if (vm.record.state === 'suspended' && vm.record.snapshotId === snapshotId) {
+    throw new KelpieError(
+      'snapshot_in_use',
+      `"${vm.name}" is suspended in snapshot ${snapshotId}: resume it, or remove the VM.`,
     );
   }
   if (isRunFrom(host, vm, snapshotId)) {

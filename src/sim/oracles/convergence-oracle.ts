@@ -71,7 +71,9 @@ export class ConvergenceOracle {
   async #checkVmms({ site, daemon }: Place): Promise<void> {
     const { truth } = this.#world;
     const { vms } = await daemon.call(routes.vmList);
-    const ended = vms.filter(({ state }) => state === 'departed' || state === 'stopped');
+    const ended = vms.filter(
+      ({ state }) => state === 'departed' || state === 'stopped' || state === 'suspended',
+    );
     const keys = new Set(ended.map(({ id }) => vmKeyOf(id)));
     const stray = [...truth.guests].find(({ hostName, vmKey }) => hostName === site.home && keys.has(vmKey));
     if (stray !== undefined)
@@ -157,8 +159,8 @@ export class ConvergenceOracle {
         { body: { storeUrl: this.#world.storeUrl, vm: vm.name } },
         quiet,
       );
-    } else if (view.state === 'paused') {
-      await daemon.call(routes.vmResume, { parameters });
+    } else if (view.state === 'paused' || view.state === 'suspended') {
+      await daemon.operate(routes.vmResume, { parameters }, quiet);
     } else if (view.state !== 'running') {
       try {
         await daemon.operate(routes.restoreLocal, { parameters, body: { replace: false } }, quiet);

@@ -87,7 +87,15 @@ export function createActs(
       vm.isPauseAsked = true;
       await daemon.call(routes.vmPause, named(vm));
     },
-    resume: async (vm) => void (await daemon.call(routes.vmResume, named(vm))),
+    resume: async (vm, _isBold, signal) =>
+      void (await daemon.operate(routes.vmResume, { ...named(vm), ...until(signal) }, quiet)),
+    suspend: async (vm, _isBold, signal) => {
+      const before = countIn(world, vm);
+      const body = { message: '' };
+      await daemon.operate(routes.vmSuspend, { ...named(vm), body, ...until(signal) }, quiet);
+      vm.floor = Math.max(vm.floor, before);
+      world.truth.mark('suspended');
+    },
     stop: async (vm, isBold) =>
       void (await daemon.call(routes.vmStop, { ...named(vm), body: { force: isBold } })),
     start: async (vm, _isBold, signal) => {

@@ -20,13 +20,13 @@ const LEASE_CHANCE = 0.8;
 const RECLAIM_CHANCE = 0.3;
 /** Where there is Firecracker: how often a VM is made on QEMU. */
 const QEMU_CHANCE = 0.2;
+/** How often a new VM is made of a checkpoint, where there is one. */
+const COPY_CHANCE = 0.35;
 /** VMs that copies are still made of: each costs as much as another one. */
 const FORKED_VMS_MAX = 4;
 const FORK_CHANCE = 0.08;
 /** How often two copies are made at once. */
 const TWO_CHANCE = 0.4;
-/** How often a new VM is made of a checkpoint, where there is one. */
-const COPY_CHANCE = 0.35;
 const nothing: Decision = { name: 'none', vm: null, isBold: false };
 /** How often the bold form of a command is chosen. */
 const boldChances: Readonly<Partial<Record<ActName, number>>> = {
@@ -119,8 +119,13 @@ export class Person {
     const known = this.#vms.filter((vm) => !vm.isRemovalAsked && (vm.isCreated || vm.birthplace === place));
     if (hasImage && known.length < VMS_MAX && random.chance(known.length === 0 ? 1 : 0.1))
       return { name: 'up', vm: null, isBold: this.#site.firecracker !== null && random.chance(QEMU_CHANCE) };
-    const canCopy = hasImage && this.#world.truth.checkpoints.length > 0 && known.length <= VMS_MAX;
-    if (canCopy && random.chance(COPY_CHANCE)) return { name: 'restoreCheckpoint', vm: null, isBold: false };
+    if (
+      hasImage &&
+      this.#world.truth.checkpoints.length > 0 &&
+      known.length <= VMS_MAX &&
+      random.chance(COPY_CHANCE)
+    )
+      return { name: 'restoreCheckpoint', vm: null, isBold: false };
     const isAnything = random.chance(0.1);
     const near = known.filter(
       (vm) => isAnything || this.#world.isVanishing || vm.place === null || vm.place === place,
@@ -174,6 +179,7 @@ function chooseAct(random: Prng, vmPlace: string | null, place: string): ActName
     ['count', isHere ? 3 : 0.5],
     ['pause', isHere ? 1 : 0],
     ['resume', isHere ? 2 : 0],
+    ['suspend', isHere ? 1 : 0],
     ['stop', isHere ? 1 : 0],
     ['start', isHere ? 2 : 0],
     ['remove', isHere ? 0.3 : 0],
