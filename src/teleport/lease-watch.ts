@@ -71,6 +71,8 @@ export class LeaseWatch {
   readonly #startedMs: number;
   #heldSince: Moment | null = null;
   #trouble: string | null = null;
+  /** A pause failed that may be done all the same. */
+  #isPauseDoubtful = false;
   #renewing: Promise<Renewal> | null = null;
 
   constructor(host: LeaseHost, vm: LeasedVm, right: LeaseRight, options: LeaseWatchOptions) {
@@ -206,10 +208,12 @@ export class LeaseWatch {
     if (instance === null || record.state !== 'running') return true;
     try {
       await instance.pause();
+      this.#isPauseDoubtful = false;
       return true;
     } catch (error) {
-      if (!isKelpieError(error, 'vm_busy'))
-        this.#host.log.error({ event: 'lease-pause-failed', vmId: this.#vm.id, err: asError(error) });
+      if (isKelpieError(error, 'vm_busy')) return false;
+      this.#isPauseDoubtful = true;
+      this.#host.log.error({ event: 'lease-pause-failed', vmId: this.#vm.id, err: asError(error) });
       return false;
     }
   }
@@ -235,13 +239,24 @@ export class LeaseWatch {
 
   async #resume(): Promise<void> {
     const { instance, record } = this.#vm;
-    // It was about to go on, and did: a later pause is a person's.
-    if (record.state === 'running') return this.#mark('none', null);
-    if (instance === null || record.state !== 'paused' || this.leftMs === 0) return;
+    if (instance === null || this.leftMs === 0) return;
+    if (record.state === 'running') return this.#makeSureItRuns(instance);
+    if (record.state !== 'paused') return;
     await this.#mark('ending', record.reason);
     await instance.resume();
     await this.#mark('none', null);
     this.#host.log.info({ event: 'lease-resumed', vmId: this.#vm.id });
+  }
+
+  /** It was to be paused, or about to go on. A VMM that did not answer may have paused it since, as one does that was frozen meanwhile: then nobody knows. */
+  async #makeSureItRuns(instance: Pick<VmInstance, 'pause' | 'resume'>): Promise<void> {
+    if (this.#isPauseDoubtful) {
+      await instance.pause();
+      await instance.resume();
+      this.#isPauseDoubtful = false;
+    }
+    // A later pause is a person's.
+    await this.#mark('none', null);
   }
 
   async #mark(leasePause: 'none' | 'paused' | 'ending', reason: string | null): Promise<void> {
