@@ -5,6 +5,7 @@ import test from 'node:test';
 import { KelpieError } from '../src/base/errors.ts';
 import { routes } from '../src/daemon/api/routes.ts';
 import { dev, rejectsWith } from './support/daemon-calls.ts';
+import { eventually } from './support/eventually.ts';
 import { withFakeHosts } from './support/fake-daemon.ts';
 import { memoryOf } from './support/fake-machines.ts';
 import { counterPage } from './support/fake-vm-backend.ts';
@@ -220,16 +221,19 @@ test('copies that cannot be started are removed and told; when none can be, ther
 test('a fork that is canceled leaves no copy; the VM can be used as soon as its files are there', async () => {
   await withDev(async (here, hosts, options) => {
     const canceled = new AbortController();
+    const waiting = Promise.withResolvers<void>();
     const reached = Promise.withResolvers<void>();
     let restores = 0;
     options.onAct = async (act) => {
       if (act !== 'restore') return;
       restores += 1;
-      if (restores > 1) await reached.promise;
+      if (restores === 1) return;
+      waiting.resolve();
+      await reached.promise;
     };
     const forking = forkDev(here, { count: 3 }, { signal: canceled.signal });
     const isRefused = assert.rejects(forking);
-    while (restores < 2) await new Promise((resolve) => setImmediate(resolve));
+    await waiting.promise;
     await here.operate(routes.snapshotCreate, { ...dev, body: { message: 'meanwhile' } });
     await rejectsWith(
       'vm_busy',
@@ -238,7 +242,7 @@ test('a fork that is canceled leaves no copy; the VM can be used as soon as its 
     canceled.abort(new Error('Ctrl-C'));
     reached.resolve();
     await isRefused;
-    while (here.daemon.supervisor.operations > 0) await new Promise((resolve) => setImmediate(resolve));
+    await eventually(() => here.daemon.supervisor.operations === 0, 'it has found its way back');
     assert.deepEqual(await namesOf(here), ['dev running']);
     assert.equal(hosts.machines.all.length, 1);
     await checkQuiet(here);

@@ -1,37 +1,35 @@
 /** The commands of a person, through the real client of the daemon. */
 import { fromUtf8, utf8 } from '../../base/bytes.ts';
-import type { DaemonClient, OperationListener } from '../../cli/daemon-client.ts';
+import type { DaemonClient } from '../../cli/daemon-client.ts';
 import { encodeExecFrame } from '../../daemon/api/exec-frames.ts';
 import { routes } from '../../daemon/api/routes.ts';
+import type { VmCreate } from '../../daemon/api/vms.ts';
 import type { ActName } from '../plan.ts';
 import { Prng } from '../prng.ts';
 import { vmKeyOf } from '../world/guest.ts';
 import type { Site, World } from '../world/world.ts';
 import { checkpointActs } from './checkpoint-acts.ts';
 import { createForkActs } from './fork-acts.ts';
+import { quiet } from './quiet.ts';
 import type { VmModel } from './vm-model.ts';
 
 const LEASE_MS = 20_000;
 /** How often a VM is held by a lease from its beginning. */
 const LEASE_CHANCE = 0.1;
 const LEASE_CHANCE_VANISHING = 0.6;
-/** For operations whose progress nobody looks at. */
-export const quiet: OperationListener = {
-  onProgress: async () => undefined,
-  onNotice: async () => undefined,
-};
 
 export type Act = (vm: VmModel, isBold: boolean, signal: AbortSignal | undefined) => Promise<void>;
-
-/** What the guest has counted to by now, as the world knows: no state that is taken later is behind it. */
-export function countIn({ truth }: World, { vmKey }: VmModel): number {
-  if (vmKey === null) return 0;
-  return Math.max(0, ...truth.running(vmKey).map((guest) => guest.count));
-}
 
 /** Drawn by its name alone: whoever asks for it again asks for the same. */
 function isLeased({ seed, isVanishing }: World, { name }: VmModel): boolean {
   return Prng.named(seed, `lease of ${name}`).chance(isVanishing ? LEASE_CHANCE_VANISHING : LEASE_CHANCE);
+}
+
+/** What is made; boldly: not on what is chosen by itself. */
+function wanted(world: World, vm: VmModel, isBold: boolean): Partial<VmCreate> & Pick<VmCreate, 'name'> {
+  const backend = isBold ? { backend: 'qemu' as const } : {};
+  const lease = isLeased(world, vm) ? { lease: { storeUrl: world.storeUrl, durationMs: LEASE_MS } } : {};
+  return { name: vm.name, memoryMib: 128, diskMib: 64, ...backend, ...lease };
 }
 
 /** @param vms of all people. */
@@ -46,10 +44,7 @@ export function createActs(
     signal === undefined ? {} : { signal };
   return {
     up: async (vm, isBold, signal) => {
-      // Bold: not on what is chosen by itself.
-      const backend = isBold ? { backend: 'qemu' as const } : {};
-      const lease = isLeased(world, vm) ? { lease: { storeUrl: world.storeUrl, durationMs: LEASE_MS } } : {};
-      const body = { name: vm.name, memoryMib: 128, diskMib: 64, ...backend, ...lease };
+      const body = wanted(world, vm, isBold);
       const { vm: made } = await daemon.operate(routes.vmCreate, { body, ...until(signal) }, quiet);
       if (made.lease !== null) world.truth.mark('up with a lease');
       vm.vmKey = vmKeyOf(made.id);
@@ -58,13 +53,13 @@ export function createActs(
       vm.place = site.name;
     },
     snapshot: async (vm, _isBold, signal) => {
-      const before = countIn(world, vm);
+      const before = world.truth.countOf(vm.vmKey);
       const body = { message: 'm' };
       await daemon.operate(routes.snapshotCreate, { ...named(vm), body, ...until(signal) }, quiet);
       vm.floor = Math.max(vm.floor, before);
     },
     teleport: async (vm, _isBold, signal) => {
-      const before = countIn(world, vm);
+      const before = world.truth.countOf(vm.vmKey);
       const strike = world.faults.hit('teleport_image_mismatch', `person ${site.name}`);
       const body = { storeUrl: world.storeUrl, message: '', includeImage: strike === null };
       vm.place = null;

@@ -5,7 +5,7 @@ import { newVmModel } from './vm-model.ts';
 import type { DaemonClient } from '../../cli/daemon-client.ts';
 import type { Forked } from '../../daemon/api/forks.ts';
 import type { Site, World } from '../world/world.ts';
-import { countIn, quiet } from './acts.ts';
+import { quiet } from './quiet.ts';
 import type { Act } from './acts.ts';
 import type { VmModel } from './vm-model.ts';
 
@@ -20,7 +20,7 @@ export function createForkActs(
     fork: async (vm, isBold, signal) => {
       const name = `vm-${vms.length}`;
       const copies = plan(vms, site, isBold ? [`${name}-1`, `${name}-2`] : [name]);
-      const before = countIn(world, vm);
+      const before = world.truth.countOf(vm.vmKey);
       allow(world, vm);
       const body = { name, count: copies.length };
       const options = signal === undefined ? {} : { signal };

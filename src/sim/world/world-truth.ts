@@ -62,6 +62,12 @@ export class WorldTruth {
     return [...this.guests].filter((guest) => guest.hostName === home && guest.isRunning);
   }
 
+  /** What the guest of a VM has counted to by now: no state that is taken later is behind it. 0 for one that is not known, or does not run. */
+  countOf(vmKey: string | null): number {
+    if (vmKey === null) return 0;
+    return Math.max(0, ...this.running(vmKey).map((guest) => guest.count));
+  }
+
   running(vmKey: string): readonly Guest[] {
     return [...this.guests].filter((guest) => guest.vmKey === vmKey && guest.isRunning);
   }

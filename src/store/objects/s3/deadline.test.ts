@@ -6,7 +6,11 @@ import { TooSlow, withDeadline } from './deadline.ts';
 /** Never ends by itself. */
 function untilAborted(signal: AbortSignal): Promise<never> {
   return new Promise((_resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason));
+    signal.addEventListener('abort', () => {
+      const reason: unknown = signal.reason;
+      assert.ok(reason instanceof Error);
+      reject(reason);
+    });
   });
 }
 
