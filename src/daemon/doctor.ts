@@ -35,7 +35,8 @@ async function backendFindings({ host }: Supervisor): Promise<readonly Finding[]
   const lacking = probes.some(({ probe }) => probe.usable) ? 'warning' : 'problem';
   for (const { backend, probe } of probes) {
     const check = `backend.${backend.name}`;
-    const text = [`${backend.name} ${probe.version ?? 'of unknown version'}`, ...probe.findings].join('; ');
+    const known = probe.version === null ? [] : [`${backend.name} ${probe.version}`];
+    const text = [...known, ...probe.findings].join('; ');
     const isSlow = probe.accelerator === 'tcg';
     findings.push({ check, level: !probe.usable ? lacking : isSlow ? 'warning' : 'ok', text });
   }
