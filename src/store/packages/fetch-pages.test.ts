@@ -53,6 +53,22 @@ test('progress tells the pages of the map, up to all of them', async () => {
   assert.equal(seen.length, map.frames.length);
 });
 
+test('what has moved is told with the last page, also where one request brings all', async () => {
+  for (const options of [{}, scattered]) {
+    const store = memoryStore();
+    const id = await writePackage(packagesEnv, store, { ...tinyContents, memory }, options);
+    const opened = await openPackage(packagesEnv, store, id);
+    let movedBytes = 0;
+    const map = await opened.fetchPages('memory', new MemoryFile(2 * MIB), {
+      onProgress: (progress) => void (movedBytes = progress.movedBytes ?? 0),
+    });
+    assert.equal(
+      movedBytes,
+      map.frames.reduce((sum, { storedBytes }) => sum + storedBytes, 0),
+    );
+  }
+});
+
 test('any map is scattered to its places: a page in several places, in any order, and parts of frames', async () => {
   const store = memoryStore();
   const writer = new PackWriter(packagesEnv, store, '00000000-0000-4000-8000-0000000000f1');

@@ -87,6 +87,7 @@ class PageFetch {
           length: count * PAGE_BYTES,
           offset: firstPage * PAGE_BYTES,
         })),
+      arrived: (bytes) => void (this.#movedBytes += bytes),
       wrote: async (frame) => {
         this.#doneBytes += this.#bytesOf([frame]);
         const [doneBytes, movedBytes] = [this.#doneBytes, this.#movedBytes];
@@ -101,10 +102,7 @@ class PageFetch {
     await inParallel(
       planRanges(this.#map.frames, frames),
       RANGES_AT_ONCE,
-      async (range, stop) => {
-        await this.#reader.write(this.#map.frames, range, this.#sink, { signal: stop });
-        this.#movedBytes += range.length;
-      },
+      async (range, stop) => await this.#reader.write(this.#map.frames, range, this.#sink, { signal: stop }),
       signal,
     );
   }

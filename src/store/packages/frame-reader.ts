@@ -41,10 +41,13 @@ export interface FrameOwner {
 export interface FrameSink {
   readonly file: FileHandle;
   readonly placesOf: (index: number) => readonly FramePlace[];
+  /** Bytes of a range have come, of which nothing is written yet. */
+  readonly arrived: (bytes: number) => void;
   /** All places of a frame are written. */
   readonly wrote: (index: number) => Promise<void>;
 }
 
+type FrameAct = (frame: FrameInfo, bytes: Bytes, index: number) => Promise<void>;
 type OpenFrame<T> = (packed: PackedFrame, seal: FrameSeal | null) => Promise<T>;
 
 export class FrameReader {
@@ -109,16 +112,17 @@ export class FrameReader {
   async write(
     table: readonly FrameInfo[],
     range: FrameRange,
-    { file, placesOf, wrote }: FrameSink,
+    { file, placesOf, arrived, wrote }: FrameSink,
     options: ActOptions = {},
   ): Promise<void> {
-    await this.#each(table, range, options, async (frame, bytes, index) => {
+    const write: FrameAct = async (frame, bytes, index) => {
       const target = { file, places: placesOf(index) };
       const open = async (packed: PackedFrame, seal: FrameSeal | null): Promise<void> =>
         await this.#compute.unpackFrameTo(target, packed, frame.rawBytes, seal);
       await this.#open(frame, bytes, open, options);
       await wrote(index);
-    });
+    };
+    await this.#each(table, range, options, write, arrived);
   }
 
   /**
@@ -141,12 +145,14 @@ export class FrameReader {
     table: readonly FrameInfo[],
     range: FrameRange,
     options: ActOptions,
-    act: (frame: FrameInfo, bytes: Bytes, index: number) => Promise<void>,
+    act: FrameAct,
+    arrived?: FrameSink['arrived'],
   ): Promise<void> {
     const { offset, length } = range;
     const room =
       length < SPARE_RANGE_BYTES_MIN ? null : (this.#spare.pop() ?? new Uint8Array(RANGE_BYTES_MAX));
     const stored = await this.#get(range, room === null ? options : { ...options, into: room });
+    arrived?.(length);
     const settled = await Promise.allSettled(
       range.frames.map(async (index) => {
         const frame = defined(table[index], 'a frame of the range');
