@@ -47,6 +47,7 @@ await test('an agent goes on in a new VM from its checkpoint', async (t) => {
       assert.match(sentence, /kelpie image build base --arch arm64/);
       await laptop.fails('invalid_argument', ['package', 'export', '-', '--vm', `dev/${String(snapshotId)}`]);
       await laptop.fails('invalid_argument', ['restore', 'dev', '--replace', '--memory', '256']);
+      await laptop.fails('invalid_argument', ['fork', 'dev', '--snapshot', String(snapshotId)]);
     });
 
     await t.test('on another host it remembers, and its files are there', async () => {

@@ -80,7 +80,8 @@ function runsHereLines({ reasons }: PackageDetail): readonly (readonly [string, 
   return reasons.map((reason) => ['runs here', `no: ${reason}`] as const);
 }
 
-function mayRunText({ ownership, isAtRest }: PackageDetail): string {
+function mayRunText({ ownership, isAtRest, metadata }: PackageDetail): string {
+  if (metadata?.kind === 'checkpoint') return 'anybody, as a new VM: it is a checkpoint';
   if (isAtRest) return 'whoever restores it: the VM is at rest in this package';
   if (ownership === null) return 'nobody: the store has no record of its VM';
   return `${ownership.state}, ${ownership.hostName} (epoch ${ownership.epoch})`;
