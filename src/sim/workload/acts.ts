@@ -85,7 +85,7 @@ export function createActs(
     resume: async (vm, _isBold, signal) =>
       void (await daemon.operate(routes.vmResume, { ...named(vm), ...until(signal) }, quiet)),
     suspend: async (vm, _isBold, signal) => {
-      const before = countIn(world, vm);
+      const before = world.truth.countOf(vm.vmKey);
       const body = { message: '' };
       await daemon.operate(routes.vmSuspend, { ...named(vm), body, ...until(signal) }, quiet);
       vm.floor = Math.max(vm.floor, before);
