@@ -124,7 +124,6 @@ async function serve(
     env,
     socketPath,
     async (request) => {
-      truth.tell('message', `${request.method} ${request.path}`, process.label);
       // Who asks is not who started it.
       if (instance.state !== 'Not started' && process.parent?.isAlive === false)
         truth.mark('firecracker: adopted');
