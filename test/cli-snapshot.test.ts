@@ -35,9 +35,9 @@ while True:
     connection.sendall(f"{os.getpid()} {' '.join(kept)}".encode()); connection.close()
 `;
 
-async function remember(host: CliHost, word: string): Promise<string> {
+async function remember(host: CliHost, word: string, vm = 'dev'): Promise<string> {
   const ask = `import socket; s = socket.socket(socket.AF_UNIX); s.connect("/run/memory.sock"); s.send(b"${word}"); print(s.recv(999).decode())`;
-  return (await host.must(['exec', 'dev', '--', 'python3', '-c', ask])).stdout.trim();
+  return (await host.must(['exec', vm, '--', 'python3', '-c', ask])).stdout.trim();
 }
 
 async function untilState(host: CliHost, state: string): Promise<number> {
@@ -110,6 +110,43 @@ await test('snapshots and the life of a VM', async (t) => {
       const inUse = ['snapshot', 'dev', '--rm', ids['first'] ?? ''];
       assert.match(await host.fails('snapshot_in_use', inUse), /runs from/);
     });
+
+    await t.test(
+      'three copies go on with the same process and memory, and go apart; the VM is not touched',
+      async () => {
+        const before = { log: await snapshotsOf(host), word: await remember(host, '?') };
+        const told = await host.must(['fork', 'dev', 'try', '--count', '3']);
+        assert.match(
+          told.stdout,
+          /^try-1 try-2 try-3 are 3 running copies of dev \(.*; dev paused for [\d.]+ m?s\)\n$/,
+        );
+        const copies = ['try-1', 'try-2', 'try-3'];
+        const machineIds = new Set([await host.sh('dev', 'cat /etc/machine-id')]);
+        const random = new Set<string>();
+        for (const copy of copies) {
+          assert.equal(
+            await remember(host, copy, copy),
+            `${before.word} ${copy}`,
+            'the same process, alone with its word',
+          );
+          await host.sh(copy, `echo ${copy} > /root/file`);
+          assert.equal(await host.sh(copy, 'hostname'), copy);
+          machineIds.add(await host.sh(copy, 'cat /etc/machine-id'));
+          random.add(await host.sh(copy, 'cat /proc/sys/kernel/random/uuid'));
+          assert.equal(objectOf(objectOf(await host.json(['inspect', copy]))['forkedFrom'])['vmName'], 'dev');
+        }
+        assert.equal(machineIds.size, 4);
+        assert.equal(random.size, 3);
+        assert.equal(await remember(host, '?'), before.word);
+        assert.equal(await host.sh('dev', 'cat /root/file'), 'first');
+        assert.deepEqual(await snapshotsOf(host), before.log);
+        await host.must(['restore', 'try-1', '--replace']);
+        assert.equal(await remember(host, '?', 'try-1'), before.word, 'back where it began');
+        assert.equal(await host.sh('try-1', 'hostname'), 'try-1');
+        await host.fails('name_taken', ['fork', 'dev', 'try-1']);
+        for (const copy of copies) await host.must(['rm', '--force', copy]);
+      },
+    );
 
     await t.test('pause stops the clock, resume lets it go on', async () => {
       await host.must([
