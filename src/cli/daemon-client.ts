@@ -1,6 +1,7 @@
 /** The CLI's side of the daemon's API. Untyped bytes stop here: every answer is parsed by the route's schema. */
 import { collectBytes, fromUtf8, utf8 } from '../base/bytes.ts';
 import { assert } from '../base/assert.ts';
+import { loadOnce } from '../base/load-once.ts';
 import { KelpieError } from '../base/errors.ts';
 import { decodeEvents } from '../daemon/api/events.ts';
 import { decodeExecFrames, EXEC_CONTENT_TYPE } from '../daemon/api/exec-frames.ts';
@@ -183,11 +184,15 @@ async function resultSchema<Result, Body, Query>(
   route: Route<Result, Body, Query>,
 ): Promise<z.ZodType<Result>> {
   assert(route.result !== undefined, `the route ${route.path} has no result`);
-  const [{ config }, schema] = await Promise.all([import('zod'), route.result()]);
-  // To compile checks of one answer takes 8 ms longer than to make them.
-  config({ jitless: true });
+  const [, schema] = await Promise.all([zodForAnswers(), route.result()]);
   return schema;
 }
+
+const zodForAnswers = loadOnce(async () => {
+  const { config } = await import('zod');
+  // To compile checks of one answer takes 8 ms longer than to make them.
+  config({ jitless: true });
+});
 
 function parseResult<Result>(schema: z.ZodType<Result>, value: unknown): Result {
   const parsed = schema.safeParse(value);

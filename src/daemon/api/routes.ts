@@ -5,6 +5,7 @@
  * attached session; `blob` is an export. `body` likewise. Errors are problem details everywhere.
  */
 import type { z } from 'zod';
+import { loadOnce } from '../../base/load-once.ts';
 import { ownershipRoutes } from './ownership-routes.ts';
 import { blobRoutes } from './blob-routes.ts';
 import { forkRoutes } from './fork-routes.ts';
@@ -135,11 +136,11 @@ export interface Routes {
 const vm = '/v1/vms/:vm';
 
 const load = {
-  exec: () => import('./exec.ts'),
-  files: () => import('./files.ts'),
-  packages: () => import('./packages.ts'),
-  system: () => import('./system.ts'),
-  vms: () => import('./vms.ts'),
+  exec: loadOnce(() => import('./exec.ts')),
+  files: loadOnce(() => import('./files.ts')),
+  packages: loadOnce(() => import('./packages.ts')),
+  system: loadOnce(() => import('./system.ts')),
+  vms: loadOnce(() => import('./vms.ts')),
 } as const;
 
 export const routes: Routes = {

@@ -56,6 +56,14 @@ export function installFirecracker(volume: Volume): void {
 
 /** An image under a home. */
 export function installImage(volume: Volume, home: string, compute: PureCompute): void {
+  image ??= makeImage(compute);
+  for (const [path, bytes] of image) install(volume, `${home}/images/${path}`, bytes);
+}
+
+/** The files of the image by path, the same in every world. Volumes copy them. */
+let image: ReadonlyMap<string, Bytes> | null = null;
+
+function makeImage(compute: PureCompute): ReadonlyMap<string, Bytes> {
   const contents = new Map(
     IMAGE_FILE_NAMES.map((name, index) => [
       name,
@@ -81,6 +89,6 @@ export function installImage(volume: Volume, home: string, compute: PureCompute)
     kernelArguments: ['quiet'],
     files,
   });
-  for (const [name, bytes] of contents) install(volume, `${home}/images/${info.digest}/${name}`, bytes);
-  install(volume, `${home}/images/${info.digest}/image.json`, encodeImageInfo(info));
+  const installed = [...contents, ['image.json', encodeImageInfo(info)] as const];
+  return new Map(installed.map(([name, bytes]) => [`${info.digest}/${name}`, bytes]));
 }
