@@ -25,6 +25,10 @@ export const VSOCK_ANSWER_BYTES_MAX = 32;
 /** From Ctrl-Alt-Del until Firecracker is killed. */
 export const STOP_KEYS_TIMEOUT_MS: number = 3 * SECOND_MS;
 
+/** How often a Firecracker's last words are looked for, on a disk that fails to read. */
+export const LAST_WORDS_TRIES_MAX = 3;
+export const LAST_WORDS_RETRY_MS: number = SECOND_MS;
+
 /** Longest path of a Unix socket on Linux, without its final zero. */
 export const SOCKET_PATH_BYTES_MAX = 107;
 /** What a guest may print to its console in a second, where Firecracker can hold it back. */
