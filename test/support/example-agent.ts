@@ -9,9 +9,9 @@ export async function startAgent(host: CliHost, vm: string): Promise<void> {
   await host.sh(vm, 'mkdir -p /srv/agent /etc/kelpie/checkpoint.d');
   await host.must(['cp', join(folder, 'agent.py'), `${vm}:/srv/agent/agent.py`]);
   await host.must(['cp', join(folder, 'agent.json'), `${vm}:/etc/kelpie/checkpoint.d/agent.json`]);
-  await host.sh(vm, 'echo "{}" | AGENT_MODEL=small python3 /srv/agent/agent.py load');
+  await host.sh(vm, 'AGENT_MODEL=small python3 -S /srv/agent/agent.py load < /dev/null');
 }
 
 export async function askAgent(host: CliHost, vm: string, text: string): Promise<string> {
-  return (await host.must(['exec', vm, '--', 'python3', '/srv/agent/agent.py', 'ask', text])).stdout.trim();
+  return (await host.must(['exec', vm, '--', 'python3', '-S', '/srv/agent/agent.py', 'ask', text])).stdout.trim();
 }
