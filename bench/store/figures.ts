@@ -144,7 +144,7 @@ function s3Rows({ overS3, peers }: Samples): readonly Row[] {
 }
 
 /** A VM that comes back to where it was twice, with one page of forty changed meanwhile. */
-function backRows({ plain, overS3 }: Samples): readonly Row[] {
+function backRows({ overS3 }: Samples): readonly Row[] {
   return [
     rowOf({
       name: 'restore over S3 where it was before, bytes moved',
@@ -160,12 +160,6 @@ function backRows({ plain, overS3 }: Samples): readonly Row[] {
       samples: overS3.map(({ backMs }) => backMs),
       reference: overS3.map(({ bareMs }) => bareMs),
       note: 'of a server on the same machine: what the bytes saved take on a slower way comes to it',
-    }),
-    rowOf({
-      name: 'the same, time from a local store',
-      unit: 'ms',
-      samples: plain.map(({ backMs }) => backMs),
-      reference: plain.map(({ bareMs }) => bareMs),
     }),
   ];
 }

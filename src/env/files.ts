@@ -13,7 +13,7 @@ export interface FileStat {
   readonly uid: number;
   readonly gid: number;
   readonly modifiedMs: number;
-  /** Names the file on this machine (device and inode), for comparing; opaque. */
+  /** Names the file on this machine, for comparing: its device, a colon, and its number there. */
   readonly inode: string;
   readonly links: number;
 }

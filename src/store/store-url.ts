@@ -1,6 +1,11 @@
 import { KelpieError } from '../base/errors.ts';
 import { STORE_URL_LENGTH_MAX } from './limits.ts';
 
+/** Whether a store is in a directory of this machine, perhaps a mounted one. */
+export function isDirectoryUrl(url: string): boolean {
+  return url.startsWith('/') || url.startsWith('file:');
+}
+
 /** The directory that a store's URL names. @throws KelpieError `invalid_argument`. */
 export function pathOfStore(url: string): string {
   if (url.length > STORE_URL_LENGTH_MAX) throw invalid('the name of the store is too long.');

@@ -136,6 +136,8 @@ export interface LocalPageUse {
 
 export interface OpenPackage {
   readonly package: TeleportPackage;
+  /** `TeleportStorage.url` of where it is. */
+  readonly storeUrl: string;
   /** Where each page lies in the store: checked against its digest. */
   map(paged: 'memory' | 'disk', options?: Pick<TransferOptions, 'signal'>): Promise<StoreMap>;
   readonly deviceStateBytes: number;

@@ -73,7 +73,8 @@ export function beginFetch(
   storeId: string,
   options: OperationOptions,
 ): SnapshotFetch {
-  return new SnapshotFetch(host, open, new LocalPagesOfStore(host, storeId), options);
+  const local = new LocalPagesOfStore(host, { id: storeId, url: open.storeUrl });
+  return new SnapshotFetch(host, open, local, options);
 }
 
 class SnapshotFetch {

@@ -50,6 +50,7 @@ function asCopy(open: OpenPackage, vmId: string, snapshotId: string): OpenPackag
   const metadata = { ...open.package.metadata, vmId, snapshotId };
   return {
     package: { ...open.package, metadata },
+    storeUrl: open.storeUrl,
     deviceStateBytes: open.deviceStateBytes,
     map: (...parameters) => open.map(...parameters),
     deviceState: (...parameters) => open.deviceState(...parameters),

@@ -17,6 +17,8 @@ const storeId = '00000000-0000-4000-8000-0000000000aa';
 const fileIds = [1, 2, 3, 4].map((number) => `00000000-0000-4000-8000-00000000000${number}`);
 const [memory = '', layer = '', gone = '', strange = ''] = fileIds;
 
+const store = { id: storeId, url: 's3://bucket/team' };
+
 type LocalHost = Pick<TeleportHost, 'env' | 'places' | 'log'>;
 
 function somePlaces(): StoreMap {
@@ -60,12 +62,12 @@ function noteOf(host: LocalHost, file: string): string {
 }
 
 async function filesOf(host: LocalHost): Promise<readonly string[]> {
-  return (await Array.fromAsync(new LocalPagesOfStore(host, storeId).places())).map(({ file }) => file);
+  return (await Array.fromAsync(new LocalPagesOfStore(host, store).places())).map(({ file }) => file);
 }
 
 test('files that are here and in the store are named, those that were written down last first', async () => {
   await withHost(async (host, events) => {
-    const local = new LocalPagesOfStore(host, storeId);
+    const local = new LocalPagesOfStore(host, store);
     const named = await Array.fromAsync(local.places());
     assert.deepEqual(
       named.map(({ file }) => file),
@@ -91,11 +93,25 @@ test('files that are here and in the store are named, those that were written do
 
 test('of another store, and of a host that has none, there is nothing', async () => {
   await withHost(async (host, events) => {
-    const other = new LocalPagesOfStore(host, gone);
+    const other = new LocalPagesOfStore(host, { ...store, id: gone });
     assert.deepEqual(await Array.fromAsync(other.places()), []);
     await rm(host.places.blobDirectory, { recursive: true });
     assert.deepEqual(await filesOf(host), []);
     assert.deepEqual(events, []);
+  });
+});
+
+test('a store on the same disk is read, one that is mounted from elsewhere is not where that can be helped', async () => {
+  await withHost(async (host, events) => {
+    const ofStoreAt = async (url: string): Promise<number> =>
+      (await Array.fromAsync(new LocalPagesOfStore(host, { ...store, url }).places())).length;
+    const { home } = host.places;
+    assert.deepEqual([await ofStoreAt(home), await ofStoreAt(`file://${home}`)], [0, 0]);
+    // A file system of its own on every machine.
+    assert.equal(await ofStoreAt('/dev'), 2);
+    assert.deepEqual(events, []);
+    assert.equal(await ofStoreAt(`${home}/gone`), 0);
+    assert.deepEqual(events, ['local-pages-not-looked-up']);
   });
 });
 
@@ -118,7 +134,7 @@ test('notes that are damaged, too many to read, or that the disk does not give c
 
 test('what was used and what could not be is told in the log', async () => {
   await withHost(async (host, events) => {
-    const local = new LocalPagesOfStore(host, storeId);
+    const local = new LocalPagesOfStore(host, store);
     local.used({ item: 'memory', usedBytes: 0, doubtedFrames: 0, cause: null });
     assert.deepEqual(events, []);
     local.used({ item: 'memory', usedBytes: 4096, doubtedFrames: 2, cause: null });

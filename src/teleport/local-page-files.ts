@@ -9,8 +9,10 @@ import { asError, isKelpieError } from '../base/errors.ts';
 import { MIB } from '../base/units.ts';
 import { isUuid } from '../base/uuid.ts';
 import { listIfThere } from '../env/list-if-there.ts';
+import { isSameDisk } from '../env/same-disk.ts';
 import { isSystemError } from '../env/system-error.ts';
 import { OpenPageFiles } from '../snapshot/open-page-files.ts';
+import { isDirectoryUrl, pathOfStore } from '../store/store-url.ts';
 import { placesIn } from './place-files.ts';
 import type { LocalPageFiles, LocalPageUse } from '../store/teleport-storage.ts';
 import type { StoreMap } from '../store/packages/store-map.ts';
@@ -24,19 +26,22 @@ type LocalHost = Pick<TeleportHost, 'env' | 'places' | 'log'>;
 
 export class LocalPagesOfStore implements LocalPageFiles {
   readonly #host: LocalHost;
+  readonly #storeUrl: string;
   readonly #book: PlaceFiles;
   /** By UUID, of those that were named. */
   readonly #paths = new Map<string, string>();
 
-  /** @param storeId `Store.id`. Nothing that it names may be collected meanwhile. */
-  constructor(host: LocalHost, storeId: string) {
+  /** Nothing that it names may be collected meanwhile. @param store its `Store.id`, and where it is. */
+  constructor(host: LocalHost, store: { readonly id: string; readonly url: string }) {
     this.#host = host;
-    this.#book = placesIn(host, storeId);
+    this.#storeUrl = store.url;
+    this.#book = placesIn(host, store.id);
   }
 
   async *places(): AsyncGenerator<{ readonly file: string; readonly places: StoreMap }, void> {
     let bytesLeft = NOTES_BYTES_MAX;
     try {
+      if (await this.#isNear()) return;
       await this.#findFiles();
       for (const { file, sizeBytes } of await this.#book.newestFirst()) {
         bytesLeft -= sizeBytes;
@@ -59,6 +64,14 @@ export class LocalPagesOfStore implements LocalPageFiles {
     if (usedBytes > 0) this.#host.log.info({ event: 'local-pages-used', item, usedBytes });
     if (doubtedFrames === 0) return;
     this.#host.log.error({ event: 'local-pages-doubted', item, doubtedFrames, err: cause });
+  }
+
+  /** On the very disk that this host's files are on: there a frame is read in half the time that proving it takes, and nothing moves. */
+  async #isNear(): Promise<boolean> {
+    if (!isDirectoryUrl(this.#storeUrl)) return false;
+    const { files } = this.#host.env;
+    const [store, own] = [pathOfStore(this.#storeUrl), this.#host.places.home];
+    return isSameDisk(await files.stat(store), await files.stat(own));
   }
 
   /** Page files and layers; of a note that is left over, there is none any more. */

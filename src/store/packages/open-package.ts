@@ -75,6 +75,7 @@ export async function openPackage(
 
 export class StoredPackage implements OpenPackage {
   readonly package: TeleportPackage;
+  readonly storeUrl: string;
   readonly manifest: PackageManifest;
   readonly reader: FrameReader;
   readonly #env: PackageEnv;
@@ -83,6 +84,7 @@ export class StoredPackage implements OpenPackage {
   constructor(env: PackageEnv, store: PackageStore, id: string, manifest: PackageManifest) {
     this.#env = env;
     this.package = describePackage(id, manifest);
+    this.storeUrl = store.objects.url;
     this.manifest = manifest;
     this.reader = new FrameReader(env, store, { key: packageKey(id), packs: manifest.packs });
   }
