@@ -13,5 +13,7 @@ export async function startAgent(host: CliHost, vm: string): Promise<void> {
 }
 
 export async function askAgent(host: CliHost, vm: string, text: string): Promise<string> {
-  return (await host.must(['exec', vm, '--', 'python3', '-S', '/srv/agent/agent.py', 'ask', text])).stdout.trim();
+  return (
+    await host.must(['exec', vm, '--', 'python3', '-S', '/srv/agent/agent.py', 'ask', text])
+  ).stdout.trim();
 }
