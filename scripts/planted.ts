@@ -17,7 +17,7 @@ import { inParallel } from '../src/base/in-parallel.ts';
 import { plantedBugs } from '../test/planted/catalogue.ts';
 import { isMeasured, measure } from '../test/planted/measure.ts';
 import { measurementOf, readMeasurements, writeMeasurements } from '../test/planted/measurements.ts';
-import type { Measurements } from '../test/planted/measurements.ts';
+import type { Measurement } from '../test/planted/measurements.ts';
 import { SEEDS_MAX } from '../test/planted/planted-bug.ts';
 import { plantedTables } from '../test/planted/tables.ts';
 
@@ -40,7 +40,7 @@ const options = {
 };
 
 let writing: Promise<void> = Promise.resolve();
-let measurements: Measurements = await readMeasurements();
+const measurements = await readMeasurements();
 const named = plantedBugs
   .filter(({ name }) => name.includes(values.only))
   .map((bug) => ({ bug, known: measurementOf(values.again ? {} : measurements, bug) }));
@@ -55,8 +55,7 @@ if (measured > 0) console.log(`${measured} measured already: --again measures th
 // Each in a process of its own: one that has loaded a bug is of no use for another.
 await inParallel(wanted, Number(values.workers), async ({ bug, known }) => {
   const result = await measure(bug, known, options);
-  measurements = { ...measurements, [bug.name]: result };
-  writing = writing.then(() => writeMeasurements(measurements));
+  writing = writing.then(() => keep(bug.name, result));
   await writing;
   const found = result.found.map(({ seed, oracle }) => `${seed} ${oracle}`).join(', ');
   console.log(`${bug.name}: ${found === '' ? 'not found' : found} (of ${result.seeds})`);
@@ -65,5 +64,10 @@ await inParallel(wanted, Number(values.workers), async ({ bug, known }) => {
 const text = await readFile(page, 'utf8');
 const [from, to] = [text.indexOf(begin), text.indexOf(end)];
 if (from === -1 || to < from) throw new Error(`${page} has no place for the tables`);
-const tables = plantedTables(measurements);
+const tables = plantedTables(await readMeasurements());
 await writeFile(page, `${text.slice(0, from)}${begin}\n\n${tables}\n\n${text.slice(to)}`);
+
+/** Beside what is there: another run may have measured other bugs meanwhile. */
+async function keep(name: string, result: Measurement): Promise<void> {
+  await writeMeasurements({ ...(await readMeasurements()), [name]: result });
+}
