@@ -109,11 +109,22 @@ export class DrivenInstance<Live extends LiveVmBase> implements VmInstance {
       try {
         await this.#driver.stopCpus(vm);
       } catch (error) {
-        vm.link.reopen();
+        await this.#undoPause(vm);
         throw error;
       }
       this.#setState('paused', 'pause', null);
     });
+  }
+
+  /** A VM that is still called running is to run: what failed may have been done, or be done yet, and what is asked now comes after it. */
+  async #undoPause(vm: Live): Promise<void> {
+    try {
+      await this.#driver.continueCpus(vm);
+      vm.link.reopen();
+    } catch (error) {
+      if (!isKelpieError(error)) throw error;
+      await this.#afterFailure(vm, 'pause');
+    }
   }
 
   async resume(): Promise<void> {
@@ -149,16 +160,16 @@ export class DrivenInstance<Live extends LiveVmBase> implements VmInstance {
         if (isRunning && !request.resume) this.#setState('paused', 'snapshot', null);
         return captured;
       } catch (error) {
-        if (isRunning) await this.#afterFailure(vm);
+        if (isRunning) await this.#afterFailure(vm, 'snapshot');
         throw error;
       }
     });
   }
 
   /** A VM that was to go on may stand still, when its VMM refused: called running, nobody could resume it. Or its answer alone was late. */
-  async #afterFailure(vm: Live): Promise<void> {
+  async #afterFailure(vm: Live, act: string): Promise<void> {
     if (vm.process.hasEnded()) return;
-    if (await this.#stands(vm)) this.#setState('paused', 'snapshot', null);
+    if (await this.#stands(vm)) this.#setState('paused', act, null);
     else vm.link.reopen();
   }
 
@@ -191,7 +202,7 @@ export class DrivenInstance<Live extends LiveVmBase> implements VmInstance {
       try {
         return await this.#driver.mendWay(vm);
       } catch (error) {
-        await this.#afterFailure(vm);
+        await this.#afterFailure(vm, 'reach the guest of');
         throw error;
       }
     });
