@@ -103,6 +103,8 @@ class RunningCommand {
       stopTimer();
       signal.removeEventListener('abort', onAbort);
     };
+    // Canceled while the guest started it.
+    if (signal.aborted) onAbort();
   }
 
   /** Its standard output; its messages are kept beside it. */
