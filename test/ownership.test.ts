@@ -4,7 +4,7 @@ import { mkdir, readdir, rename } from 'node:fs/promises';
 import test from 'node:test';
 import { KelpieError } from '../src/base/errors.ts';
 import { whoMayRun } from '../src/daemon/who.ts';
-import { startVm } from '../src/teleport/lifecycle.ts';
+import { startVm, stopVm } from '../src/teleport/lifecycle.ts';
 import { reclaim } from '../src/teleport/reclaim.ts';
 import { restoreLocal } from '../src/teleport/restore-local.ts';
 import { forEachCrashPoint } from './support/crash-points.ts';
@@ -229,6 +229,31 @@ test('a daemon that starts while the store is away pauses a VM with a lease, and
     });
   }
 });
+
+for (const found of ['by a daemon that starts', 'by a VM that is started'] as const) {
+  test(`a right of which a store that was away said nothing is asked about until it does: ${found}`, async () => {
+    await withWorld(null, async (world) => {
+      const { hosts, vmId } = world;
+      const isDaemon = found === 'by a daemon that starts';
+      const a = await start(hosts, 'a');
+      if (isDaemon) await world.b.end(ended());
+      await reclaimFrom(a, world, true);
+      await rename(hosts.storeUrl, `${hosts.storeUrl}-away`);
+      const b = isDaemon ? await start(hosts, 'b') : world.b;
+      const vm = vmOf(b, vmId);
+      if (!isDaemon) {
+        await b.operate(vmId, 'stop', () => stopVm(b.host, b.registry, vm, true));
+        await b.operate(vmId, 'start', () => startVm(b.host, b.registry, vm, quiet));
+      }
+      assert.equal(machineOf(hosts, vmId).state, 'running', 'nobody could say that it may not');
+      await rename(`${hosts.storeUrl}-away`, hosts.storeUrl);
+      await checkEnded(b, world);
+      await checkKept(b, vmId);
+      await a.end(ended());
+      if (isDaemon) await b.end(ended());
+    });
+  });
+}
 
 test('a VM with a lease is teleported away, and nothing of the lease is left', async () => {
   await withWorld(LEASE_MS, async ({ hosts, b, vmId }) => {
