@@ -4,6 +4,7 @@
  *     (none) → departing(A, n, P) → at-rest(P, n+1) → running(B, n+2) → departing(B, n+2, P') → …
  *                    ↘ running(A, n)  (the source took it back: the publish failed)
  *     (none) → at-rest(P, 1)                          (a file was imported into the store)
+ *     (none) → running(A, 1)                          (created with a lease)
  *     running(B, n) → moved(url, n+1)                 (it went on to another store)
  *     running(B, n) → running(B, n), revision + 1     (B renewed its lease)
  *     running(B, n), departing(B, n) → at-rest(last package, n+1)   (reclaimed: B is gone for good, or its lease ran out)

@@ -98,7 +98,7 @@ function requireForkable(vm: ManagedVm): void {
   if (vm.isLive && vm.instance !== null) return;
   throw new KelpieError(
     'invalid_state',
-    `cannot fork "${vm.name}": it is ${vm.record.state}; start it, or fork one of its snapshots with --snapshot.`,
+    `cannot fork "${vm.name}": it is ${vm.record.state}; let it run first, or fork one of its snapshots with --snapshot.`,
     { data: { state: vm.record.state, act: 'fork' } },
   );
 }
