@@ -10,7 +10,9 @@ import { vmKeyOf } from '../world/guest.ts';
 import type { Site, World } from '../world/world.ts';
 import { checkpointActs } from './checkpoint-acts.ts';
 import { createForkActs } from './fork-acts.ts';
+import { createLifeActs } from './life-acts.ts';
 import { quiet } from './quiet.ts';
+import { named, until } from './request-parts.ts';
 import type { VmModel } from './vm-model.ts';
 
 const LEASE_MS = 20_000;
@@ -39,9 +41,6 @@ export function createActs(
   daemon: DaemonClient,
   vms: VmModel[],
 ): Readonly<Record<ActName, Act>> {
-  const named = (vm: VmModel): { parameters: { vm: string } } => ({ parameters: { vm: vm.name } });
-  const until = (signal: AbortSignal | undefined): { signal?: AbortSignal } =>
-    signal === undefined ? {} : { signal };
   return {
     up: async (vm, isBold, signal) => {
       const body = wanted(world, vm, isBold);
@@ -78,30 +77,7 @@ export function createActs(
     },
     ...checkpointActs(world, site, daemon, quiet),
     count: async (vm) => void (await countOf(daemon, vm.name)),
-    pause: async (vm) => {
-      vm.isPauseAsked = true;
-      await daemon.call(routes.vmPause, named(vm));
-    },
-    resume: async (vm, _isBold, signal) =>
-      void (await daemon.operate(routes.vmResume, { ...named(vm), ...until(signal) }, quiet)),
-    suspend: async (vm, _isBold, signal) => {
-      const before = world.truth.countOf(vm.vmKey);
-      const body = { message: '' };
-      await daemon.operate(routes.vmSuspend, { ...named(vm), body, ...until(signal) }, quiet);
-      vm.floor = Math.max(vm.floor, before);
-      world.truth.mark('suspended');
-    },
-    stop: async (vm, isBold) =>
-      void (await daemon.call(routes.vmStop, { ...named(vm), body: { force: isBold } })),
-    start: async (vm, _isBold, signal) => {
-      // A boot goes on from the disk, not from memory: nothing is promised of the count.
-      vm.floor = 0;
-      await daemon.operate(routes.vmStart, { ...named(vm), ...until(signal) }, quiet);
-    },
-    remove: async (vm) => {
-      vm.isRemovalAsked = true;
-      await daemon.call(routes.vmRemove, { ...named(vm), query: { force: true } });
-    },
+    ...createLifeActs(world, daemon),
     reclaim: async (vm, _isBold, signal) => {
       // Whatever was not published is given up, also when the answer is lost.
       vm.floor = Math.min(vm.floor, vm.packageFloor);

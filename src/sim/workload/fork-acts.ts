@@ -6,6 +6,7 @@ import type { DaemonClient } from '../../cli/daemon-client.ts';
 import type { Forked } from '../../daemon/api/forks.ts';
 import type { Site, World } from '../world/world.ts';
 import { quiet } from './quiet.ts';
+import { named, until } from './request-parts.ts';
 import type { Act } from './acts.ts';
 import type { VmModel } from './vm-model.ts';
 
@@ -23,12 +24,7 @@ export function createForkActs(
       const before = world.truth.countOf(vm.vmKey);
       allow(world, vm);
       const body = { name, count: copies.length };
-      const options = signal === undefined ? {} : { signal };
-      const made = await daemon.operate(
-        routes.fork,
-        { parameters: { vm: vm.name }, body, ...options },
-        quiet,
-      );
+      const made = await daemon.operate(routes.fork, { ...named(vm), body, ...until(signal) }, quiet);
       take(world, site, copies, made, before);
     },
     forkPackage: async (vm, _isBold, signal) => {
@@ -36,8 +32,7 @@ export function createForkActs(
       const copies = plan(vms, site, [name]);
       allow(world, vm);
       const body = { storeUrl: world.storeUrl, source: vm.name, name, count: 1 };
-      const options = signal === undefined ? {} : { signal };
-      const made = await daemon.operate(routes.forkPackage, { body, ...options }, quiet);
+      const made = await daemon.operate(routes.forkPackage, { body, ...until(signal) }, quiet);
       take(world, site, copies, made, vm.packageFloor);
     },
   };
