@@ -196,7 +196,7 @@ export const ownershipBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: watch,
-        right: 'if (isDue && (await this.#pause())) await this.#notePause();',
+        right: 'if (await this.#pause()) await this.#notePause();',
         wrong: '',
       },
       noFuse,
@@ -215,8 +215,8 @@ export const ownershipBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/teleport/recovery.ts',
-        right: 'if ((await isFrozen(host, vm)) && !(await isThawed(host, vm))) return;',
-        wrong: 'if (await isFrozen(host, vm)) await host.leases.thaw(vm.id);',
+        right: 'if (!(await isThawed(host, vm))) return;',
+        wrong: 'await host.leases.thaw(vm.id);',
       },
       {
         file: 'src/teleport/recovery.ts',
