@@ -8,7 +8,7 @@ import type { ActName } from '../plan.ts';
 import { Prng } from '../prng.ts';
 import { vmKeyOf } from '../world/guest.ts';
 import type { Site, World } from '../world/world.ts';
-import { checkpointActs } from './checkpoint-acts.ts';
+import { createCheckpointActs } from './checkpoint-acts.ts';
 import { createForkActs } from './fork-acts.ts';
 import { createLifeActs } from './life-acts.ts';
 import { quiet } from './quiet.ts';
@@ -75,7 +75,7 @@ export function createActs(
       const body = { replace: isBold };
       await daemon.operate(routes.restoreLocal, { ...named(vm), body, ...until(signal) }, quiet);
     },
-    ...checkpointActs(world, site, daemon, quiet),
+    ...createCheckpointActs(world, site, daemon),
     count: async (vm) => void (await countOf(daemon, vm.name)),
     ...createLifeActs(world, daemon),
     reclaim: async (vm, _isBold, signal) => {

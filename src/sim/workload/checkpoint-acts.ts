@@ -1,30 +1,28 @@
 /** What people do with checkpoints: take one, publish it or not, and make a new VM of the last that they were told of. */
-import type { DaemonClient, OperationListener } from '../../cli/daemon-client.ts';
+import type { DaemonClient } from '../../cli/daemon-client.ts';
 import { routes } from '../../daemon/api/routes.ts';
 import { vmKeyOf } from '../world/guest.ts';
 import type { Site, World } from '../world/world.ts';
+import { quiet } from './quiet.ts';
+import { named, until } from './request-parts.ts';
 import type { Act } from './acts.ts';
 
 /** The application of every guest (`world/guest-programs.ts`). */
 const application = { name: 'notes', workspace: ['/srv'], save: ['save'], reload: ['reload'], user: null };
 
-export function checkpointActs(
+export function createCheckpointActs(
   world: World,
   site: Site,
   daemon: DaemonClient,
-  listener: OperationListener,
 ): Readonly<Record<'checkpoint' | 'restoreCheckpoint', Act>> {
-  const until = (signal: AbortSignal | undefined): { signal?: AbortSignal } =>
-    signal === undefined ? {} : { signal };
   return {
     // Bold: it stays on the host.
     checkpoint: async (vm, isBold, signal) => {
-      const parameters = { vm: vm.name };
       const body = { message: '', application, ...(isBold ? {} : { storeUrl: world.storeUrl }) };
       const { published } = await daemon.operate(
         routes.checkpointCreate,
-        { parameters, body, ...until(signal) },
-        listener,
+        { ...named(vm), body, ...until(signal) },
+        quiet,
       );
       if (published !== null) world.truth.checkpoints.push(published.packageId);
     },
@@ -32,12 +30,9 @@ export function checkpointActs(
       const packageId = world.truth.checkpoints.at(-1);
       if (packageId === undefined) return;
       const body = { storeUrl: world.storeUrl, packageId, name: vm.name };
-      const { vm: made } = await daemon.operate(
-        routes.restoreFromStore,
-        { body, ...until(signal) },
-        listener,
-      );
+      const { vm: made } = await daemon.operate(routes.restoreFromStore, { body, ...until(signal) }, quiet);
       vm.vmKey = vmKeyOf(made.id);
+      world.truth.madeKeys.add(vm.vmKey);
       vm.isCreated = true;
       vm.place = site.name;
     },
