@@ -12,8 +12,6 @@ const YOUNG_MIB = 64;
 
 export async function runSimWorker(): Promise<number> {
   setFlagsFromString(`--max-semi-space-size=${YOUNG_MIB}`);
-  // What one seed in twenty needs would be compiled anew each time: it is forgotten when the heap is collected twice without it.
-  setFlagsFromString('--no-flush-bytecode');
   const stackFrames = Error.stackTraceLimit;
   const strays: unknown[] = [];
   process.on('unhandledRejection', (error) => strays.push(error));
