@@ -209,12 +209,12 @@ await test('teleport', async (t) => {
 
     await t.test('a package or a store of a newer format is refused as such', async () => {
       const manifest = objectOf(JSON.parse(await readFile(join(store, 'packages', packageId), 'utf8')));
-      const newer = canonicalJson({ ...manifest, formatVersion: 3 });
+      const newer = canonicalJson({ ...manifest, formatVersion: 4 });
       const id = createHash('sha256').update(newer).digest('hex');
       await writeFile(join(store, 'packages', id), newer);
       assert.match(
         await cloud.fails('package_too_new', ['restore', '--package', id, '--from', store]),
-        /format 3.*update/,
+        /format 4.*update/,
       );
       const marker = await readFile(join(store, 'store.json'), 'utf8');
       await writeFile(join(store, 'store.json'), marker.replace('"formatVersion":2', '"formatVersion":3'));

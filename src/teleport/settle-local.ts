@@ -8,8 +8,8 @@
  *     stop        anything                                ended now: that was asked for
  *     snapshot    the record names it as the last one     it is there; a VM that ran goes on
  *     snapshot    anything else                           it never was; a VM that ran goes on
- *     suspend     the VM still runs or stands             it goes on, and its snapshot never was
- *     suspend     nothing runs, and the snapshot is whole it sleeps in it
+ *     suspend     the record names it as the last one     what runs is ended now; it sleeps in it
+ *     suspend     anything else                           it never was; a VM that ran goes on
  *     fork        anything                                its snapshot never was; a VM that ran goes on
  *     checkpoint  anything                                it never was; the VM was not touched
  *     restore     anything                                what runs is ended; the record is as before, with every snapshot
@@ -81,10 +81,9 @@ async function settleVm(
     case 'fork':
       return settleSnapshot(host, vm, operation);
     case 'suspend':
-      await settleSnapshot(host, vm, operation);
-      // What ran has ended with a snapshot of all that it was: as was asked for, or by a crash that took nothing.
-      if (!vm.isLive && vm.record.snapshotId === operation.snapshotId) await vm.markDead('suspended', null);
-      return;
+      if (vm.record.snapshotId !== operation.snapshotId) return settleSnapshot(host, vm, operation);
+      await vm.kill();
+      return vm.markDead('suspended', null);
     case 'checkpoint':
       return host.snapshots.delete(vm.id, operation.snapshotId);
     case 'create':

@@ -16,7 +16,7 @@ import type { OperationOptions } from './source.ts';
 import type { TeleportHost } from './teleport-host.ts';
 import type { VmRegistry } from './vm-registry.ts';
 
-/** On failure the VM goes on as before. Progress phases: `capture`, `stop`. @throws as `captureSnapshot`. */
+/** On failure the VM goes on as before, or it sleeps when its snapshot was complete. Progress phases: `capture`, `stop`. @throws as `captureSnapshot`. */
 export async function suspendVm(
   host: TeleportHost,
   registry: VmRegistry,
@@ -38,8 +38,9 @@ export async function suspendVm(
       signal,
     });
     listener.progress('stop');
-    await vm.kill();
+    // From here on it is to sleep, whatever happens: a VMM that is half ended cannot go on.
     await vm.update({ snapshotId });
+    await vm.kill();
     await vm.markDead('suspended', null);
     return captured;
   });
