@@ -1,9 +1,7 @@
 /** What copies are made of, on this host: a VM that runs or stands still, or one of its snapshots. Of a store: `fork-package.ts`. */
 import { KelpieError } from '../base/errors.ts';
-import { captureSnapshot } from './capture.ts';
 import { requireCompatible } from './host-facts.ts';
-import { journaled } from './journaled.ts';
-import { newOperation } from './new-operation.ts';
+import { journaledCapture } from './journaled-capture.ts';
 import { findSnapshot } from './restore-local.ts';
 import type { LocalSnapshot } from '../snapshot/local-snapshots.ts';
 import type { ManagedVm } from './managed-vm.ts';
@@ -48,26 +46,15 @@ export function liveOrigin(
   return {
     vmId: vm.id,
     vmName: vm.name,
-    withSnapshot: (_copyIds, { listener, signal, times }, use) =>
+    withSnapshot: (_copyIds, options, use) =>
       guard.whileLocked(vm.id, async () => {
         requireForkable(vm);
-        const snapshotId = host.env.random.uuid();
-        const wasRunning = vm.record.state === 'running';
-        const operation = { ...newOperation(host, vm), kind: 'fork', snapshotId, wasRunning } as const;
-        listener.progress('capture');
-        await journaled(host, registry, operation, async () => {
-          const { snapshot, timings } = await times.measure('capture', () =>
-            captureSnapshot(host, vm, {
-              snapshotId,
-              kind: 'suspend',
-              message: '',
-              resume: wasRunning,
-              signal,
-            }),
-          );
-          times.set('pauseMs', timings.pauseMs);
+        const request = { ...options, kind: 'fork', message: '' } as const;
+        await journaledCapture(host, registry, vm, request, async (capture) => {
+          const { snapshot, timings } = await options.times.measure('capture', capture);
+          options.times.set('pauseMs', timings.pauseMs);
           await use(snapshot);
-          await host.snapshots.delete(vm.id, snapshotId);
+          await host.snapshots.delete(vm.id, snapshot.metadata.snapshotId);
         });
       }),
   };

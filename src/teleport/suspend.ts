@@ -5,10 +5,8 @@
  *
  * Asleep it takes no memory and no processor, and outlives its daemon and its host's restart.
  */
-import { captureSnapshot } from './capture.ts';
-import { journaled } from './journaled.ts';
+import { journaledCapture } from './journaled-capture.ts';
 import { resumeVm } from './lifecycle.ts';
-import { newOperation } from './new-operation.ts';
 import { restoreLocal } from './restore-local.ts';
 import type { Captured } from './capture.ts';
 import type { ManagedVm } from './managed-vm.ts';
@@ -22,24 +20,14 @@ export async function suspendVm(
   registry: VmRegistry,
   vm: ManagedVm,
   message: string,
-  { listener, signal }: OperationOptions,
+  options: OperationOptions,
 ): Promise<Captured> {
   vm.requireLive('suspend');
-  const snapshotId = host.env.random.uuid();
-  const wasRunning = vm.record.state === 'running';
-  const operation = { ...newOperation(host, vm), kind: 'suspend', snapshotId, wasRunning } as const;
-  return journaled(host, registry, operation, async () => {
-    listener.progress('capture');
-    const captured = await captureSnapshot(host, vm, {
-      snapshotId,
-      kind: 'suspend',
-      message,
-      resume: false,
-      signal,
-    });
-    listener.progress('stop');
+  return journaledCapture(host, registry, vm, { ...options, kind: 'suspend', message }, async (capture) => {
+    const captured = await capture();
+    options.listener.progress('stop');
     // From here on it is to sleep, whatever happens: a VMM that is half ended cannot go on.
-    await vm.update({ snapshotId });
+    await vm.update({ snapshotId: captured.snapshot.metadata.snapshotId });
     await vm.kill();
     await vm.markDead('suspended', null);
     return captured;

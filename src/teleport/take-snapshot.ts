@@ -1,7 +1,5 @@
 /** A snapshot of a live VM, which goes on (or stays paused when it was). Progress phases: `capture`. */
-import { captureSnapshot } from './capture.ts';
-import { journaled } from './journaled.ts';
-import { newOperation } from './new-operation.ts';
+import { journaledCapture } from './journaled-capture.ts';
 import type { Captured } from './capture.ts';
 import type { ManagedVm } from './managed-vm.ts';
 import type { OperationOptions } from './source.ts';
@@ -14,22 +12,12 @@ export async function takeSnapshot(
   registry: VmRegistry,
   vm: ManagedVm,
   message: string,
-  { listener, signal }: OperationOptions,
+  options: OperationOptions,
 ): Promise<Captured> {
   vm.requireLive('snapshot');
-  const snapshotId = host.env.random.uuid();
-  const wasRunning = vm.record.state === 'running';
-  const operation = { ...newOperation(host, vm), kind: 'snapshot', snapshotId, wasRunning } as const;
-  listener.progress('capture');
-  return journaled(host, registry, operation, async () => {
-    const captured = await captureSnapshot(host, vm, {
-      snapshotId,
-      kind: 'suspend',
-      message,
-      resume: wasRunning,
-      signal,
-    });
-    await vm.update({ snapshotId });
+  return journaledCapture(host, registry, vm, { ...options, kind: 'snapshot', message }, async (capture) => {
+    const captured = await capture();
+    await vm.update({ snapshotId: captured.snapshot.metadata.snapshotId });
     return captured;
   });
 }
