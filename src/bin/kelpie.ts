@@ -7,16 +7,11 @@ const status = await run();
 // What was started and lives on (VMs, the daemon) would otherwise keep this process waiting for its end.
 process.exit(status);
 
+/** Each loads only its own part: a command starts as fast as that. */
 async function run(): Promise<number> {
   if (args[0] === 'sim-worker') return (await import('./sim-worker.ts')).runSimWorker();
-  const isDaemon = args[0] === 'serve' && !args.includes('--help');
-  return isDaemon ? serveHome(args.slice(1)) : commandLine(args);
-}
-
-/** Each loads only its own half: a command starts as fast as its part of the program. */
-async function commandLine(commandArgs: readonly string[]): Promise<number> {
-  const { runCommandLine } = await import('./command-line.ts');
-  return runCommandLine(commandArgs);
+  if (args[0] === 'serve' && !args.includes('--help')) return serveHome(args.slice(1));
+  return (await import('./command-line.ts')).runCommandLine(args);
 }
 
 async function serveHome(serveArgs: readonly string[]): Promise<number> {
