@@ -6,8 +6,8 @@
  */
 import assert from 'node:assert/strict';
 import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
-import { readFileSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { globSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 
 /** A source: its path from the root, its size in bytes, its date in ms. */
 type Input = readonly [path: string, sizeBytes: number, modifiedMs: number];
@@ -30,6 +30,8 @@ const HEAD_CHARACTERS = 64 * 1024;
 export async function makeOneFile({ root, path, isFinal }: OneFileRequest): Promise<void> {
   // Most of the time nothing is made.
   const { build } = await import('esbuild');
+  // Before it is read: a source that changes meanwhile is not the one that was looked at.
+  const looks = await Promise.all(causesIn(root).map((cause) => lookAt(root, cause)));
   const { outputFiles, metafile } = await build({
     absWorkingDir: root,
     entryPoints: ['src/bin/command-line.ts'],
@@ -42,11 +44,9 @@ export async function makeOneFile({ root, path, isFinal }: OneFileRequest): Prom
     metafile: true,
     write: false,
   });
-  const sources = Object.keys(metafile.inputs).filter((source) => source.startsWith('src/'));
+  const sources = new Set(Object.keys(metafile.inputs).filter((source) => source.startsWith('src/')));
   for (const source of sources) await checkPlace(root, source);
-  const inputs = isFinal
-    ? []
-    : await Promise.all([...sources, 'package-lock.json'].map((source) => lookAt(root, source)));
+  const inputs = isFinal ? [] : looks.filter(([cause]) => !cause.startsWith('src/') || sources.has(cause));
   const modules = outputFiles[0]?.text;
   assert.ok(modules !== undefined);
   await mkdir(dirname(path), { recursive: true });
@@ -73,6 +73,12 @@ export function isFresh(path: string): boolean {
     const found = statSync(join(root, String(input[0])), { throwIfNoEntry: false });
     return found?.size === input[1] && found?.mtimeMs === input[2];
   });
+}
+
+/** What it may be made of: the sources, the libraries, and this program. */
+function causesIn(root: string): readonly string[] {
+  const sources = globSync('src/**/*.ts', { cwd: root });
+  return [...sources, 'package-lock.json', relative(root, import.meta.filename)];
 }
 
 async function checkPlace(root: string, source: string): Promise<void> {
