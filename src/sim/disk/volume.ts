@@ -6,6 +6,7 @@
  *     name  ──▶ entries, log ──sync of that directory──▶ medium
  */
 import { assert } from '../../base/assert.ts';
+import type { Bytes } from '../../base/bytes.ts';
 import { PAGE_BYTES } from '../../base/units.ts';
 import type { FileLock } from '../../env/files.ts';
 import { SystemError } from '../../env/system-error.ts';
@@ -82,6 +83,15 @@ export class Volume {
     const more = allocatedBytes - inode.contents.allocatedBytes;
     if (more > this.freeBytes && more > 0) throw new SystemError('ENOSPC', 'write', this.name);
     this.#allocatedBytes += more;
+  }
+
+  /** What a program or a guest writes: in the page cache only, until it is synced. @throws SystemError `ENOSPC`. */
+  write(inode: FileInode, bytes: Bytes, at: number): void {
+    const { contents, dirty } = inode;
+    this.allocate(inode, contents.allocatedBytes + contents.newPages(at, bytes.byteLength) * PAGE_BYTES);
+    contents.write(bytes, at);
+    for (let page = Math.floor(at / PAGE_BYTES); page * PAGE_BYTES < at + bytes.byteLength; page += 1)
+      dirty.add(page);
   }
 
   /** Space that a file gave back by being cut. */

@@ -1,6 +1,5 @@
 import { assert } from '../../base/assert.ts';
 import type { Bytes } from '../../base/bytes.ts';
-import { PAGE_BYTES } from '../../base/units.ts';
 import { BATCH_BYTES_MAX, BATCH_EXTENTS_MAX } from '../../env/files.ts';
 import type { Extent, FileHandle, FileStat, OpenMode } from '../../env/files.ts';
 import { SystemError } from '../../env/system-error.ts';
@@ -118,14 +117,8 @@ export class SimFileHandle implements FileHandle {
     const bytes = all.subarray(0, this.#trouble.partOf(all.byteLength));
     const place = this.#trouble.placeOf(path, offset, bytes.byteLength);
     const at = mode === 'a' ? inode.contents.sizeBytes : place;
-    volume.allocate(
-      inode,
-      inode.contents.allocatedBytes + inode.contents.newPages(at, bytes.byteLength) * PAGE_BYTES,
-    );
-    inode.contents.write(bytes, at);
+    volume.write(inode, bytes, at);
     inode.modifiedMs = this.#process.machine.wallOffsetMs + this.#process.machine.scheduler.nowMs;
-    for (let page = Math.floor(at / PAGE_BYTES); page * PAGE_BYTES < at + bytes.byteLength; page += 1)
-      inode.dirty.add(page);
     if (bytes.byteLength < all.byteLength) throw new SystemError('EIO', 'write', path);
   }
 

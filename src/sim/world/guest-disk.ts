@@ -86,11 +86,5 @@ export function readDiskPage(chain: readonly Layer[], page: number): Bytes {
 /** Writes to the top layer. */
 export function writeDiskPage(top: Layer, page: number, bytes: Bytes): void {
   const offset = (top.format === 'raw' ? 0 : OVERLAY_DATA_OFFSET) + page * PAGE_BYTES;
-  const { inode, volume } = top;
-  volume.allocate(
-    inode,
-    inode.contents.allocatedBytes + inode.contents.newPages(offset, bytes.byteLength) * PAGE_BYTES,
-  );
-  inode.contents.write(bytes, offset);
-  inode.dirty.add(offset / PAGE_BYTES);
+  top.volume.write(top.inode, bytes, offset);
 }

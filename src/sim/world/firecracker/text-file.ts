@@ -1,6 +1,5 @@
 /** What a VMM writes to its log and its console: at once, since nobody waits for it, and lost when the disk is full. */
 import { utf8 } from '../../../base/bytes.ts';
-import { PAGE_BYTES } from '../../../base/units.ts';
 import { SystemError } from '../../../env/system-error.ts';
 import { follow } from '../../disk/paths.ts';
 import type { Machine } from '../../machine.ts';
@@ -11,11 +10,5 @@ export function appendText(machine: Machine, path: string, text: string): void {
   const inode = found ?? volume.newFile(0o600, machine.scheduler.nowMs);
   if (inode.kind !== 'file') throw new SystemError('EISDIR', 'open', path);
   if (found === null) volume.change({ directory, name, inode });
-  const bytes = utf8(text);
-  const { contents, dirty } = inode;
-  const at = contents.sizeBytes;
-  volume.allocate(inode, contents.allocatedBytes + contents.newPages(at, bytes.byteLength) * PAGE_BYTES);
-  contents.write(bytes, at);
-  for (let page = Math.floor(at / PAGE_BYTES); page * PAGE_BYTES < contents.sizeBytes; page += 1)
-    dirty.add(page);
+  volume.write(inode, utf8(text), inode.contents.sizeBytes);
 }
