@@ -1,9 +1,11 @@
 /** The files of a checkpoint on this host: what is new in a page file, a map over it and those of older checkpoints, the head, and last `snapshot.json`. */
 import { asError, isKelpieError } from '../base/errors.ts';
+import type { Bytes } from '../base/bytes.ts';
 import type { Application } from '../checkpoint/application.ts';
 import { captureApplications } from '../checkpoint/capture-applications.ts';
 import type { Reading } from '../checkpoint/capture-applications.ts';
 import type { GuestContext } from '../checkpoint/guest-command.ts';
+import { HEAD_BYTES_MAX } from '../checkpoint/limits.ts';
 import { KnownPages } from '../checkpoint/known-pages.ts';
 import { PageGatherer } from '../checkpoint/page-gatherer.ts';
 import { createSynced } from '../env/durable-files.ts';
@@ -11,7 +13,7 @@ import { attemptLocally } from '../snapshot/local-failure.ts';
 import { pageFilePath } from '../snapshot/local-snapshot.ts';
 import { PAGE_MAP_BYTES_MAX } from '../snapshot/page-map-codec.ts';
 import { PageMap } from '../snapshot/page-map.ts';
-import type { LocalSnapshot } from '../snapshot/local-snapshots.ts';
+import type { LocalSnapshot, SnapshotFacts } from '../snapshot/local-snapshots.ts';
 import type { SnapshotMetadata } from '../snapshot/metadata.ts';
 import type { TeleportHost } from './teleport-host.ts';
 
@@ -93,6 +95,14 @@ export async function checkpointMap(
   return PageMap.decode(bytes, env.compute);
 }
 
+/** Its head, for `parseHead`. */
+export async function checkpointHead(
+  { env }: Pick<FilesHost, 'env'>,
+  { deviceStatePath }: LocalSnapshot,
+): Promise<Bytes> {
+  return attemptLocally('read the checkpoint', () => env.files.readFile(deviceStatePath, HEAD_BYTES_MAX));
+}
+
 /** Makes the checkpoint exist on this host. Its page files are durable already. */
 export async function completeCheckpoint(
   { env, snapshots }: FilesHost,
@@ -104,12 +114,22 @@ export async function completeCheckpoint(
     await createSynced(env.files, `${directory}/device-state`, head);
     await createSynced(env.files, `${directory}/memory.map`, map.encode(env.compute));
   });
-  return snapshots.complete({
+  return snapshots.complete(checkpointFacts(metadata, head.byteLength, map, newBytes));
+}
+
+/** What is written down of a checkpoint whose files are there. @param newBytes of pages that came with it. */
+export function checkpointFacts(
+  metadata: SnapshotMetadata,
+  headBytes: number,
+  { pageFiles }: PageMap,
+  newBytes: number,
+): SnapshotFacts {
+  return {
     metadata,
-    deviceStateBytes: head.byteLength,
-    memory: { pageFiles: map.pageFiles, mappable: null },
+    deviceStateBytes: headBytes,
+    memory: { pageFiles, mappable: null },
     disk: [],
     dirtyBytes: newBytes,
     pauseMs: 0,
-  });
+  };
 }

@@ -7,8 +7,7 @@ import type { LocalSnapshot } from '../snapshot/local-snapshots.ts';
 import type { SnapshotMetadata, VmConfig } from '../snapshot/metadata.ts';
 import { PageMap } from '../snapshot/page-map.ts';
 import type { OpenPackage } from '../store/teleport-storage.ts';
-import { checkpointMap, completeCheckpoint } from './checkpoint-files.ts';
-import { HEAD_BYTES_MAX } from '../checkpoint/limits.ts';
+import { checkpointFacts, checkpointHead, checkpointMap, completeCheckpoint } from './checkpoint-files.ts';
 import { beginFetch } from './fetch-snapshot.ts';
 import type { FetchedSnapshot } from './fetch-snapshot.ts';
 import { placesIn } from './place-files.ts';
@@ -46,9 +45,7 @@ export async function takeOver(
   };
   if (origin.kind === 'store') return fetchCheckpoint(host, origin, metadata, options);
   const { snapshot } = origin;
-  const head = await attemptLocally('read the checkpoint', () =>
-    host.env.files.readFile(snapshot.deviceStatePath, HEAD_BYTES_MAX),
-  );
+  const head = await checkpointHead(host, snapshot);
   const map = await checkpointMap(host, snapshot);
   const own = await completeCheckpoint(host, metadata, { head, map, newBytes: 0 });
   return { snapshot: own, downloadedBytes: 0, download: null };
@@ -71,14 +68,9 @@ async function fetchCheckpoint(
     await createSynced(env.files, `${directory}/memory.map`, map.encode(env.compute));
     await rememberPackage(env, directory, storeId, open.package.id);
   });
-  const snapshot = await snapshots.complete({
-    metadata,
-    deviceStateBytes,
-    memory: { pageFiles: map.pageFiles, mappable: null },
-    disk: [],
-    dirtyBytes: map.nonZeroPages * PAGE_BYTES,
-    pauseMs: 0,
-  });
+  const snapshot = await snapshots.complete(
+    checkpointFacts(metadata, deviceStateBytes, map, map.nonZeroPages * PAGE_BYTES),
+  );
   await placesIn(host, storeId).set(pageFile, storeMap);
   return { snapshot, downloadedBytes: fetch.movedBytes, download: fetch.download };
 }

@@ -11,13 +11,11 @@ import type { StoredEntry } from '../checkpoint/archive-reader.ts';
 import type { GuestContext } from '../checkpoint/guest-command.ts';
 import { parseHead } from '../checkpoint/head.ts';
 import type { CheckpointHead } from '../checkpoint/head.ts';
-import { HEAD_BYTES_MAX } from '../checkpoint/limits.ts';
 import { bytesOf, putBack, tooSmall } from '../checkpoint/put-back.ts';
 import { reloadState } from '../checkpoint/run-hook.ts';
-import { attemptLocally } from '../snapshot/local-failure.ts';
 import { pageFilePath } from '../snapshot/local-snapshot.ts';
 import type { LocalSnapshot } from '../snapshot/local-snapshots.ts';
-import { checkpointMap } from './checkpoint-files.ts';
+import { checkpointHead, checkpointMap } from './checkpoint-files.ts';
 import { takeOver } from './fetch-checkpoint.ts';
 import type { CheckpointOrigin } from './fetch-checkpoint.ts';
 import { journaled } from './journaled.ts';
@@ -98,11 +96,7 @@ async function withArchive(
   snapshot: LocalSnapshot,
   act: (archive: ArchiveReader, head: CheckpointHead) => Promise<void>,
 ): Promise<void> {
-  const head = parseHead(
-    await attemptLocally('read the checkpoint', () =>
-      env.files.readFile(snapshot.deviceStatePath, HEAD_BYTES_MAX),
-    ),
-  );
+  const head = parseHead(await checkpointHead({ env }, snapshot));
   const map = await checkpointMap({ env }, snapshot);
   const archive = new ArchiveReader(env.files, map, (id) => pageFilePath(places.blobDirectory, id));
   try {
