@@ -1,5 +1,5 @@
 /** The applications that a guest declares, in `/etc/kelpie/checkpoint.d/*.json`. */
-import { KelpieError, isKelpieError } from '../base/errors.ts';
+import { KelpieError } from '../base/errors.ts';
 import { collectBytes } from '../base/bytes.ts';
 import { parseApplication, requireApplications } from './application.ts';
 import type { Application } from './application.ts';
@@ -7,11 +7,12 @@ import type { GuestContext } from './guest-command.ts';
 import { APPLICATIONS_MAX, MANIFEST_BYTES_MAX, MANIFEST_DIRECTORY } from './limits.ts';
 import { readable } from './byte-text.ts';
 import { readFiles } from './read-files.ts';
+import { infoOf } from './workspace-paths.ts';
 
 /** @throws KelpieError `checkpoint_invalid` when there are none, or one that cannot be used. */
 export async function findApplications(context: GuestContext): Promise<readonly Application[]> {
   const found: Application[] = [];
-  if (await isThere(context)) {
+  if ((await infoOf(context.agent, MANIFEST_DIRECTORY))?.type === 'directory') {
     const { hasChanged } = await readFiles(context, [MANIFEST_DIRECTORY], async ({ entry, content }) => {
       const what = `/${readable(entry.path)}`;
       const tooLong = (): KelpieError =>
@@ -33,13 +34,4 @@ export async function findApplications(context: GuestContext): Promise<readonly 
     'checkpoint_invalid',
     `no application in the guest says what its checkpoint is: put a manifest into ${MANIFEST_DIRECTORY}, or name its folders with --path.`,
   );
-}
-
-async function isThere({ agent }: GuestContext): Promise<boolean> {
-  try {
-    return (await agent.stat(MANIFEST_DIRECTORY)).type === 'directory';
-  } catch (error) {
-    if (isKelpieError(error, 'file_not_found')) return false;
-    throw error;
-  }
 }

@@ -26,7 +26,7 @@ function stepsOf(path: string): readonly string[] {
 }
 
 /** Null when it is not there. */
-async function infoOf(agent: GuestAgent, path: string): Promise<GuestFileInfo | null> {
+export async function infoOf(agent: GuestAgent, path: string): Promise<GuestFileInfo | null> {
   try {
     return await agent.stat(path);
   } catch (error) {
