@@ -6,6 +6,7 @@ import { KelpieError } from '../base/errors.ts';
 import { PAGE_BYTES } from '../base/units.ts';
 import type { Files } from '../env/files.ts';
 import { OpenPageFiles } from '../snapshot/open-page-files.ts';
+import type { PagePiece } from '../snapshot/open-page-files.ts';
 import type { PageMap } from '../snapshot/page-map.ts';
 import { entrySchema } from './entry.ts';
 import type { ArchiveEntry } from './entry.ts';
@@ -72,25 +73,19 @@ export class ArchiveReader {
 
   async #pages(first: number, count: number): Promise<Bytes> {
     const bytes = new Uint8Array(count * PAGE_BYTES);
-    for (let page = 0; page < count; page += 1) {
-      const place = this.#map.find(first + page);
-      if (place === null) continue;
-      let pages = 1;
-      while (page + pages < count && this.#goesOn(first + page + pages, place, pages)) pages += 1;
-      const into = bytes.subarray(page * PAGE_BYTES, (page + pages) * PAGE_BYTES);
-      await this.#files.read([{ ...place, count: pages }], into);
-      page += pages - 1;
+    let pieces: PagePiece[] = [];
+    for (let page = 0; page <= count; page += 1) {
+      const place = page < count ? this.#map.find(first + page) : null;
+      if (place !== null) {
+        pieces.push({ ...place, count: 1 });
+        continue;
+      }
+      // Before a page of zeros, which is in no file, or at the end.
+      const start = page - pieces.length;
+      await this.#files.read(pieces, bytes.subarray(start * PAGE_BYTES, page * PAGE_BYTES));
+      pieces = [];
     }
     return bytes;
-  }
-
-  #goesOn(
-    page: number,
-    place: { readonly pageFile: string; readonly sourcePage: number },
-    ahead: number,
-  ): boolean {
-    const next = this.#map.find(page);
-    return next?.pageFile === place.pageFile && next.sourcePage === place.sourcePage + ahead;
   }
 }
 
