@@ -6,7 +6,8 @@ import type { ArchiveReader, StoredEntry } from './archive-reader.ts';
 import { describeEnd, isSuccess, runInGuest } from './guest-command.ts';
 import type { GuestContext } from './guest-command.ts';
 import { FILES_TIMEOUT_MS } from './limits.ts';
-import { encodeTarEntry, tarEndMark, tarEnding } from './tar-writer.ts';
+import { encodeTarEntry } from './tar-writer.ts';
+import { encodeTarEnd, encodeTarPadding } from '../image/build/tar-writer.ts';
 
 const NO_SPACE = /No space left on device/;
 
@@ -68,9 +69,9 @@ async function* tarOf(
     yield encodeTarEntry(entry);
     if (entry.sizeBytes === 0) continue;
     yield* archive.read(content);
-    yield tarEnding(entry.sizeBytes);
+    yield encodeTarPadding(entry.sizeBytes);
     doneBytes += entry.sizeBytes;
     onProgress(doneBytes);
   }
-  yield tarEndMark();
+  yield encodeTarEnd();
 }

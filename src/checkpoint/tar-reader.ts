@@ -49,8 +49,7 @@ export async function* readGuestTar(stream: AsyncIterable<Bytes>): AsyncGenerato
       }
       const entry = toEntry(block, type, records);
       records = new Map();
-      const content = entry.sizeBytes === 0 ? nothing() : source.take(entry.sizeBytes);
-      yield { entry, content };
+      yield { entry, content: source.take(entry.sizeBytes) };
       const padding = tarPadding(entry.sizeBytes);
       if (padding > 0) await source.exactly(padding);
     }
@@ -60,8 +59,6 @@ export async function* readGuestTar(stream: AsyncIterable<Bytes>): AsyncGenerato
     await source.close();
   }
 }
-
-async function* nothing(): AsyncGenerator<Bytes, void> {}
 
 async function readRecords(source: ByteReader, sizeBytes: number): Promise<ReadonlyMap<string, string>> {
   if (sizeBytes === 0 || sizeBytes > PAX_BYTES_MAX) throw malformed('a header is too long');

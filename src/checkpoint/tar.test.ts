@@ -8,7 +8,8 @@ import type { Bytes } from '../base/bytes.ts';
 import { tarChecksum } from '../image/build/tar-format.ts';
 import type { ArchiveEntry } from './entry.ts';
 import { readGuestTar } from './tar-reader.ts';
-import { encodeTarEntry, tarEndMark, tarEnding } from './tar-writer.ts';
+import { encodeTarEntry } from './tar-writer.ts';
+import { encodeTarEnd, encodeTarPadding } from '../image/build/tar-writer.ts';
 
 interface Written {
   readonly entry: ArchiveEntry;
@@ -49,9 +50,9 @@ function streamOf(all: readonly Written[]): Bytes {
   const parts = all.flatMap(({ entry, content }) => [
     encodeTarEntry(entry),
     content,
-    tarEnding(content.byteLength),
+    encodeTarPadding(content.byteLength),
   ]);
-  return concat([...parts, tarEndMark()]);
+  return concat([...parts, encodeTarEnd()]);
 }
 
 async function* inPieces(bytes: Bytes, length: number): AsyncGenerator<Bytes> {

@@ -5,6 +5,7 @@ import { TAR_BLOCK_BYTES, tarChecksum, tarFields, tarPadding } from './tar-forma
 import type { Bytes } from '../../base/bytes.ts';
 import type { TarHeader } from './tar-format.ts';
 
+const GNU_MAGIC = 'ustar  ';
 const types = { file: '0', hardlink: '1', symlink: '2', directory: '5' } as const;
 
 /** A header, with GNU's long-name entries before it where they are needed. The file's bytes and `padding` follow. */
@@ -16,7 +17,7 @@ export function encodeTarHeader(header: TarHeader): Bytes {
   return concat([
     ...longText('K', link),
     ...longText('L', path),
-    block(header, path, link, types[header.kind]),
+    encodeTarBlock(header, { path, link, type: types[header.kind], magic: GNU_MAGIC }),
   ]);
 }
 
@@ -33,24 +34,28 @@ export function encodeTarEnd(): Bytes {
 function longText(type: 'K' | 'L', text: Bytes): readonly Bytes[] {
   if (text.byteLength <= tarFields.name[1]) return [];
   const bytes = concat([text, new Uint8Array(1)]);
-  const header = {
-    path: '',
-    kind: 'file',
-    mode: 0o644,
-    uid: 0,
-    gid: 0,
-    modifiedSeconds: 0,
-    linkTarget: '',
-  } as const;
+  const header = { mode: 0o644, uid: 0, gid: 0, modifiedSeconds: 0 };
   const name = utf8('././@LongLink');
   return [
-    block({ ...header, sizeBytes: bytes.byteLength }, name, new Uint8Array(0), type),
+    encodeTarBlock({ ...header, sizeBytes: bytes.byteLength }, { path: name, type, magic: GNU_MAGIC }),
     bytes,
     encodeTarPadding(bytes.byteLength),
   ];
 }
 
-function block(header: TarHeader, path: Bytes, link: Bytes, type: string): Bytes {
+/** The fields of a header that are texts as they stand in it; they are cut where a field ends. */
+export interface TarTexts {
+  readonly path: Bytes;
+  readonly link?: Bytes;
+  readonly type: string;
+  readonly magic: string;
+}
+
+/** One header. @throws AssertionFailed for a number that its field has no digits for. */
+export function encodeTarBlock(
+  header: Omit<TarHeader, 'path' | 'kind' | 'linkTarget'>,
+  { path, link = new Uint8Array(0), type, magic }: TarTexts,
+): Bytes {
   const bytes = new Uint8Array(TAR_BLOCK_BYTES);
   const put = (field: readonly [number, number], value: Bytes): void =>
     bytes.set(value.subarray(0, field[1]), field[0]);
@@ -67,7 +72,7 @@ function block(header: TarHeader, path: Bytes, link: Bytes, type: string): Bytes
   putOctal(tarFields.modified, header.modifiedSeconds);
   put(tarFields.type, utf8(type));
   put(tarFields.linkName, link);
-  put(tarFields.magic, utf8('ustar  '));
+  put(tarFields.magic, utf8(magic));
   put(tarFields.checksum, utf8(`${tarChecksum(bytes).toString(8).padStart(6, '0')}\0 `));
   return bytes;
 }

@@ -9,7 +9,8 @@
  */
 import { concat, fromUtf8, fromUtf8Lossy, utf8 } from '../../base/bytes.ts';
 import type { Bytes } from '../../base/bytes.ts';
-import { encodeTarEntry, tarEndMark, tarEnding } from '../../checkpoint/tar-writer.ts';
+import { encodeTarEntry } from '../../checkpoint/tar-writer.ts';
+import { encodeTarEnd, encodeTarPadding } from '../../image/build/tar-writer.ts';
 import type { PureCompute } from '../../env/compute.ts';
 import type { FaultName } from '../fault-names.ts';
 import type { Strike } from '../faults.ts';
@@ -82,8 +83,8 @@ function create({ guest, hit, mark }: ProgramWorld): Ended {
     encodeTarEntry(folder),
     encodeTarEntry(file),
     notes,
-    tarEnding(notes.byteLength),
-    tarEndMark(),
+    encodeTarPadding(notes.byteLength),
+    encodeTarEnd(),
   ]);
   if (hit('guest_files_change') !== null) {
     mark('checkpoint: files changed');
