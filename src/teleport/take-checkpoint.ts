@@ -1,6 +1,6 @@
 /**
  * A checkpoint of a running VM, which goes on: the state of its applications and their workspaces, as a snapshot of this host, and as a package of a store
- * where one is named. Progress phases: `applications`, `save`, `files`, then `publish`.
+ * where one is named. Progress phases: `applications`, `files`, then `publish`.
  *
  *     applications ─▶ save, files (again when files changed meanwhile) ─▶ snapshot.json ─▶ publish
  *           └────────────────┴── any failure: there is no checkpoint, nothing is published, the VM was not touched
