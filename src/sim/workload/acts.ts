@@ -13,6 +13,7 @@ import { createForkActs } from './fork-acts.ts';
 import { createLifeActs } from './life-acts.ts';
 import { quiet } from './quiet.ts';
 import { named, until } from './request-parts.ts';
+import { noteMade } from './vm-model.ts';
 import type { VmModel } from './vm-model.ts';
 
 const LEASE_MS = 20_000;
@@ -46,10 +47,7 @@ export function createActs(
       const body = wanted(world, vm, isBold);
       const { vm: made } = await daemon.operate(routes.vmCreate, { body, ...until(signal) }, quiet);
       if (made.lease !== null) world.truth.mark('up with a lease');
-      vm.vmKey = vmKeyOf(made.id);
-      world.truth.madeKeys.add(vm.vmKey);
-      vm.isCreated = true;
-      vm.place = site.name;
+      noteMade(world, site, vm, vmKeyOf(made.id));
     },
     snapshot: async (vm, _isBold, signal) => {
       const before = world.truth.countOf(vm.vmKey);

@@ -5,6 +5,7 @@ import { vmKeyOf } from '../world/guest.ts';
 import type { Site, World } from '../world/world.ts';
 import { quiet } from './quiet.ts';
 import { named, until } from './request-parts.ts';
+import { noteMade } from './vm-model.ts';
 import type { Act } from './acts.ts';
 
 /** The application of every guest (`world/guest-programs.ts`). */
@@ -31,10 +32,7 @@ export function createCheckpointActs(
       if (packageId === undefined) return;
       const body = { storeUrl: world.storeUrl, packageId, name: vm.name };
       const { vm: made } = await daemon.operate(routes.restoreFromStore, { body, ...until(signal) }, quiet);
-      vm.vmKey = vmKeyOf(made.id);
-      world.truth.madeKeys.add(vm.vmKey);
-      vm.isCreated = true;
-      vm.place = site.name;
+      noteMade(world, site, vm, vmKeyOf(made.id));
     },
   };
 }

@@ -1,7 +1,7 @@
 /** A person makes copies of a VM: what becomes of them is held against the program as of any other VM. */
 import { routes } from '../../daemon/api/routes.ts';
 import { vmKeyOf } from '../world/guest.ts';
-import { newVmModel } from './vm-model.ts';
+import { newVmModel, noteMade } from './vm-model.ts';
 import type { DaemonClient } from '../../cli/daemon-client.ts';
 import type { Forked } from '../../daemon/api/forks.ts';
 import type { Site, World } from '../world/world.ts';
@@ -54,17 +54,15 @@ function allow({ truth }: World, { vmKey }: VmModel): void {
 function take(world: World, site: Site, copies: readonly VmModel[], made: Forked, floor: number): void {
   for (const view of made.vms) {
     const copy = copies.find(({ name }) => name === view.name);
-    if (copy === undefined || world.truth.madeKeys.has(vmKeyOf(view.id)))
+    const vmKey = vmKeyOf(view.id);
+    if (copy === undefined || world.truth.madeKeys.has(vmKey))
       return world.truth.violated(
         'fork',
         `a fork gave ${view.name}, which was not asked for or is another VM`,
       );
-    copy.vmKey = vmKeyOf(view.id);
-    world.truth.madeKeys.add(copy.vmKey);
-    copy.isCreated = true;
-    copy.place = site.name;
+    noteMade(world, site, copy, vmKey);
     copy.floor = floor;
-    for (const { count } of world.truth.running(copy.vmKey))
+    for (const { count } of world.truth.running(vmKey))
       if (count < floor)
         world.truth.violated('fork', `${view.name} counts ${count}, though it was forked after ${floor}`);
   }

@@ -1,3 +1,5 @@
+import type { Site, World } from '../world/world.ts';
+
 /** What a person knows of a VM from the answers they got: no more than that may be held against the program. */
 export interface VmModel {
   readonly name: string;
@@ -31,4 +33,12 @@ export function newVmModel(name: string, birthplace: string): VmModel {
     floor: 0,
     packageFloor: 0,
   };
+}
+
+/** It was made at the site, and that was acknowledged. */
+export function noteMade({ truth }: World, { name }: Site, vm: VmModel, vmKey: string): void {
+  vm.vmKey = vmKey;
+  truth.madeKeys.add(vmKey);
+  vm.isCreated = true;
+  vm.place = name;
 }
