@@ -30,7 +30,7 @@ import { serveApi } from './api-server.ts';
 import { SimPlatform } from './platform.ts';
 import { SimLog, SimMetrics } from './reports.ts';
 import { ApiTroubles } from './troubles.ts';
-import { appendText } from './text-file.ts';
+import { tryAppendText } from './text-file.ts';
 
 /** Simulated milliseconds. */
 const START_MS_MAX = 20;
@@ -43,7 +43,7 @@ export function firecrackerProgram(truth: WorldTruth, version: Version): Program
   return async ({ process, env, args, streams }) => {
     const at = (path: string): string => (path.startsWith('/') ? path : `${process.cwd}/${path}`);
     const print = async (text: string): Promise<void> => {
-      if (streams.file !== null) tryAppend(process, streams.file, text);
+      if (streams.file !== null) tryAppendText(process.machine, streams.file, text);
       await streams.stdout?.write(process, 'firecracker.stdout', utf8(text));
     };
     try {
@@ -103,7 +103,7 @@ async function serve(
   const metrics = new SimMetrics(machine, at);
   const die = (): void => void truth.died.add(vmKeyAt(socketPath));
   const onGuestEnd = (words: string | null): void => {
-    if (words !== null && output !== null) tryAppend(process, output, `${words}\n`);
+    if (words !== null && output !== null) tryAppendText(machine, output, `${words}\n`);
     // Where nobody can read that it ended well, it counts as crashed.
     if (!log.tryWrite('Firecracker exiting successfully. exit_code=0')) die();
     exit.resolve(0);
@@ -136,12 +136,4 @@ async function serve(
     },
   );
   return await exit.promise;
-}
-
-function tryAppend({ machine }: SimProcess, path: string, text: string): void {
-  try {
-    appendText(machine, path, text);
-  } catch (error) {
-    if (!isSystemError(error)) throw error;
-  }
 }

@@ -1,8 +1,7 @@
 /** The simulated Firecracker's log and metrics. */
-import { isSystemError } from '../../../env/system-error.ts';
 import type { ApiLog, ApiMetrics, LogSettings } from '../../firecracker/handlers.ts';
 import type { Machine } from '../../machine.ts';
-import { appendText } from './text-file.ts';
+import { appendText, tryAppendText } from './text-file.ts';
 
 export class SimLog implements ApiLog {
   readonly #machine: Machine;
@@ -29,13 +28,8 @@ export class SimLog implements ApiLog {
   /** False when it is lost. */
   tryWrite(message: string): boolean {
     if (this.#path === null) return false;
-    try {
-      appendText(this.#machine, this.#path, `${this.#machine.scheduler.nowMs.toFixed(3)} ${message}\n`);
-      return true;
-    } catch (error) {
-      if (!isSystemError(error)) throw error;
-      return false;
-    }
+    const at = this.#machine.scheduler.nowMs.toFixed(3);
+    return tryAppendText(this.#machine, this.#path, `${at} ${message}\n`);
   }
 }
 

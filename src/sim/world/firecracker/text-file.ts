@@ -1,6 +1,6 @@
 /** What a VMM writes to its log and its console: at once, since nobody waits for it, and lost when the disk is full. */
 import { utf8 } from '../../../base/bytes.ts';
-import { SystemError } from '../../../env/system-error.ts';
+import { isSystemError, SystemError } from '../../../env/system-error.ts';
 import { follow } from '../../disk/paths.ts';
 import type { Machine } from '../../machine.ts';
 
@@ -11,4 +11,15 @@ export function appendText(machine: Machine, path: string, text: string): void {
   if (inode.kind !== 'file') throw new SystemError('EISDIR', 'open', path);
   if (found === null) volume.change({ directory, name, inode });
   volume.write(inode, utf8(text), inode.contents.sizeBytes);
+}
+
+/** False when it is lost. */
+export function tryAppendText(machine: Machine, path: string, text: string): boolean {
+  try {
+    appendText(machine, path, text);
+    return true;
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    return false;
+  }
 }
