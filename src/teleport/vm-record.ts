@@ -4,6 +4,7 @@
  * `departed` is the tombstone of a teleport, or of a reclaim by another host: while it is there, nothing of this VM may ever run on this host.
  */
 import { z } from 'zod';
+import { vmStates } from '../vm/state.ts';
 import { backendName, diskLayer, machineFacts, memoryImage, vmConfig } from './record-schemas.ts';
 import type { DiskLayer } from '../snapshot/local-snapshot.ts';
 import type { MachineFacts, VmConfig } from '../snapshot/metadata.ts';
@@ -100,15 +101,7 @@ export function standingOf(record: VmRecord): Standing {
   return { config, state, reason, disk, snapshotId, departed, ownership };
 }
 
-const state: z.ZodType<VmRecordState> = z.enum([
-  'created',
-  'starting',
-  'running',
-  'paused',
-  'stopped',
-  'suspended',
-  'crashed',
-]);
+const state: z.ZodType<VmRecordState> = z.enum([...vmStates, 'suspended']);
 const ownership = z.object({
   storeUrl: z.string(),
   epoch: z.int().min(0),

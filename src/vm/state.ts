@@ -12,7 +12,8 @@
  */
 import { KelpieError } from '../base/errors.ts';
 
-export type VmState = 'created' | 'starting' | 'running' | 'paused' | 'stopped' | 'crashed';
+export const vmStates = ['created', 'starting', 'running', 'paused', 'stopped', 'crashed'] as const;
+export type VmState = (typeof vmStates)[number];
 
 const legal: Readonly<Record<VmState, readonly VmState[]>> = {
   created: ['starting'],

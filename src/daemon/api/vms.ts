@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { backendChoices } from './backend-choice.ts';
 import type { BackendChoice } from './backend-choice.ts';
+import { vmStates } from '../../vm/state.ts';
 import type { VmState } from '../../vm/state.ts';
 import type {
   Architecture,
@@ -123,17 +124,7 @@ const machine: z.ZodType<MachineFacts> = z.object({
 const vmViewShape = {
   id: z.string(),
   name: z.string(),
-  state: z.enum([
-    'created',
-    'starting',
-    'running',
-    'paused',
-    'stopped',
-    'suspended',
-    'crashed',
-    'departed',
-    'damaged',
-  ]),
+  state: z.enum([...vmStates, 'suspended', 'departed', 'damaged']),
   reason: z.string().nullable(),
   busy: z.string().nullable(),
   architecture,
