@@ -10,6 +10,7 @@ import { rememberPackage } from './published-as.ts';
 import type { Bytes } from '../base/bytes.ts';
 import type { DiskLayer } from '../snapshot/local-snapshot.ts';
 import type { LocalSnapshot } from '../snapshot/local-snapshots.ts';
+import type { SnapshotMetadata } from '../snapshot/metadata.ts';
 import type { StoreMap } from '../store/packages/store-map.ts';
 import type { LocalPageFiles, OpenPackage, TransferOptions } from '../store/teleport-storage.ts';
 import type { OperationOptions } from './source.ts';
@@ -27,6 +28,7 @@ export interface FetchedSnapshot {
  * Fetches, checks and makes durable, in the order in which the VM needs it: device state, memory, disk. What was cut goes on where it
  * stopped (`download.ts`). What a failure leaves else are blobs that nobody names and a snapshot without its root.
  * @param storeId of the store that it comes from, which has all of the new files.
+ * @param own what it is written down as; default: what the package says that it is.
  * @throws KelpieError `package_corrupt`, `disk_full`, `store_unavailable`, `canceled` …
  */
 export async function fetchSnapshot(
@@ -34,10 +36,12 @@ export async function fetchSnapshot(
   open: OpenPackage,
   storeId: string,
   options: OperationOptions,
+  own: Pick<SnapshotMetadata, 'vmId' | 'snapshotId'> = open.package.metadata,
 ): Promise<FetchedSnapshot> {
   const fetch = beginFetch(host, open, storeId, options);
-  const { metadata } = open.package;
-  const directory = await host.snapshots.prepare(metadata.vmId, metadata.snapshotId);
+  const { vmId, snapshotId } = own;
+  const metadata = { ...open.package.metadata, vmId, snapshotId };
+  const directory = await host.snapshots.prepare(vmId, snapshotId);
   const deviceStateBytes = await fetch.deviceState(`${directory}/device-state`);
 
   const memoryId = host.env.random.uuid();
@@ -49,9 +53,11 @@ export async function fetchSnapshot(
   const layer: DiskLayer = { id: host.env.random.uuid(), format: 'raw', sizeBytes };
   const diskMap = await fetch.pages('disk', diskLayerPath(host.places.blobDirectory, layer));
 
-  await attemptLocally('write down the snapshot', () =>
-    rememberPackage(host.env, directory, storeId, open.package.id),
-  );
+  // Of another VM it is no package that comes before those of this one.
+  if (vmId === open.package.metadata.vmId)
+    await attemptLocally('write down the snapshot', () =>
+      rememberPackage(host.env, directory, storeId, open.package.id),
+    );
   const snapshot = await host.snapshots.complete({
     metadata,
     deviceStateBytes,

@@ -6,7 +6,6 @@ import { ensureImage } from './image-transfer.ts';
 import { fetchSnapshot } from './fetch-snapshot.ts';
 import { requireCompatible } from './host-facts.ts';
 import { defined } from '../base/assert.ts';
-import type { OpenPackage } from '../store/teleport-storage.ts';
 import type { Store } from '../store/open-store.ts';
 import type { ForkOrigin, OriginGuard } from './fork-origin.ts';
 import type { TeleportHost } from './teleport-host.ts';
@@ -35,27 +34,13 @@ export async function packageOrigin(
         options.listener.progress('image');
         await times.measure('image', () => ensureImage(host, open, options));
         const [first] = copyIds;
-        const own = asCopy(open, defined(first, 'a fork makes at least one copy'), host.env.random.uuid());
+        const vmId = defined(first, 'a fork makes at least one copy');
+        const own = { vmId, snapshotId: host.env.random.uuid() };
         const { snapshot, download } = await times.measure('download', async () =>
-          fetchSnapshot(host, own, await store.id(), options),
+          fetchSnapshot(host, open, await store.id(), options, own),
         );
         await use(snapshot);
         host.later(metadata.vmId, () => download.forget());
       }),
-  };
-}
-
-/** The package as if it were of a copy: under this id it is written down. */
-function asCopy(open: OpenPackage, vmId: string, snapshotId: string): OpenPackage {
-  const metadata = { ...open.package.metadata, vmId, snapshotId };
-  return {
-    package: { ...open.package, metadata },
-    storeUrl: open.storeUrl,
-    deviceStateBytes: open.deviceStateBytes,
-    map: (...parameters) => open.map(...parameters),
-    deviceState: (...parameters) => open.deviceState(...parameters),
-    fetchPages: (...parameters) => open.fetchPages(...parameters),
-    pages: (...parameters) => open.pages(...parameters),
-    imageFile: (...parameters) => open.imageFile(...parameters),
   };
 }

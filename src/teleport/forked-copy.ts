@@ -170,11 +170,8 @@ export class ForkedCopy {
 
   async #layFiles(origin: LocalSnapshot, { vmId, snapshotId }: SnapshotMetadata): Promise<void> {
     const { snapshots, env } = this.#host;
-    if (origin.metadata.vmId === vmId) {
-      // It came from a package, which is another VM's.
-      await env.files.removeTree(`${origin.directory}/package`);
-      return;
-    }
+    // It was fetched as this copy's.
+    if (origin.metadata.vmId === vmId) return;
     const directory = await snapshots.prepare(vmId, snapshotId);
     await attemptLocally('write down the copy', async () => {
       for (const name of ['device-state', 'memory.map']) {
