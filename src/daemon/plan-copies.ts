@@ -27,7 +27,7 @@ export function planCopies(
     id: host.env.random.uuid(),
     name: chosen,
     publish,
-    lease: lease === undefined ? null : { storeUrl: lease.storeUrl, durationMs: lease.durationMs },
+    lease: lease ?? null,
   }));
 }
 
