@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { fromUtf8, utf8 } from '../base/bytes.ts';
 import type { Bytes } from '../base/bytes.ts';
 import { KelpieError } from '../base/errors.ts';
+import { reasonOf } from '../snapshot/metadata-codec.ts';
 import { isPlain } from './entry-rules.ts';
 import {
   APPLICATIONS_MAX,
@@ -30,9 +31,6 @@ export interface Application {
   /** For each of the commands. */
   readonly timeoutMs: number;
 }
-
-/** A document can be wrong in very many ways; a person reads the first. */
-const REASON_LENGTH_MAX = 300;
 
 /** The kernel's, or gone with the next boot. */
 const unmovableFolders = ['proc', 'sys', 'dev', 'run'];
@@ -94,8 +92,7 @@ export function parseApplication(bytes: Bytes, what: string): Application {
 function checked(value: unknown, what: string): Application {
   const parsed = applicationSchema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const reason = z.prettifyError(parsed.error).replaceAll(/\s+/g, ' ').slice(0, REASON_LENGTH_MAX);
-  throw invalid(what, reason, parsed.error);
+  throw invalid(what, reasonOf(parsed.error), parsed.error);
 }
 
 function invalid(what: string, why: string, cause: unknown): KelpieError {

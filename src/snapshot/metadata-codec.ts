@@ -133,9 +133,13 @@ export function parseDocument<T>(bytes: Bytes, schema: z.ZodType<T>, rules: Docu
     throw new KelpieError('package_too_new', message);
   }
   const parsed = schema.safeParse(value);
-  if (!parsed.success)
-    throw corrupt(z.prettifyError(parsed.error).replaceAll(/\s+/g, ' ').slice(0, REASON_LENGTH_MAX));
+  if (!parsed.success) throw corrupt(reasonOf(parsed.error));
   return parsed.data;
+}
+
+/** What of a document is wrong, on one line. */
+export function reasonOf(error: z.ZodError): string {
+  return z.prettifyError(error).replaceAll(/\s+/g, ' ').slice(0, REASON_LENGTH_MAX);
 }
 
 function parseJson(bytes: Bytes, toError: (cause: unknown) => KelpieError): unknown {

@@ -2,16 +2,13 @@
 import { z } from 'zod';
 import { KelpieError } from '../../base/errors.ts';
 import type { SnapshotMetadata } from '../../snapshot/metadata.ts';
-import { metadataSchema, sha256Schema } from '../../snapshot/metadata-codec.ts';
+import { metadataSchema, reasonOf, sha256Schema } from '../../snapshot/metadata-codec.ts';
 import { IMAGE_FILES_MAX, SEGMENT_BYTES_MAX } from '../limits.ts';
 import type { PackageSizes } from '../teleport-storage.ts';
 import { packText } from './pack-name.ts';
 import type { PackName } from './pack-name.ts';
 import { streamJson, streamOf, streamSchema } from './stored-stream.ts';
 import type { StreamJson, StreamReference } from './stored-stream.ts';
-
-/** A hostile document can be wrong in very many ways; a person reads the first. */
-const REASON_LENGTH_MAX = 300;
 
 /** A file of the VM's image; its size and digest are those of its stream. */
 export interface PackagedFile {
@@ -110,8 +107,7 @@ export function indexesOf(packs: readonly PackName[]): ReadonlyMap<string, numbe
 export function parseBody(value: unknown, packs: readonly PackName[], what: string): PackageBody {
   const parsed = bodySchema.safeParse(value);
   if (!parsed.success) {
-    const reason = z.prettifyError(parsed.error).replaceAll(/\s+/g, ' ').slice(0, REASON_LENGTH_MAX);
-    throw new KelpieError('package_corrupt', `${what} cannot be used: ${reason}.`);
+    throw new KelpieError('package_corrupt', `${what} cannot be used: ${reasonOf(parsed.error)}.`);
   }
   const { metadata, parentId, sizes, imageFiles } = parsed.data;
   return {
