@@ -9,7 +9,7 @@ import {
   EXIT_ARGUMENTS,
   EXIT_ERROR,
   firecrackerOptions,
-  instanceIdFault,
+  instanceIdOf,
   parseCommandLine,
 } from '../../src/sim/firecracker/command-line.ts';
 import { Fault, osError } from '../../src/sim/firecracker/fault.ts';
@@ -26,11 +26,10 @@ async function main(): Promise<void> {
     process.stdout.write(answer);
     return;
   }
-  const idFault = instanceIdFault(line.value('id') ?? '');
-  if (idFault !== null) throw new StartError(`Invalid instance ID: ${idFault}`);
+  const id = instanceIdOf(line);
   // Loaded here, since questions are asked often and the rest takes longer than their answers.
   const { serve } = await import('./serve.ts');
-  await serve(line, settings, Number(processId));
+  await serve(line, id, settings, Number(processId));
 }
 
 try {

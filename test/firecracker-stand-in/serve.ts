@@ -21,12 +21,16 @@ import { EXIT_BAD_CONFIGURATION, StartError } from './start-error.ts';
 import { formatVersion } from '../../src/sim/firecracker/version.ts';
 
 /** @param processId of the process that was started as Firecracker. @throws StartError, ArgumentError, or an error of the system. */
-export async function serve(line: CommandLine, settings: Settings, processId: number): Promise<void> {
+export async function serve(
+  line: CommandLine,
+  id: string,
+  settings: Settings,
+  processId: number,
+): Promise<void> {
   const watch = watchProcess(processId);
   const { kill } = watch;
   const faults = new Faults(settings.faultsPath);
   await (await faults.take('start')).meet('before', kill);
-  const id = line.value('id') ?? '';
   const log = openLog(line, id, settings);
   const metrics = new Metrics(settings.jail);
   const metricsPath = line.value('metrics-path');

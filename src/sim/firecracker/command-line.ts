@@ -1,5 +1,6 @@
 /** Reads a command line as Firecracker and its jailer do. */
 import type { Bytes } from '../../base/bytes.ts';
+import { Fault } from './fault.ts';
 import { describeStateFile } from './state-file.ts';
 import { formatVersion, snapshotFormat } from './version.ts';
 import type { Version } from './version.ts';
@@ -133,6 +134,14 @@ export function instanceIdFault(id: string): string | null {
   }
   const found = /[^\p{L}\p{N}-]/u.exec(id);
   return found === null ? null : `Invalid char (${found[0]}) at position ${found.index}`;
+}
+
+/** The instance's, as Firecracker reads it. @throws Fault when it is none. */
+export function instanceIdOf(line: CommandLine): string {
+  const id = line.value('id') ?? '';
+  const fault = instanceIdFault(id);
+  if (fault !== null) throw new Fault(`Invalid instance ID: ${fault}`);
+  return id;
 }
 
 /**

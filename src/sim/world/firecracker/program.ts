@@ -12,7 +12,7 @@ import {
   EXIT_ARGUMENTS,
   EXIT_ERROR,
   firecrackerOptions,
-  instanceIdFault,
+  instanceIdOf,
   parseCommandLine,
 } from '../../firecracker/command-line.ts';
 import type { CommandLine } from '../../firecracker/command-line.ts';
@@ -93,9 +93,7 @@ async function serve(
   env: Env,
   { truth, version, line, at, output }: Serving,
 ): Promise<number> {
-  const id = line.value('id') ?? '';
-  const idFault = instanceIdFault(id);
-  if (idFault !== null) throw new Fault(`Invalid instance ID: ${idFault}`);
+  const id = instanceIdOf(line);
   const { machine } = process;
   const exit = Promise.withResolvers<number>();
   const socketPath = at(line.value('api-sock') ?? '');
