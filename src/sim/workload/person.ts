@@ -4,6 +4,7 @@ import type { DaemonClient } from '../../cli/daemon-client.ts';
 import type { ActName, PlannedAct } from '../plan.ts';
 import { Prng } from '../prng.ts';
 import type { SimProcess } from '../process.ts';
+import { hasFirecracker } from '../world/world.ts';
 import type { Site, World } from '../world/world.ts';
 import { createActs } from './acts.ts';
 import type { Act } from './acts.ts';
@@ -118,7 +119,11 @@ export class Person {
     const { hasImage, name: place } = this.#site;
     const known = this.#vms.filter((vm) => !vm.isRemovalAsked && (vm.isCreated || vm.birthplace === place));
     if (hasImage && known.length < VMS_MAX && random.chance(known.length === 0 ? 1 : 0.1))
-      return { name: 'up', vm: null, isBold: this.#site.firecracker !== null && random.chance(QEMU_CHANCE) };
+      return {
+        name: 'up',
+        vm: null,
+        isBold: hasFirecracker(this.#site.machine) && random.chance(QEMU_CHANCE),
+      };
     if (
       hasImage &&
       this.#world.truth.checkpoints.length > 0 &&

@@ -58,8 +58,6 @@ export interface Site {
   readonly machine: Machine;
   /** It has the image that new VMs are made of from the beginning. */
   readonly hasImage: boolean;
-  /** The version of its Firecracker; null when it has none. */
-  readonly firecracker: string | null;
   daemon: SimProcess | null;
   /** Nobody starts its daemon. */
   isAway: boolean;
@@ -119,7 +117,6 @@ export class World {
       home: `/home/${name}`,
       machine: shared ?? hostNamed(name, name),
       hasImage: name === 'a' || plan.hasFarImage,
-      firecracker: firecrackers[shared === null ? name : 'a'],
       daemon: null,
       isAway: false,
     }));
@@ -239,7 +236,7 @@ const daemonProgram: Program = async ({ process, env, args }) => {
     const options = { cacheDirectory: `${home}/cache` };
     const qemu = createQemuBackend(env, options);
     // Where it is not installed it is not looked for either: that would be a step more of every world.
-    const backends = process.machine.programs.has(FIRECRACKER)
+    const backends = hasFirecracker(process.machine)
       ? [createFirecrackerBackend(env, options), qemu]
       : [qemu];
     await serve(env, { home, backends }, new AbortController().signal);
@@ -253,6 +250,10 @@ const daemonProgram: Program = async ({ process, env, args }) => {
 function directoryStore(on: { readonly volume: Volume; readonly root: string }): StorePlace {
   installDirectory(on.volume, on.root);
   return { kind: 'directory', url: STORE_PATH, ...on };
+}
+
+export function hasFirecracker({ programs }: Machine): boolean {
+  return programs.has(FIRECRACKER);
 }
 
 function rootOf(machine: Machine): Volume {
