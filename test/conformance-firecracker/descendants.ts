@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { isGone } from '../support/host-processes.ts';
 
 /** Processes that a process started, and those that they did. */
 export function descendants(pid: number): readonly number[] {
@@ -27,9 +28,7 @@ function readStat(pid: string): string | null {
   try {
     return readFileSync(`/proc/${pid}/stat`, 'utf8');
   } catch (error) {
-    const isGone =
-      error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH');
-    if (isGone) return null;
+    if (isGone(error)) return null;
     throw error;
   }
 }
