@@ -115,6 +115,16 @@ export class PublishWorld {
     return new PublishWorld(await mkdtemp(join(tmpdir(), 'kelpie-publish-')), env, objects);
   }
 
+  /** A world for as long as `act` takes. */
+  static async with(act: (world: PublishWorld) => Promise<void>): Promise<void> {
+    const world = await PublishWorld.create();
+    try {
+      await act(world);
+    } finally {
+      await world.close();
+    }
+  }
+
   async close(): Promise<void> {
     await rm(this.directory, { recursive: true });
   }

@@ -27,13 +27,10 @@ function sealingOf(world: PublishWorld, keys: Partial<SealingKeys>): PackageSeal
 }
 
 async function inStore(store: StoreKeys, act: (world: PublishWorld) => Promise<void>): Promise<void> {
-  const world = await PublishWorld.create();
-  try {
+  await PublishWorld.with(async (world) => {
     world.sealing = sealingOf(world, { store });
     await act(world);
-  } finally {
-    await world.close();
-  }
+  });
 }
 
 async function publish(world: PublishWorld, memory: PageContents = contents): Promise<string> {

@@ -15,16 +15,13 @@ const image: ImageSource = {
 
 /** A store that knows where the image lies, and what it says of it. */
 async function withHint(act: (world: PublishWorld, hint: Uint8Array) => Promise<void>): Promise<void> {
-  const world = await PublishWorld.create();
-  const { env, objects, sealing } = world;
-  try {
+  await PublishWorld.with(async (world) => {
+    const { env, objects, sealing } = world;
     await uploadImage(env, { objects, sealing, hostName: 'host' }, image);
     const hint = await objects.get(imageHintKey(image.digest));
     assert.ok(hint !== null);
     await act(world, hint.bytes);
-  } finally {
-    await world.close();
-  }
+  });
 }
 
 /** The same bytes with one bit changed. */

@@ -128,15 +128,6 @@ async function assertFetched(
   return lastMoved;
 }
 
-async function inWorld(act: (world: PublishWorld) => Promise<void>): Promise<void> {
-  const world = await PublishWorld.create();
-  try {
-    await act(world);
-  } finally {
-    await world.close();
-  }
-}
-
 const full: PageContents = Array.from({ length: PAGES }, (_, page) => page + 1);
 const someChanged = [3, 4, 300, 777, 1000];
 
@@ -152,7 +143,7 @@ async function flip(path: string, offset: number): Promise<void> {
 
 test('what a host has sent it does not fetch again, also from an encrypted store', async () => {
   for (const isEncrypted of [false, true]) {
-    await inWorld(async (world) => {
+    await PublishWorld.with(async (world) => {
       const store = sampleStoreKeys();
       if (isEncrypted)
         world.sealing = createPackageSealing(world.env, { store, signingKey: null, trusted: null });
@@ -170,7 +161,7 @@ test('what a host has sent it does not fetch again, also from an encrypted store
 });
 
 test('a frame of which one page is not here is fetched, and others are not', async () => {
-  await inWorld(async (world) => {
+  await PublishWorld.with(async (world) => {
     const journey = await onTheWayBack(world, full, someChanged);
     const file = fileOf(journey);
     const known = (await journey.laptop.of(file)) ?? assert.fail();
@@ -200,7 +191,7 @@ test('damaged, cut or vanished files are never believed: their frames are fetche
     [async (path) => await rm(path), 4],
   ];
   for (const [damage, doubted] of ways) {
-    await inWorld(async (world) => {
+    await PublishWorld.with(async (world) => {
       const journey = await onTheWayBack(world, full, someChanged);
       await damage(world.pathOf(fileOf(journey)));
       const { use } = await fetchBack(journey);
@@ -212,7 +203,7 @@ test('damaged, cut or vanished files are never believed: their frames are fetche
 });
 
 test('frames of a publisher that packs otherwise are given up soon', async () => {
-  await inWorld(async (world) => {
+  await PublishWorld.with(async (world) => {
     const many = Array.from({ length: 12 * 256 }, (_, page) => page + 1);
     const journey = await onTheWayBack(world, many, []);
     const counted = new CountedCompute({ ...quickCompute(), packFrame: packOtherwise });
@@ -239,7 +230,7 @@ const knowledge = fc.record({
 test('whatever a host knows and has, right or wrong, what it fetches is what was published', async () => {
   await fc.assert(
     fc.asyncProperty(knowledge, async ({ contents, changed, damaged, shifts, forgets }) => {
-      await inWorld(async (world) => {
+      await PublishWorld.with(async (world) => {
         const all = Array.from(
           { length: MIB / PAGE_BYTES },
           (_, page) => contents[page - 1] ?? (page === 0 ? 1 : 0),
@@ -259,7 +250,7 @@ test('whatever a host knows and has, right or wrong, what it fetches is what was
 });
 
 test('a full disk, and a cancel, end it at once, with nothing under way and no file open', async () => {
-  await inWorld(async (world) => {
+  await PublishWorld.with(async (world) => {
     const journey = await onTheWayBack(world, full, someChanged);
     const opened = await openPackage(world.env, world, journey.id);
     const local = new LocalKnowledge(world, journey.laptop);

@@ -19,13 +19,10 @@ const image: ImageSource = {
 async function inWorld(
   act: (world: PublishWorld, send: () => Promise<number>) => Promise<void>,
 ): Promise<void> {
-  const world = await PublishWorld.create();
-  const { env, objects, sealing } = world;
-  try {
+  await PublishWorld.with(async (world) => {
+    const { env, objects, sealing } = world;
     await act(world, async () => await uploadImage(env, { objects, sealing, hostName: 'host' }, image));
-  } finally {
-    await world.close();
-  }
+  });
 }
 
 describe('uploadImage', () => {

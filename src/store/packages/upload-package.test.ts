@@ -15,15 +15,6 @@ import type { PageContents } from '../../../test/support/publish-world.ts';
 
 const PAGES = MIB / PAGE_BYTES;
 
-async function inWorld(act: (world: PublishWorld) => Promise<void>): Promise<void> {
-  const world = await PublishWorld.create();
-  try {
-    await act(world);
-  } finally {
-    await world.close();
-  }
-}
-
 /** `count` pages, all different. */
 function differentPages(count: number, first = 1): number[] {
   return Array.from({ length: count }, (_, page) => first + page);
@@ -59,7 +50,7 @@ describe('uploadPackage', () => {
   it('publishes what can be read back, whatever was written, shared, forgotten and lost before', async () => {
     await fc.assert(
       fc.asyncProperty(steps, async (history) => {
-        await inWorld(async (world) => {
+        await PublishWorld.with(async (world) => {
           let contents: PageContents = differentPages(PAGES).map((page) => (page % 3 === 0 ? 0 : page));
           let memory = await world.mappable(contents);
           let before: LocalPages | null = null;
@@ -97,7 +88,7 @@ describe('uploadPackage', () => {
   });
 
   it('sends only the pages that changed, and the same again not at all', async () => {
-    await inWorld(async (world) => {
+    await PublishWorld.with(async (world) => {
       const contents = differentPages(8 * PAGES);
       const memory = await world.mappable(contents);
       const first = await world.publish({ memory });
@@ -122,7 +113,7 @@ describe('uploadPackage', () => {
   });
 
   it('finds by comparing what was written and did not change, and remembers it', async () => {
-    await inWorld(async (world) => {
+    await PublishWorld.with(async (world) => {
       const contents = differentPages(2 * PAGES);
       const base = { memory: await world.mappable(contents), disk: world.pages(PageMap.empty(PAGES)) };
       await world.publish({ memory: base.memory });
@@ -139,7 +130,7 @@ describe('uploadPackage', () => {
   });
 
   it('does without a snapshot before that cannot be read', async () => {
-    await inWorld(async (world) => {
+    await PublishWorld.with(async (world) => {
       const contents = differentPages(PAGES);
       const base = { memory: await world.mappable(contents), disk: world.pages(PageMap.empty(PAGES)) };
       await world.publish({ memory: base.memory });
@@ -151,7 +142,7 @@ describe('uploadPackage', () => {
   });
 
   it('sends nothing for zeros, also for those that a file has', async () => {
-    await inWorld(async (world) => {
+    await PublishWorld.with(async (world) => {
       const file = await world.file(Array.from({ length: PAGES }, (_, page) => (page % 2 === 0 ? 0 : page)));
       const all = PageMap.identity(
         PAGES,
@@ -173,7 +164,7 @@ describe('uploadPackage', () => {
   });
 
   it('sends the pages of a pack again of which too little is used', async () => {
-    await inWorld(async (world) => {
+    await PublishWorld.with(async (world) => {
       let contents: PageContents = differentPages(4 * PAGES);
       let memory = await world.mappable(contents);
       const first = await openPackage(world.env, world, (await world.publish({ memory })).id);
@@ -206,7 +197,7 @@ describe('uploadPackage', () => {
   });
 
   it('sends the image once, and finds it by its hint as long as that holds', async () => {
-    await inWorld(async (world) => {
+    await PublishWorld.with(async (world) => {
       const bytes = patternBytes(3 * MIB + 17, 5);
       const imageFiles = [
         { name: 'rootfs', sha256: sha256(bytes), ...bytesOf(bytes) },
@@ -236,7 +227,7 @@ describe('uploadPackage', () => {
   });
 
   it('refuses an image file that is damaged, and gives no hint to it', async () => {
-    await inWorld(async (world) => {
+    await PublishWorld.with(async (world) => {
       const bytes = patternBytes(1000, 5);
       const memory = await world.mappable(differentPages(PAGES));
       for (const wrong of [{ sha256: 'ab'.repeat(32) }, { sizeBytes: 999 }, { sizeBytes: 1001 }]) {
@@ -249,7 +240,7 @@ describe('uploadPackage', () => {
   });
 
   it('refuses a memory whose file is cut, and takes the end of a disk layer for zeros', async () => {
-    await inWorld(async (world) => {
+    await PublishWorld.with(async (world) => {
       const contents = differentPages(PAGES);
       const cut = await world.mappable(contents);
       const [file = ''] = cut.map.pageFiles;
@@ -263,14 +254,14 @@ describe('uploadPackage', () => {
   });
 
   it('refuses what is of another size than its VM', async () => {
-    await inWorld(async (world) => {
+    await PublishWorld.with(async (world) => {
       const memory = await world.mappable(differentPages(PAGES + 1));
       await refusedAs(world.publish({ memory }), 'snapshot_corrupt');
     });
   });
 
   it('refuses what has more data than a package can name, before it is sent', async () => {
-    await inWorld(async (world) => {
+    await PublishWorld.with(async (world) => {
       const [pageCount, pageFile] = [2 ** 28, await world.file([1])];
       const map = PageMap.of(pageCount, [{ firstPage: 0, count: pageCount, pageFile, sourcePage: 0 }]);
       await refusedAs(world.publish({ memory: world.pages(map) }), 'limit_exceeded');
@@ -279,7 +270,7 @@ describe('uploadPackage', () => {
   });
 
   it('does not believe places that contradict each other', async () => {
-    await inWorld(async (world) => {
+    await PublishWorld.with(async (world) => {
       const contents = differentPages(2 * PAGES);
       const memory = await world.mappable(contents);
       await world.publish({ memory });
@@ -303,7 +294,7 @@ describe('uploadPackage', () => {
   });
 
   it('tells how far it is, to the end, and how much was really moved', async () => {
-    await inWorld(async (world) => {
+    await PublishWorld.with(async (world) => {
       const seen: TransferProgress[] = [];
       const memory = await world.mappable(differentPages(3 * PAGES));
       await world.publish({ memory, onProgress: (progress) => void seen.push(progress) });
@@ -320,7 +311,7 @@ describe('uploadPackage', () => {
   });
 
   it('publishes the same several times at once', async () => {
-    await inWorld(async (world) => {
+    await PublishWorld.with(async (world) => {
       const contents = differentPages(2 * PAGES);
       const memory = await world.mappable(contents);
       const published = await Promise.all([1, 2, 3].map(async () => await world.publish({ memory })));
