@@ -1,6 +1,6 @@
 import { closeSync, copyFileSync, openSync, readSync, writeSync } from 'node:fs';
+import { PAGE_BYTES } from '../../src/base/units.ts';
 
-const PAGE_BYTES = 4096;
 /** One of so many pages that are not zero: about what a VM writes in a quiet minute. */
 const CHANGED_OF = 40;
 

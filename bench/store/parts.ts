@@ -5,9 +5,9 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { hash } from 'node:crypto';
 import { constants, zstdCompressSync } from 'node:zlib';
+import { PAGE_BYTES } from '../../src/base/units.ts';
 
 const FRAME_BYTES = 1024 * 1024;
-const PAGE_BYTES = 4096;
 const CORES = 2;
 
 export interface Parts {
