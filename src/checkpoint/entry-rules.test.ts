@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import type { ArchiveEntry } from './entry.ts';
 import { EntryRules } from './entry-rules.ts';
+import { ENTRIES_MAX } from './limits.ts';
 
 function entry(path: string, change: Partial<ArchiveEntry> = {}): ArchiveEntry {
   const plain = { mode: 0o644, uid: 0, gid: 0, modified: '0', sizeBytes: 0, target: '', extended: {} };
@@ -42,5 +43,16 @@ suite('what an archive may hold', () => {
     ];
     for (const [one, why] of bad) assert.match(rules.admit(one) ?? '', why, one.path);
     assert.equal(rules.count, 6);
+  });
+
+  test('is bounded', () => {
+    const rules = new EntryRules(['/srv']);
+    assert.equal(rules.admit(folder('srv')), null);
+    while (rules.count < ENTRIES_MAX) {
+      assert.equal(rules.isFull, false);
+      assert.equal(rules.admit(entry(`srv/${rules.count}`)), null);
+    }
+    assert.equal(rules.isFull, true);
+    assert.match(rules.admit(entry('srv/more')) ?? '', /more than 262144 files/);
   });
 });

@@ -19,6 +19,11 @@ export class EntryRules {
     return this.#kinds.size;
   }
 
+  /** It can have no more. */
+  get isFull(): boolean {
+    return this.#kinds.size >= ENTRIES_MAX;
+  }
+
   /** Why the archive cannot have this entry next; null when it can, which is then remembered. */
   admit(entry: ArchiveEntry): string | null {
     const fault = this.#fault(entry);
@@ -27,7 +32,7 @@ export class EntryRules {
   }
 
   #fault({ path, kind, target, sizeBytes }: ArchiveEntry): string | null {
-    if (this.#kinds.size >= ENTRIES_MAX) return `it has more than ${ENTRIES_MAX} files`;
+    if (this.isFull) return `it has more than ${ENTRIES_MAX} files`;
     if (path.length > ENTRY_PATH_BYTES_MAX || !isPlain(path)) return 'a path in it is not plain';
     if (this.#kinds.has(path)) return 'a path comes twice';
     if (!this.#isInside(path)) return 'a path lies outside of the workspace';

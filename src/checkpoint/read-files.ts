@@ -4,7 +4,7 @@ import type { Bytes } from '../base/bytes.ts';
 import { describeEnd, isSuccess, runInGuest } from './guest-command.ts';
 import type { CommandEnd, GuestContext } from './guest-command.ts';
 import { EntryRules } from './entry-rules.ts';
-import { FILES_TIMEOUT_MS } from './limits.ts';
+import { ENTRIES_MAX, FILES_TIMEOUT_MS } from './limits.ts';
 import { readGuestTar } from './tar-reader.ts';
 import type { TarMember } from './tar-reader.ts';
 
@@ -22,7 +22,7 @@ export interface FilesRead {
 /**
  * Everything under `roots`, without what is mounted there.
  * @param take gets each member, in order, and reads its content.
- * @throws KelpieError `guest_protocol_error` when the guest sends what cannot be; `guest_failed`, `guest_unreachable`, `checkpoint_invalid`, `canceled`; what `take` throws.
+ * @throws KelpieError `guest_protocol_error` when the guest sends what cannot be; `guest_failed`, `guest_unreachable`, `checkpoint_invalid`, `limit_exceeded`, `canceled`; what `take` throws.
  */
 export async function readFiles(
   context: GuestContext,
@@ -32,6 +32,10 @@ export async function readFiles(
   const rules = new EntryRules(roots);
   const readAll = async (output: AsyncIterable<Bytes>): Promise<void> => {
     for await (const member of readGuestTar(output)) {
+      if (rules.isFull) {
+        const message = `the workspace has more than ${ENTRIES_MAX} files: declare less of it.`;
+        throw new KelpieError('limit_exceeded', message);
+      }
       const fault = rules.admit(member.entry);
       if (fault !== null)
         throw new KelpieError('guest_protocol_error', `the workspace cannot be taken along: ${fault}.`);
