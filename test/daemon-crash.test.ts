@@ -19,7 +19,6 @@ import { memoryOf } from './support/fake-machines.ts';
 import { refusedAs } from './support/store-fixture.ts';
 import type { Supervisor } from '../src/daemon/supervisor.ts';
 import type { ManagedVm } from '../src/teleport/managed-vm.ts';
-import type { FakeMachine } from './support/fake-machines.ts';
 
 const COUNT = 4711;
 
@@ -45,7 +44,7 @@ async function createWorld(prepare?: Operation): Promise<World> {
   const hosts = await FakeHosts.create();
   const supervisor = await hosts.start('a');
   const vm = await hosts.bringUp(supervisor);
-  const machine = only(hosts.machines.ofVm(vm.id));
+  const machine = hosts.machines.only(vm.id);
   machine.pages.set(0, counterPage(COUNT));
   machine.pages.set(99, counterPage(99));
   const memory = memoryOf(machine);
@@ -117,7 +116,7 @@ async function checkRunsHere(supervisor: Supervisor, { hosts, vmId, memory }: Wo
   const vm = supervisor.registry.byId(vmId);
   assert.ok(vm !== undefined, 'the VM is known');
   assert.equal(vm.record.state, 'running');
-  const machine = only(hosts.machines.ofVm(vmId));
+  const machine = hosts.machines.only(vmId);
   assert.equal(machine.state, 'running');
   assert.equal(memoryOf(machine), memory);
   await vm.requireLive('pause').pause();
@@ -295,12 +294,6 @@ function required({ registry }: Pick<Supervisor, 'registry'>, vmId: string): Man
   const vm = registry.byId(vmId);
   assert.ok(vm !== undefined, 'the VM is known');
   return vm;
-}
-
-function only(machines: readonly FakeMachine[]): FakeMachine {
-  const [machine] = machines;
-  assert.ok(machine !== undefined && machines.length === 1, `${machines.length} machines instead of one`);
-  return machine;
 }
 
 function quietEnd(): KelpieError {

@@ -30,15 +30,9 @@ async function withDev(
     const options: Trouble = {};
     const here = await start('a', options);
     const { id } = await here.up();
-    machineOf(hosts, id).pages.set(0, counterPage(COUNT));
+    hosts.machines.only(id).pages.set(0, counterPage(COUNT));
     await act(here, hosts, options);
   });
-}
-
-function machineOf({ machines }: FakeHosts, vmId: string): ReturnType<FakeHosts['machines']['ofVm']>[number] {
-  const [machine, ...others] = machines.ofVm(vmId);
-  assert.ok(machine !== undefined && others.length === 0, 'it runs once');
-  return machine;
 }
 
 function forkDev(
@@ -75,15 +69,15 @@ test('copies of a VM have its memory, other ids, and names and generations of th
     );
     assert.deepEqual(failed, []);
     assert.equal(new Set([source.id, ...vms.map(({ id }) => id)]).size, 4);
-    const memory = memoryOf(machineOf(hosts, source.id));
+    const memory = memoryOf(hosts.machines.only(source.id));
     for (const { id, forkedFrom } of vms) {
       assert.deepEqual(forkedFrom, { vmId: source.id, vmName: 'dev' });
-      const machine = machineOf(hosts, id);
+      const machine = hosts.machines.only(id);
       assert.equal(memoryOf(machine), memory);
       assert.equal(machine.generation, 1);
       assert.equal(machine.names?.hostname, (await here.view(id)).name);
     }
-    const machineIds = vms.map(({ id }) => machineOf(hosts, id).names?.machineId);
+    const machineIds = vms.map(({ id }) => hosts.machines.only(id).names?.machineId);
     assert.equal(new Set(machineIds).size, 3);
     const mapped = await Promise.all(
       vms.map(
@@ -98,8 +92,8 @@ test('copies of a VM have its memory, other ids, and names and generations of th
       'nothing of it is seen',
     );
     assert.equal((await here.view()).state, 'running');
-    machineOf(hosts, vms[0]?.id ?? '').pages.set(0, counterPage(1));
-    assert.equal(memoryOf(machineOf(hosts, source.id)), memory, 'they go apart');
+    hosts.machines.only(vms[0]?.id ?? '').pages.set(0, counterPage(1));
+    assert.equal(memoryOf(hosts.machines.only(source.id)), memory, 'they go apart');
     assert.deepEqual(
       (await forkDev(here, { count: 2 })).vms.map(({ name }) => name),
       ['dev-4', 'dev-5'],
@@ -115,12 +109,12 @@ test('a paused VM stays paused, its copy runs; a copy is forked, goes back to wh
     assert.equal((await here.view()).state, 'paused');
     assert.equal(copy?.state, 'running');
     const parameters = { vm: 'try' };
-    const names = machineOf(hosts, copy.id).names;
+    const names = hosts.machines.only(copy.id).names;
     await here.operate(routes.restoreLocal, { parameters, body: { replace: true } });
-    assert.deepEqual(machineOf(hosts, copy.id).names, names, 'its memory is still that of the other');
+    assert.deepEqual(hosts.machines.only(copy.id).names, names, 'its memory is still that of the other');
     await here.operate(routes.snapshotCreate, { parameters, body: { message: '' } });
     await here.operate(routes.restoreLocal, { parameters, body: { replace: true } });
-    assert.equal(machineOf(hosts, copy.id).names, null, 'in this one the guest has its own');
+    assert.equal(hosts.machines.only(copy.id).names, null, 'in this one the guest has its own');
     await here.operate(routes.fork, { parameters, body: { count: 1 } });
     const body = { storeUrl: hosts.storeUrl, message: '', includeImage: true };
     const left = await here.operate(routes.teleport, { parameters, body });
@@ -133,13 +127,13 @@ test('copies of a snapshot, whatever became of the VM, and of a package, whereve
   await withFakeHosts(async (start, hosts) => {
     const a = await start('a');
     const { id } = await a.up();
-    machineOf(hosts, id).pages.set(0, counterPage(COUNT));
-    const memory = memoryOf(machineOf(hosts, id));
+    hosts.machines.only(id).pages.set(0, counterPage(COUNT));
+    const memory = memoryOf(hosts.machines.only(id));
     const { snapshot } = await a.operate(routes.snapshotCreate, { ...dev, body: { message: 'then' } });
-    machineOf(hosts, id).pages.set(0, counterPage(1));
+    hosts.machines.only(id).pages.set(0, counterPage(1));
     await a.client.call(routes.vmStop, { ...dev, body: { force: true } });
     const [old] = (await forkDev(a, { snapshotId: snapshot.id.slice(0, 8), name: 'old' })).vms;
-    assert.equal(memoryOf(machineOf(hosts, old?.id ?? '')), memory);
+    assert.equal(memoryOf(hosts.machines.only(old?.id ?? '')), memory);
     assert.deepEqual(await namesOf(a), ['dev stopped', 'old running']);
 
     const body = { storeUrl: hosts.storeUrl, message: '', includeImage: true };
@@ -151,7 +145,7 @@ test('copies of a snapshot, whatever became of the VM, and of a package, whereve
       });
       assert.equal(made.vms.length, 2);
       for (const view of made.vms) {
-        assert.equal(memoryOf(machineOf(hosts, view.id)), memory);
+        assert.equal(memoryOf(hosts.machines.only(view.id)), memory);
         assert.deepEqual(view.forkedFrom, { vmId: old?.id, vmName: 'old' });
       }
     }
@@ -160,7 +154,7 @@ test('copies of a snapshot, whatever became of the VM, and of a package, whereve
       b.operate(routes.forkPackage, { body: { storeUrl: hosts.storeUrl, source: 'nobody', count: 1 } }),
     );
     await b.operate(routes.restoreFromStore, { body: { storeUrl: hosts.storeUrl, vm: 'old' } });
-    assert.equal(memoryOf(machineOf(hosts, old?.id ?? '')), memory, 'the VM itself is claimed as ever');
+    assert.equal(memoryOf(hosts.machines.only(old?.id ?? '')), memory, 'the VM itself is claimed as ever');
     await checkQuiet(b);
   });
 });

@@ -17,7 +17,6 @@ import { refusedAs } from './support/store-fixture.ts';
 import type { Supervisor } from '../src/daemon/supervisor.ts';
 import type { Env } from '../src/env/env.ts';
 import type { ManagedVm } from '../src/teleport/managed-vm.ts';
-import type { FakeMachine } from './support/fake-machines.ts';
 
 /** So many simulated seconds pass in a real one. */
 const SPEED = 50;
@@ -79,12 +78,6 @@ function vmOf({ registry }: Supervisor, vmId: string): ManagedVm {
   const vm = registry.byId(vmId);
   assert.ok(vm !== undefined);
   return vm;
-}
-
-function machineOf({ machines }: FakeHosts, vmId: string): FakeMachine {
-  const [machine, ...others] = machines.ofVm(vmId);
-  assert.ok(machine !== undefined && others.length === 0);
-  return machine;
 }
 
 async function reclaimFrom(supervisor: Supervisor, { hosts, vmId }: World, force: boolean): Promise<unknown> {
@@ -164,7 +157,7 @@ for (const leaseMs of [null, LEASE_MS]) {
     await withWorld(leaseMs, async (world) => {
       const { hosts, vmId } = world;
       await world.b.end(ended());
-      machineOf(hosts, vmId).pages.set(0, counterPage(COUNT));
+      hosts.machines.only(vmId).pages.set(0, counterPage(COUNT));
       const a = await start(hosts, 'a');
       if (leaseMs === null) await refusedAs(reclaimFrom(a, world, false), 'vm_owned_elsewhere');
       await reclaimFrom(a, world, leaseMs === null);
@@ -182,15 +175,15 @@ for (const leaseMs of [null, LEASE_MS]) {
 test('a live host that is overruled stops its VM, keeps its state, and can restore the VM from the store again', async () => {
   await withWorld(LEASE_MS, async (world) => {
     const { hosts, b, vmId } = world;
-    machineOf(hosts, vmId).pages.set(0, counterPage(COUNT));
-    const memory = memoryOf(machineOf(hosts, vmId));
+    hosts.machines.only(vmId).pages.set(0, counterPage(COUNT));
+    const memory = memoryOf(hosts.machines.only(vmId));
     const a = await start(hosts, 'a');
     await refusedAs(reclaimFrom(a, world, false), 'vm_owned_elsewhere');
     await reclaimFrom(a, world, true);
     await checkEnded(b, world);
     await checkKept(b, vmId);
     await claimIn(b, hosts.storeUrl);
-    assert.notEqual(memoryOf(machineOf(hosts, vmId)), memory, 'it went back to its package');
+    assert.notEqual(memoryOf(hosts.machines.only(vmId)), memory, 'it went back to its package');
     await a.end(ended());
   });
 });
@@ -200,7 +193,7 @@ for (const leaseMs of [null, LEASE_MS]) {
     await withWorld(leaseMs, async (world) => {
       const { hosts, vmId } = world;
       await world.b.end(ended());
-      hosts.machines.kill(machineOf(hosts, vmId).pid);
+      hosts.machines.kill(hosts.machines.only(vmId).pid);
       const a = await start(hosts, 'a');
       await reclaimFrom(a, world, true);
       const b = await start(hosts, 'b');
@@ -222,9 +215,9 @@ test('a daemon that starts while the store is away pauses a VM with a lease, and
       const b = await start(hosts, 'b');
       const vm = vmOf(b, vmId);
       if (leaseMs !== null) await eventually(() => vm.record.state === 'paused', 'it is paused');
-      assert.equal(machineOf(hosts, vmId).state, leaseMs === null ? 'running' : 'paused');
+      assert.equal(hosts.machines.only(vmId).state, leaseMs === null ? 'running' : 'paused');
       await rename(`${hosts.storeUrl}-away`, hosts.storeUrl);
-      await eventually(() => machineOf(hosts, vmId).state === 'running', 'it runs');
+      await eventually(() => hosts.machines.only(vmId).state === 'running', 'it runs');
       await b.end(ended());
     });
   }
@@ -245,7 +238,7 @@ for (const found of ['by a daemon that starts', 'by a VM that is started'] as co
         await b.operate(vmId, 'stop', () => stopVm(b.host, b.registry, vm, true));
         await b.operate(vmId, 'start', () => startVm(b.host, b.registry, vm, quiet));
       }
-      assert.equal(machineOf(hosts, vmId).state, 'running', 'nobody could say that it may not');
+      assert.equal(hosts.machines.only(vmId).state, 'running', 'nobody could say that it may not');
       await rename(`${hosts.storeUrl}-away`, hosts.storeUrl);
       await checkEnded(b, world);
       await checkKept(b, vmId);

@@ -2,6 +2,7 @@
  * The machines that fake VMs run on, which outlive the daemon that started them, as QEMU's processes do. This is the truth that oracles look
  * at: which VM runs where.
  */
+import assert from 'node:assert/strict';
 import { hex } from '../../src/base/bytes.ts';
 import type { DiskLayer } from '../../src/snapshot/local-snapshot.ts';
 import type { GuestNames } from '../../src/vm/instance.ts';
@@ -55,6 +56,14 @@ export class FakeMachines {
 
   ofVm(vmId: string): readonly FakeMachine[] {
     return [...this.#machines.values()].filter((machine) => machine.vmId === vmId);
+  }
+
+  /** @throws AssertionError when the VM runs nowhere, or twice. */
+  only(vmId: string): FakeMachine {
+    const machines = this.ofVm(vmId);
+    const [machine] = machines;
+    assert.ok(machine !== undefined && machines.length === 1, `${machines.length} machines instead of one`);
+    return machine;
   }
 
   get all(): readonly FakeMachine[] {
