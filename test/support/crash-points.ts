@@ -16,8 +16,8 @@ export interface CrashScenario<World> {
   readonly stride?: number;
   /** A new world for each crash. */
   create(): Promise<{ readonly env: Env; readonly world: World; close(): Promise<void> }>;
-  /** The act, in a process that is killed. */
-  act(env: Env, world: World): Promise<unknown>;
+  /** The act, in a process that is killed. @param over aborted then: what waits beside the world's calls is to end. */
+  act(env: Env, world: World, over: AbortSignal): Promise<unknown>;
   /** Looks at the world that was left behind, as another process. `killedAt` is null when the act came to its end. */
   check(env: Env, world: World, killedAt: Call | null): Promise<void>;
 }
@@ -38,9 +38,11 @@ async function killOnce<World>(scenario: CrashScenario<World>, number: number): 
   const { env, world } = created;
   const owned = new OwnedResources(env);
   const { onCall, killed } = killAt(number);
+  const over = new AbortController();
   try {
-    const act = scenario.act(faultyEnv(owned.env, { onCall }).env, world);
+    const act = scenario.act(faultyEnv(owned.env, { onCall }).env, world, over.signal);
     const killedAt = await Promise.race([act.then(() => null), killed]);
+    over.abort();
     await owned.drop();
     try {
       await scenario.check(env, world, killedAt);
