@@ -49,7 +49,6 @@ suite('a session', () => {
     assert.deepEqual(await nextEvent(iterator), { kind: 'end', stream: 'stderr', offset: 2 });
     assert.deepEqual(await nextEvent(iterator), { kind: 'exit', exit: { signal: 9, timedOut: true } });
     assert.equal((await iterator.next()).done, true);
-    await assert.rejects(session.writeStdin(utf8('x')), is('invalid_state'));
     assert.throws(() => session.events[Symbol.asyncIterator](), is('invalid_state'));
     await session.detach();
     agent.close();
@@ -103,6 +102,27 @@ suite('a session', () => {
     await writing;
     await session.endStdin();
     await assert.rejects(session.writeStdin(utf8('x')), is('invalid_state'));
+    world.agent.close();
+  });
+
+  test('drops what its command did not read or hear before it ended', async () => {
+    const world = await fakeWorld();
+    const { guest } = world;
+    const session = await startedSession(world);
+    // Without credit: it waits when the end comes.
+    const unread = session.writeStdin(utf8('abc'));
+    const late = [session.signal(2), session.resize({ rows: 24, columns: 80 })];
+    await guest.refuse(await guest.nextRequest(), 5, 'conflict');
+    await guest.refuse(await guest.nextRequest(), 1, 'not_found');
+    await Promise.all(late);
+    for (const stream of [streams.stdout, streams.stderr]) await guest.end(5, stream, 0);
+    await guest.event('exec.exited', { session: 5, exit: { code: 3 } });
+    await unread;
+    await session.writeStdin(utf8('x'));
+    await session.endStdin();
+    const kinds = [];
+    for await (const event of session.events) kinds.push(event.kind);
+    assert.deepEqual(kinds, ['end', 'end', 'exit']);
     world.agent.close();
   });
 

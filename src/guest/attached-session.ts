@@ -7,6 +7,7 @@
  */
 import { KelpieError, isKelpieError } from '../base/errors.ts';
 import type { Bytes } from '../base/bytes.ts';
+import type { ErrorCode } from '../base/error-codes.ts';
 import { EventQueue } from './event-queue.ts';
 import type { GuestSession, SessionEvent, SessionExit, TerminalSize } from './guest-agent.ts';
 import { guestProtocolError } from './guest-errors.ts';
@@ -31,6 +32,9 @@ export interface Attachment {
   readonly offsets: { readonly stdout: number; readonly stderr: number };
   readonly stdin: { readonly offset: number; readonly limit: number };
 }
+
+/** Of a signal or a size, by a guest whose command has ended, or has no terminal. */
+const END_REFUSALS: readonly ErrorCode[] = ['invalid_state', 'session_not_found'];
 
 type OutputStream = 'stdout' | 'stderr';
 
@@ -76,29 +80,28 @@ export class AttachedSession implements GuestSession, Channel {
     }
   }
 
-  writeStdin(bytes: Bytes): Promise<void> {
-    return this.#stdin.write(bytes);
+  async writeStdin(bytes: Bytes): Promise<void> {
+    await this.#unlessEnded(this.#stdin.write(bytes));
   }
 
-  endStdin(): Promise<void> {
-    return this.#stdin.end();
+  async endStdin(): Promise<void> {
+    await this.#unlessEnded(this.#stdin.end());
   }
 
   async signal(signal: number): Promise<void> {
-    await this.#rpc.call({
-      method: 'exec.signal',
-      params: { session: this.session, signal },
-      accept: parseNothing,
-    });
+    const params = { session: this.session, signal };
+    await this.#unlessEnded(
+      this.#rpc.call({ method: 'exec.signal', params, accept: parseNothing }),
+      ...END_REFUSALS,
+    );
   }
 
   async resize(size: TerminalSize): Promise<void> {
-    const { rows, columns } = size;
-    await this.#rpc.call({
-      method: 'exec.resize',
-      params: { session: this.session, rows, columns },
-      accept: parseNothing,
-    });
+    const params = { session: this.session, rows: size.rows, columns: size.columns };
+    await this.#unlessEnded(
+      this.#rpc.call({ method: 'exec.resize', params, accept: parseNothing }),
+      ...END_REFUSALS,
+    );
   }
 
   async detach(): Promise<void> {
@@ -151,6 +154,19 @@ export class AttachedSession implements GuestSession, Channel {
     this.#queue.push({ kind: 'exit', exit });
     this.#queue.close();
     this.#stdin.fail(new KelpieError('invalid_state', `the command of session ${this.session} has ended`));
+  }
+
+  /**
+   * What comes too late for the command is no failure of whoever sent it: the exit says what became of it.
+   * @param refusals by which the guest tells of the end before we have read of it.
+   */
+  async #unlessEnded(act: Promise<unknown>, ...refusals: readonly ErrorCode[]): Promise<void> {
+    try {
+      await act;
+    } catch (error) {
+      const isLate = refusals.length > 0 && isKelpieError(error, ...refusals);
+      if (this.#state.kind !== 'ended' && !isLate) throw error;
+    }
   }
 
   async #leave(): Promise<void> {

@@ -87,11 +87,14 @@ export interface GuestSession {
   readonly events: AsyncIterable<SessionEvent>;
   /**
    * Resolves when the bytes may be forgotten by the caller (they are on their way within the guest's credit). Writes
-   * keep their order. @throws KelpieError `invalid_state` when the command has ended, or after `endStdin` or `detach`.
+   * keep their order. What a command that has ended did not read is dropped, as a pipe's writer is not asked to know
+   * how much its reader wants. @throws KelpieError `invalid_state` after `endStdin` or `detach`.
    */
   writeStdin(bytes: Bytes): Promise<void>;
   endStdin(): Promise<void>;
+  /** Does nothing to a command that has ended. */
   signal(signal: number): Promise<void>;
+  /** Does nothing to a command that has ended, or has no terminal. */
   resize(size: TerminalSize): Promise<void>;
   /** Leaves the command running, unattended. May be called twice. */
   detach(): Promise<void>;
