@@ -19,6 +19,9 @@ function failed(what: string): KelpieError {
 /** A VMM that runs a VM: its answers are too late, to some acts after they were done, to others it has not done them. */
 class LateVmm {
   isRunning = true;
+  hasEnded = false;
+  /** What supervises it now. */
+  watchers = 0;
   readonly #acts: Readonly<Record<string, 'late' | 'undone'>>;
 
   constructor(acts: Readonly<Record<string, 'late' | 'undone'>>) {
@@ -31,15 +34,28 @@ class LateVmm {
     if (how !== undefined) throw failed(act);
   }
 
-  instance(): DrivenInstance<LiveVmBase> {
+  async ask(): Promise<boolean> {
+    if (this.#acts['ask'] !== undefined) throw failed('say');
+    return !this.isRunning;
+  }
+
+  /** As `set`, of what is done to end it. */
+  async endBy(act: string): Promise<void> {
+    const how = this.#acts[act];
+    if (how !== 'undone') this.hasEnded = true;
+    if (how !== undefined) throw failed(act);
+  }
+
+  instance(state: 'running' | 'paused' = 'running'): DrivenInstance<LiveVmBase> {
+    this.isRunning = state === 'running';
     const vm: LiveVmBase = {
       process: {
         identity: { pid: 1, startedAt: '' },
         ended: new Promise(() => undefined),
-        hasEnded: () => false,
+        hasEnded: () => this.hasEnded,
         end: async () => undefined,
       },
-      link: new AgentLink(env, async () => Promise.reject(failed('connect'))),
+      link: new AgentLink(env, async () => Promise.reject(new KelpieError('guest_failed', 'no agent.'))),
       machine: {
         backend: 'qemu',
         backendVersion: '7.2',
@@ -54,7 +70,7 @@ class LateVmm {
     };
     return new DrivenInstance<LiveVmBase>(
       { id: 'a', config: exampleConfig, clock, driver: this.#driver() },
-      { vm, state: 'running' },
+      { vm, state },
     );
   }
 
@@ -68,18 +84,23 @@ class LateVmm {
       capture: never,
       stopCpus: () => this.set('stop', false),
       continueCpus: () => this.set('continue', true),
-      isPaused: async () => !this.isRunning,
+      isPaused: () => this.ask(),
       mendWay: async () => false,
-      end: never,
-      supervise: () => () => undefined,
+      end: () => this.endBy('end'),
+      supervise: () => {
+        this.watchers += 1;
+        return () => {
+          this.watchers -= 1;
+        };
+      },
       runtimeOf: () => {
         throw failed('tell');
       },
       console: never,
-      keptConsole: never,
+      keptConsole: async () => new Uint8Array(0),
       lastWords: never,
       release: () => undefined,
-      clear: never,
+      clear: () => this.endBy('clear'),
     };
   }
 }
@@ -97,4 +118,39 @@ test('a VM that stands since neither its pause nor what undoes it was answered i
   const instance = vmm.instance();
   await assert.rejects(instance.pause(), /did not stop in time/);
   assert.equal(instance.state, 'paused');
+});
+
+test('a VM whose resume was answered too late runs, and is called so', async () => {
+  const vmm = new LateVmm({ continue: 'late' });
+  const instance = vmm.instance('paused');
+  await instance.resume();
+  assert.equal(instance.state, 'running');
+  assert.equal(vmm.isRunning, true);
+});
+
+test('a VM that its VMM has not let go on stays paused, and whoever asked is told', async () => {
+  const instance = new LateVmm({ continue: 'undone' }).instance('paused');
+  await assert.rejects(instance.resume(), /did not continue in time/);
+  assert.equal(instance.state, 'paused');
+});
+
+test('a VM that may go on at any time is called running, so that a snapshot of it stops it first', async () => {
+  const instance = new LateVmm({ continue: 'late', ask: 'undone' }).instance('paused');
+  await assert.rejects(instance.resume(), /did not continue in time/);
+  assert.equal(instance.state, 'running');
+});
+
+for (const act of ['end', 'clear'])
+  test(`a VM whose VMM has ended is stopped, also when its stop fails to ${act}`, async () => {
+    const vmm = new LateVmm({ [act]: 'late' });
+    const instance = vmm.instance('paused');
+    await assert.rejects(instance.stop(), new RegExp(`did not ${act} in time`));
+    assert.deepEqual([instance.state, instance.runtime, vmm.watchers], ['stopped', null, 0]);
+  });
+
+test('a VM that could not be stopped is watched on: its end is to be noticed', async () => {
+  const vmm = new LateVmm({ end: 'undone' });
+  const instance = vmm.instance();
+  await assert.rejects(instance.stop(), /did not end in time/);
+  assert.deepEqual([instance.state, vmm.watchers], ['running', 1]);
 });

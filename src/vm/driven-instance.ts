@@ -31,6 +31,7 @@ import {
   END_NOTICE_MS,
   QUIESCE_TIMEOUT_MS,
 } from './limits.ts';
+import { letRun, standingOf } from './standing.ts';
 import { illegal, transition } from './state.ts';
 import type { VmState } from './state.ts';
 import type { AdoptedVm, LiveVmBase, VmDriver, VmEnd } from './vm-driver.ts';
@@ -97,8 +98,14 @@ export class DrivenInstance<Live extends LiveVmBase> implements VmInstance {
       const vm = this.#liveIn('stop', 'running', 'paused');
       this.#stopSupervising?.();
       const gentle = this.#state === 'running' ? 'guest' : 'vmm';
-      await this.#driver.end(vm, options.force === true ? 'kill' : gentle);
-      await this.#letGo(vm, 'stopped', null);
+      try {
+        await this.#driver.end(vm, options.force === true ? 'kill' : gentle);
+        await this.#clearUp(vm);
+      } finally {
+        // Of what still runs nobody would learn the end otherwise.
+        if (vm.process.hasEnded()) this.#over(vm, 'stopped', null);
+        else this.#keep(vm);
+      }
     });
   }
 
@@ -130,9 +137,10 @@ export class DrivenInstance<Live extends LiveVmBase> implements VmInstance {
   async resume(): Promise<void> {
     await this.#exclusively('resume', async () => {
       const vm = this.#liveIn('resume', 'paused');
-      await this.#driver.continueCpus(vm);
+      const failure = await letRun(this.#driver, vm);
       vm.link.reopen();
       this.#setState('running', 'resume', null);
+      if (failure !== null) throw failure;
       await vm.link.correctClock(CLOCK_CORRECTION_TIMEOUT_MS);
     });
   }
@@ -169,18 +177,8 @@ export class DrivenInstance<Live extends LiveVmBase> implements VmInstance {
   /** A VM that was to go on may stand still, when its VMM refused: called running, nobody could resume it. Or its answer alone was late. */
   async #afterFailure(vm: Live, act: string): Promise<void> {
     if (vm.process.hasEnded()) return;
-    if (await this.#stands(vm)) this.#setState('paused', act, null);
+    if ((await standingOf(this.#driver, vm)) === 'still') this.#setState('paused', act, null);
     else vm.link.reopen();
-  }
-
-  async #stands(vm: Live): Promise<boolean> {
-    try {
-      return await this.#driver.isPaused(vm);
-    } catch (error) {
-      // It is ending, or hangs: whoever supervises it says so.
-      if (isKelpieError(error)) return false;
-      throw error;
-    }
   }
 
   async agent(): Promise<GuestAgent> {
@@ -296,18 +294,23 @@ export class DrivenInstance<Live extends LiveVmBase> implements VmInstance {
         end.kind === 'guest'
           ? `the guest ended: ${end.reason}`
           : `${this.#driver.vmmName} ended: ${await this.#driver.lastWords()}`;
-      await this.#letGo(vm, state, reason);
+      await this.#clearUp(vm);
+      this.#over(vm, state, reason);
     } catch (error) {
-      this.#vm = null;
-      this.#setState(state, 'end', `it ended, and clearing up failed: ${asError(error).message}`);
+      this.#over(vm, state, `it ended, and clearing up failed: ${asError(error).message}`);
     }
   }
 
   /** Removes what a process that has ended leaves behind. */
-  async #letGo(vm: Live, state: 'stopped' | 'crashed', reason: string | null): Promise<void> {
+  async #clearUp(vm: Live): Promise<void> {
     this.#release(vm);
     this.#lastConsole = await this.#driver.keptConsole(vm);
     await this.#driver.clear();
+  }
+
+  /** A VM whose process has ended lives no more, also when something of it is left that could not be removed. */
+  #over(vm: Live, state: 'stopped' | 'crashed', reason: string | null): void {
+    this.#release(vm);
     this.#vm = null;
     this.#listener({ kind: 'runtime' });
     this.#setState(state, 'stop', reason);
