@@ -45,6 +45,12 @@ async function startVmm(places: HostPlaces, id: string): Promise<Child> {
   return await env.processes.spawn({ command: '/bin/sh', args, output: 'ignore', detached: true });
 }
 
+/** As Firecracker's jailer leaves it: it sees no path of the host. */
+async function startCaged(name: string): Promise<Child> {
+  const args = ['-c', 'while :; do sleep 0.1; done', 'firecracker', '--id', name, '--api-sock', 'api.sock'];
+  return await env.processes.spawn({ command: '/bin/sh', args, output: 'ignore', detached: true });
+}
+
 async function burning(home: string): Promise<readonly number[]> {
   const processes = await env.processes.list();
   return processes
@@ -67,6 +73,23 @@ test('the fuse in force stops the processes of its VM when its time is over, and
     await fuse.thaw();
     assert.equal(await fuse.isBlown(), false);
     await eventually(async () => !(await isStopped(vmm)), 'the VMM goes on');
+  });
+});
+
+test('a process that is caged is stopped and thawed by the name of its cage', async () => {
+  await withWorld(async ({ places, fuse }) => {
+    await mkdir(join(places.runDirectory(vmId), 'jail/firecracker/0123456789ab/root'), { recursive: true });
+    const caged = await startCaged('0123456789ab');
+    const other = await startCaged('0123456789ac');
+    try {
+      await fuse.take(await fuse.light(SHORT_MS));
+      await eventually(async () => await isStopped(caged), 'the caged one is stopped');
+      assert.equal(await isStopped(other), false);
+      await fuse.thaw();
+      await eventually(async () => !(await isStopped(caged)), 'it goes on');
+    } finally {
+      for (const child of [caged, other]) child.kill('SIGKILL');
+    }
   });
 });
 

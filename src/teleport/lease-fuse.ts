@@ -14,6 +14,7 @@ import { replaceDurably } from '../env/durable-files.ts';
 import { SECOND_MS } from '../base/units.ts';
 import { isThere } from '../env/is-there.ts';
 import type { Env } from '../env/env.ts';
+import { isCaged, listCages } from '../vm/cages.ts';
 import type { HostPlaces } from './host-places.ts';
 
 export type FuseEnv = Pick<Env, 'files' | 'processes' | 'random'>;
@@ -23,7 +24,8 @@ const FUSE_LATE_MS: number = 2 * SECOND_MS;
 
 /**
  * Arguments: the file, the token, the folder of all run directories, the name of the VM's in it, seconds. Folder and name come apart so that this
- * process is not found by the search for the VM's own.
+ * process is not found by the search for the VM's own. One that is caged does not have its run directory on its command line, but the name of its
+ * cage (`vm/cages.ts`).
  */
 const SCRIPT = `
 now() { if read -r up rest 2>/dev/null </proc/uptime; then echo "\${up%%.*}"; else date +%s; fi; }
@@ -37,7 +39,9 @@ done
 [ "$current" = "$2" ] || exit 0
 : >"$1.blown"
 if [ -d /proc/self ]; then
-  for path in $(grep -lsaF -- "$3/$4/" /proc/[0-9]*/cmdline); do path=\${path%/cmdline}; kill -STOP "\${path##*/}" 2>/dev/null; done
+  stop() { for path in $(grep -lsa "$@" /proc/[0-9]*/cmdline); do path=\${path%/cmdline}; kill -STOP "\${path##*/}" 2>/dev/null; done; }
+  stop -F -e "$3/$4/"
+  for cage in "$3/$4"/jail/*/*; do stop -zxF -e "\${cage##*/}" -e "--id=\${cage##*/}"; done
 else
   kill -STOP $(pgrep -f -- "$3/$4/")
 fi
@@ -95,9 +99,10 @@ export class LeaseFuse {
   /** The VM's processes go on, if they were stopped. Whether its CPUs run is another matter. */
   async thaw(): Promise<void> {
     if (!(await this.isBlown())) return;
-    const directory = `${this.#places.runDirectory(this.#vmId)}/`;
+    const directory = this.#places.runDirectory(this.#vmId);
+    const cages = await listCages(this.#env.files, directory);
     for (const { identity, args } of await this.#env.processes.list()) {
-      if (!args.some((arg) => arg.includes(directory))) continue;
+      if (!isCaged(args, cages) && !args.some((arg) => arg.includes(`${directory}/`))) continue;
       (await this.#env.processes.adopt(identity))?.kill('SIGCONT');
     }
     // Last: a crash before leaves the mark, and then it is done again.

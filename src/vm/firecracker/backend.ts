@@ -102,7 +102,12 @@ class FirecrackerBackend implements VmBackend {
         findings: [`${found}: ${kvm}`, ...newer, ...this.#jailFindings()],
         accelerator: 'kvm',
         architectures: [architecture],
-        guests: [factsOf(abilities, architecture, true)],
+        guests: [
+          factsOf(abilities, architecture, {
+            isKvmUsable: true,
+            hasNetwork: this.#options.network !== undefined,
+          }),
+        ],
       };
     } catch (error) {
       return unusable(null, [

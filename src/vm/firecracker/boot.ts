@@ -45,7 +45,8 @@ export async function boot(context: VmContext, request: StartOptions): Promise<L
   return orUndo(async (undo) => {
     const { env, config, places } = context;
     const { signal } = request;
-    const machine = chooseMachine(config, env.host.architecture, await context.abilities());
+    const hasNetwork = context.network !== null;
+    const machine = chooseMachine(config, env.host.architecture, await context.abilities(), { hasNetwork });
     const { kernel: packed, initramfs } = places.image;
     const kernel = await bootableKernel(env, packed, config.architecture, context.cacheDirectory);
     const top = await createDisk(context, request.disk, signal);
@@ -57,7 +58,7 @@ export async function boot(context: VmContext, request: StartOptions): Promise<L
       { name: names.kernel, path: kernel },
       { name: names.initramfs, path: initramfs },
     ];
-    const starting = startProcess(context, undo, { files, signal });
+    const starting = startProcess(context, undo, { files, network: context.network, signal });
     const [started] = await both(starting, makeDurable(env.files, topPath));
     await showDisk(context, started.places, top);
 

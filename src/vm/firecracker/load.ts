@@ -28,7 +28,7 @@ import { NETWORK_ID } from './boot.ts';
 import type { LiveVm, VmContext } from './context.ts';
 import { createDisk } from './disk.ts';
 import { explainRefusal } from './explain-refusal.ts';
-import { assertCanRun } from './machine.ts';
+import { assertCanRun, hasNetworkCard } from './machine.ts';
 import { names } from './process-places.ts';
 import { askProgram, complaintOf, hasSucceeded } from './programs.ts';
 import { contactOf, showDisk, startProcess } from './start-process.ts';
@@ -71,13 +71,14 @@ class Load {
   async #start(): Promise<LiveVm> {
     const { disk, signal, machine, memory, deviceStatePath, onProgress } = this.#request;
     const { mapped, base } = await this.#check();
+    const network = hasNetworkCard(machine) ? this.#context.network : null;
     onProgress?.({ phase: 'process' });
     const files = [
       { name: names.memory, path: mapped.path },
       { name: names.state, path: deviceStatePath },
     ];
     // Where a copy of a disk takes time, Firecracker starts meanwhile.
-    const starting = startProcess(this.#context, this.#undo, { files, signal });
+    const starting = startProcess(this.#context, this.#undo, { files, network, signal });
     const [started, top] = await both(starting, this.#makeDisk(disk));
     await showDisk(this.#context, started.places, top);
     return {
@@ -107,7 +108,8 @@ class Load {
     const { env, config } = this.#context;
     const { machine, memory, signal } = this.#request;
     throwIfCanceled(signal, 'restoring the VM');
-    assertCanRun(machine, config, await this.#context.abilities());
+    const hasNetwork = this.#context.network !== null;
+    assertCanRun(machine, config, await this.#context.abilities(), { hasNetwork });
     const mapped = await memoryToMap(this.#context, memory);
     const base = PageMap.decode(await env.files.readFile(memory.mapPath, PAGE_MAP_BYTES_MAX), env.compute);
     return { mapped, base };

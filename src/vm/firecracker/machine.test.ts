@@ -16,8 +16,9 @@ const abilities: FirecrackerAbilities = {
   snapshotVersion: { major: 10, minor: 2, patch: 0 },
   cpuTemplate: 'T2',
 };
+const alone = { hasNetwork: false };
 const config: VmConfig = { ...exampleConfig, portability: 'arch', publish: [] };
-const machine: MachineFacts = chooseMachine(config, 'x86_64', abilities);
+const machine: MachineFacts = chooseMachine(config, 'x86_64', abilities, alone);
 
 function cpu(vendor: string, family: number, model: number): CpuFacts {
   return { vendor, family, model, modelName: 'a CPU', flags: [] };
@@ -32,7 +33,10 @@ test('a new VM has the template of its host’s CPU, or the CPU itself', () => {
     accelerator: 'kvm',
     deviceLayout: 1,
   });
-  assert.equal(chooseMachine({ ...config, portability: 'host' }, 'x86_64', abilities).cpuModel, 'host');
+  assert.equal(
+    chooseMachine({ ...config, portability: 'host' }, 'x86_64', abilities, alone).cpuModel,
+    'host',
+  );
 });
 
 test('a template is offered only on the CPUs that it is made for', () => {
@@ -55,14 +59,16 @@ test('what Firecracker cannot be is refused with what to do instead', () => {
   assert.match(refused({ publish: [{ hostPort: 1, guestPort: 2 }] }), /publishes no ports/);
   assert.equal(refused({}), '');
   assert.throws(
-    () => chooseMachine({ ...config, portability: 'any' }, 'x86_64', abilities),
+    () => chooseMachine({ ...config, portability: 'any' }, 'x86_64', abilities, alone),
     (error) => isKelpieError(error, 'backend_unavailable'),
   );
 });
 
 test('every reason against a restore is told at once', () => {
-  assert.doesNotThrow(() => assertCanRun(machine, config, abilities));
-  assert.doesNotThrow(() => assertCanRun({ ...machine, machineType: 'snapshot-10.0' }, config, abilities));
+  assert.doesNotThrow(() => assertCanRun(machine, config, abilities, alone));
+  assert.doesNotThrow(() =>
+    assertCanRun({ ...machine, machineType: 'snapshot-10.0' }, config, abilities, alone),
+  );
   const foreign: MachineFacts = {
     backend: 'qemu',
     backendVersion: '1.17.0',
@@ -72,7 +78,7 @@ test('every reason against a restore is told at once', () => {
     deviceLayout: 7,
   };
   assert.throws(
-    () => assertCanRun(foreign, config, abilities),
+    () => assertCanRun(foreign, config, abilities, alone),
     (error) => {
       assert.ok(isKelpieError(error, 'restore_incompatible'));
       const { reasons } = error.data;
@@ -82,13 +88,26 @@ test('every reason against a restore is told at once', () => {
     },
   );
   for (const machineType of ['snapshot-10.3', 'snapshot-9.0', 'snapshot-10', 'pc-q35-7.2'])
-    assert.throws(() => assertCanRun({ ...machine, machineType }, config, abilities), machineType);
+    assert.throws(() => assertCanRun({ ...machine, machineType }, config, abilities, alone), machineType);
+});
+
+test('a VM with a network card goes on where VMs are given one, and one without goes on anywhere', () => {
+  const networked = chooseMachine(config, 'x86_64', abilities, { hasNetwork: true });
+  assert.equal(networked.deviceLayout, 2);
+  for (const one of [machine, networked])
+    assert.doesNotThrow(() => assertCanRun(one, config, abilities, { hasNetwork: true }));
+  assert.throws(
+    () => assertCanRun(networked, config, abilities, alone),
+    (error) =>
+      isKelpieError(error, 'restore_incompatible') && /KELPIE_FIRECRACKER_NETWORK/.test(error.message),
+  );
 });
 
 test('what the host says of itself names every state that it reads', () => {
-  const facts = factsOf(abilities, 'x86_64', true);
+  const facts = factsOf(abilities, 'x86_64', { isKvmUsable: true, hasNetwork: true });
   assert.deepEqual(facts.machineTypes, ['snapshot-10.0', 'snapshot-10.1', 'snapshot-10.2']);
   assert.deepEqual(facts.cpuModels, { kvm: ['host', 'T2'] });
   assert.deepEqual(facts.accelerators, ['kvm']);
-  assert.deepEqual(factsOf(abilities, 'x86_64', false).accelerators, []);
+  assert.deepEqual(facts.deviceLayouts, [1, 2]);
+  assert.deepEqual(factsOf(abilities, 'x86_64', { isKvmUsable: false, hasNetwork: false }).accelerators, []);
 });

@@ -9,10 +9,21 @@ import { parseVersion, versionText } from './version.ts';
 import type { FirecrackerVersion } from './version.ts';
 
 /**
- * The devices of a VM: root disk, data disk, vsock, entropy, balloon, and a network card if its host gives it one. Firecracker keeps
- * their places in the snapshot; the number changes when what they are or are called does.
+ * The devices of a VM: root disk, data disk, vsock, entropy, balloon; and a network card. Firecracker keeps their places in the snapshot, and
+ * can neither add a card to it nor leave it out; the number changes when what they are or are called does.
  */
-export const DEVICE_LAYOUT = 1;
+const LAYOUT_ALONE = 1;
+const LAYOUT_WITH_NETWORK = 2;
+
+/** What the daemon gives VMs here. */
+export interface Surroundings {
+  /** New VMs have a network card, and one that had is given a device of the host again. */
+  readonly hasNetwork: boolean;
+}
+
+export function hasNetworkCard({ deviceLayout }: MachineFacts): boolean {
+  return deviceLayout === LAYOUT_WITH_NETWORK;
+}
 
 /**
  * Why no VM of this configuration can be made here; null when it can.
@@ -39,6 +50,7 @@ export function chooseMachine(
   config: VmConfig,
   architecture: Architecture,
   abilities: FirecrackerAbilities,
+  { hasNetwork }: Surroundings,
 ): MachineFacts {
   const refusal = refusalOf(config, architecture, abilities);
   if (refusal !== null) throw new KelpieError('backend_unavailable', refusal);
@@ -48,7 +60,7 @@ export function chooseMachine(
     machineType: machineType(abilities.snapshotVersion),
     cpuModel: config.portability === 'arch' ? (abilities.cpuTemplate ?? 'host') : 'host',
     accelerator: 'kvm',
-    deviceLayout: DEVICE_LAYOUT,
+    deviceLayout: hasNetwork ? LAYOUT_WITH_NETWORK : LAYOUT_ALONE,
   };
 }
 
@@ -61,7 +73,7 @@ export function machineType({ major, minor }: Pick<FirecrackerVersion, 'major' |
 export function factsOf(
   abilities: FirecrackerAbilities,
   architecture: Architecture,
-  isKvmUsable: boolean,
+  { isKvmUsable, hasNetwork }: Surroundings & { readonly isKvmUsable: boolean },
 ): BackendFacts {
   const { version, snapshotVersion, cpuTemplate } = abilities;
   const { major, minor } = snapshotVersion;
@@ -73,7 +85,7 @@ export function factsOf(
     // The same major version, no newer a minor one.
     machineTypes: Array.from({ length: minor + 1 }, (_, older) => machineType({ major, minor: older })),
     cpuModels: { kvm: cpuTemplate === null ? ['host'] : ['host', cpuTemplate] },
-    deviceLayouts: [DEVICE_LAYOUT],
+    deviceLayouts: hasNetwork ? [LAYOUT_ALONE, LAYOUT_WITH_NETWORK] : [LAYOUT_ALONE],
   };
 }
 
@@ -87,15 +99,21 @@ export function templateOf({ cpuModel }: MachineFacts): CpuTemplate | null {
  * (`snapshot/compatibility`): Firecracker itself would only warn.
  * @throws KelpieError `restore_incompatible` with `reasons`.
  */
-export function assertCanRun(machine: MachineFacts, config: VmConfig, abilities: FirecrackerAbilities): void {
+export function assertCanRun(
+  machine: MachineFacts,
+  config: VmConfig,
+  abilities: FirecrackerAbilities,
+  { hasNetwork }: Surroundings,
+): void {
   const { version, snapshotVersion, cpuTemplate } = abilities;
+  const facts = factsOf(abilities, config.architecture, { isKvmUsable: true, hasNetwork });
   const reasons: string[] = [];
   if (machine.backend !== 'firecracker') reasons.push(`it ran on ${machine.backend}, not on firecracker`);
-  if (machine.deviceLayout !== DEVICE_LAYOUT)
-    reasons.push(
-      `it has device layout ${machine.deviceLayout}, this version of Kelpie knows ${DEVICE_LAYOUT}`,
-    );
-  if (!factsOf(abilities, config.architecture, true).machineTypes?.includes(machine.machineType))
+  if (hasNetworkCard(machine) && !hasNetwork)
+    reasons.push('it has a network card, and VMs have none here: set KELPIE_FIRECRACKER_NETWORK');
+  else if (!facts.deviceLayouts.includes(machine.deviceLayout))
+    reasons.push(`its device layout ${machine.deviceLayout} is not known to this version of Kelpie`);
+  if (facts.machineTypes?.includes(machine.machineType) !== true)
     reasons.push(
       `its device state is of ${machine.machineType}, this Firecracker (${versionText(version)}) reads ${machineType(snapshotVersion)}`,
     );

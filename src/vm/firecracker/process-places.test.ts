@@ -8,7 +8,7 @@ import { processPlaces } from './process-places.ts';
 const ID = '4fb4e276-326e-411b-a547-0e447bb287a5';
 
 test('a free process has its VM’s folder as its world, and tells where it runs', () => {
-  const places = processPlaces('/home/u/.kelpie/run/4fb4e276326e', ID, null);
+  const places = processPlaces('/home/u/.kelpie/run/4fb4e276326e', null);
   assert.equal(places.root, '/home/u/.kelpie/run/4fb4e276326e');
   assert.equal(places.api, `${places.root}/api.sock`);
   assert.deepEqual(commandLine('/usr/bin/firecracker', ID, places, null), {
@@ -26,7 +26,10 @@ test('a caged process sees the root that its jailer makes, by the jailer’s rul
     parentCgroup: 'vms',
     networkNamespace: '/var/run/netns/vms',
   };
-  const places = processPlaces('/k/run/a', ID, '/opt/fc/firecracker-v1.16.1');
+  const places = processPlaces('/k/run/a', {
+    program: '/opt/fc/firecracker-v1.16.1',
+    name: '4fb4e276326e',
+  });
   assert.equal(places.root, '/k/run/a/jail/firecracker-v1.16.1/4fb4e276326e/root');
   assert.equal(places.console, '/k/run/a/console.log', 'what the jailer says is not in the cage');
   const { command, args } = commandLine('/opt/fc/firecracker-v1.16.1', ID, places, jail);
@@ -40,10 +43,10 @@ test('a caged process sees the root that its jailer makes, by the jailer’s rul
 
 test('a folder whose sockets’ paths would be too long is refused before anything is made', () => {
   const longest = `/${'x'.repeat(107 - '/vsock.sock'.length - 1)}`;
-  assert.doesNotThrow(() => processPlaces(longest, ID, null));
+  assert.doesNotThrow(() => processPlaces(longest, null));
   for (const directory of [`${longest}x`, `/${'ä'.repeat(50)}`]) {
     assert.throws(
-      () => processPlaces(directory, ID, null),
+      () => processPlaces(directory, null),
       (error) => isKelpieError(error, 'invalid_argument') && error.message.includes('KELPIE_HOME'),
     );
   }

@@ -7,8 +7,10 @@
  */
 import { utf8 } from '../../base/bytes.ts';
 import { KelpieError } from '../../base/errors.ts';
+import type { PureCompute } from '../../env/compute.ts';
 import type { Env } from '../../env/env.ts';
 import { isSystemError } from '../../env/system-error.ts';
+import { jailBase } from '../cages.ts';
 import { SOCKET_PATH_BYTES_MAX } from './limits.ts';
 
 /** The names in the folder. What snapshots have of them never changes: `rootfs`, `data`, `vsock.sock`. */
@@ -53,15 +55,23 @@ export interface ProcessPlaces {
 }
 
 /**
- * @param jailedProgram the path of Firecracker's program when it is caged; null when it is not.
+ * What the kernel knows a VM's cage, control group and network device by: one name for its folder, since two homes of one host may have the
+ * same VM for a moment, when it goes from one to the other.
+ * @returns 12 lower-case hexadecimal digits.
+ */
+export function nameOnHost(compute: Pick<PureCompute, 'sha256'>, runDirectory: string): string {
+  return compute.sha256(utf8(runDirectory)).slice(0, 12);
+}
+
+/**
+ * @param cage null when the process is not caged. `program`: the path of Firecracker's program; `name`: `nameOnHost`.
  * @throws KelpieError `invalid_argument` when the folder's path is too long for the sockets in it.
  */
 export function processPlaces(
   runDirectory: string,
-  vmId: string,
-  jailedProgram: string | null,
+  cage: { readonly program: string; readonly name: string } | null,
 ): ProcessPlaces {
-  const jail = jailedProgram === null ? null : jailPlace(runDirectory, vmId, jailedProgram);
+  const jail = cage === null ? null : jailPlace(runDirectory, cage);
   const root = jail === null ? runDirectory : `${jail.base}/${jail.execName}/${jail.id}/root`;
   const longest = `${root}/${names.vsock}`;
   const lengthBytes = utf8(longest).byteLength;
@@ -84,14 +94,12 @@ export function processPlaces(
   };
 }
 
-/** The folder in a run directory that holds cages, for whoever clears up without knowing the VM. */
-export function jailBase(runDirectory: string): string {
-  return `${runDirectory}/jail`;
-}
-
-function jailPlace(runDirectory: string, vmId: string, program: string): JailPlace {
+function jailPlace(
+  runDirectory: string,
+  { program, name }: { readonly program: string; readonly name: string },
+): JailPlace {
   const execName = program.slice(program.lastIndexOf('/') + 1);
-  return { base: jailBase(runDirectory), execName, id: vmId.replaceAll('-', '').slice(0, 12) };
+  return { base: jailBase(runDirectory), execName, id: name };
 }
 
 /**

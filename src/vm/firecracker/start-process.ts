@@ -8,11 +8,11 @@ import type { Undo } from '../undo.ts';
 import { putLogger, putMetrics, putSerial } from './api/calls.ts';
 import { commandLine } from './command-line.ts';
 import { readConsole } from './console.ts';
-import type { FirecrackerProcess, VmContext } from './context.ts';
+import type { FirecrackerProcess, NetworkOptions, VmContext } from './context.ts';
 import { removeControlGroup } from './control-group.ts';
 import { launchFirecracker } from './launch.ts';
 import { CONSOLE_BYTES_PER_SECOND } from './limits.ts';
-import { names, processPlaces, show } from './process-places.ts';
+import { nameOnHost, names, processPlaces, show } from './process-places.ts';
 import type { ProcessPlaces } from './process-places.ts';
 import { createVmTap, removeVmTap } from './tap.ts';
 import { AGENT_VSOCK_PORT, connectVsock } from './vsock-connection.ts';
@@ -39,10 +39,13 @@ export async function startProcess(
   undo: Undo,
   request: {
     readonly files: readonly ShownFile[];
+    /** The network that its card is on; null: it has none. */
+    readonly network: NetworkOptions | null;
     readonly signal: AbortSignal | undefined;
   },
 ): Promise<StartedProcess> {
-  const { env, id, places, jail, network } = context;
+  const { env, id, places, jail } = context;
+  const { network } = request;
   const abilities = await context.abilities();
   const own = placesOf(context, abilities.program);
   const clear = (): Promise<void> => clearUp({ ...context, runDirectory: places.runDirectory });
@@ -55,10 +58,10 @@ export async function startProcess(
     network === null
       ? null
       : await createVmTap(env, {
-          id,
           runDirectory: places.runDirectory,
           network,
           ownerUid: jail?.uid ?? env.host.uid,
+          namespace: jail?.networkNamespace ?? null,
         });
   const line = commandLine(abilities.program, id, own, jail);
   const process = await launchFirecracker(env, line, own, request.signal);
@@ -74,8 +77,10 @@ export async function startProcess(
   return { process, places: own, link, tap };
 }
 
-export function placesOf({ places, id, jail }: VmContext, program: string): ProcessPlaces {
-  return processPlaces(places.runDirectory, id, jail === null ? null : program);
+export function placesOf({ env, places, jail }: VmContext, program: string): ProcessPlaces {
+  const { runDirectory } = places;
+  const cage = jail === null ? null : { program, name: nameOnHost(env.compute, runDirectory) };
+  return processPlaces(runDirectory, cage);
 }
 
 export function openAgentLink({ env }: VmContext, { vsock }: ProcessPlaces): AgentLink {
