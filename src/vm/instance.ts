@@ -92,6 +92,7 @@ export interface SnapshotTimings {
 }
 
 export interface RestoreRequest {
+  /** Of the VMM that took it, perhaps an older one; `runtime.machine` is then of the one that goes on, which writes the next state. */
   readonly machine: MachineFacts;
   readonly deviceStatePath: string;
   /** A memory file that can be mapped as it is: `isMappable` of `local-snapshot.ts`. */

@@ -28,7 +28,7 @@ import { NETWORK_ID } from './boot.ts';
 import type { LiveVm, VmContext } from './context.ts';
 import { createDisk } from './disk.ts';
 import { explainRefusal } from './explain-refusal.ts';
-import { assertCanRun, hasNetworkCard } from './machine.ts';
+import { assertCanRun, goingOn, hasNetworkCard } from './machine.ts';
 import { names } from './process-places.ts';
 import { askProgram, complaintOf, hasSucceeded } from './programs.ts';
 import { contactOf, showDisk, startProcess } from './start-process.ts';
@@ -83,7 +83,7 @@ class Load {
     await showDisk(this.#context, started.places, top);
     return {
       ...started,
-      machine,
+      machine: goingOn(machine, await this.#context.abilities()),
       mapped: mapped.id,
       base,
       memory,

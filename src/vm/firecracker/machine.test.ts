@@ -5,7 +5,7 @@ import type { CpuFacts, MachineFacts, VmConfig } from '../../snapshot/metadata.t
 import { exampleConfig } from '../../../test/support/example-vm.ts';
 import { templateFor } from './abilities.ts';
 import type { FirecrackerAbilities } from './abilities.ts';
-import { assertCanRun, chooseMachine, factsOf, refusalOf } from './machine.ts';
+import { assertCanRun, chooseMachine, factsOf, goingOn, refusalOf } from './machine.ts';
 import { featuresOf } from './version.ts';
 
 const version = { major: 1, minor: 16, patch: 1 };
@@ -89,6 +89,11 @@ test('every reason against a restore is told at once', () => {
   );
   for (const machineType of ['snapshot-10.3', 'snapshot-9.0', 'snapshot-10', 'pc-q35-7.2'])
     assert.throws(() => assertCanRun({ ...machine, machineType }, config, abilities, alone), machineType);
+});
+
+test('a machine that goes on here is from here on one of this Firecracker', () => {
+  const older = { ...machine, backendVersion: '1.15.0', machineType: 'snapshot-10.0', cpuModel: 'T2A' };
+  assert.deepEqual(goingOn(older, abilities), { ...machine, cpuModel: 'T2A' });
 });
 
 test('a VM with a network card goes on where VMs are given one, and one without goes on anywhere', () => {

@@ -69,6 +69,12 @@ export function machineType({ major, minor }: Pick<FirecrackerVersion, 'major' |
   return `snapshot-${major}.${minor}`;
 }
 
+/** A recorded machine from here on: this Firecracker writes its next state, which no older one reads. */
+export function goingOn(machine: MachineFacts, abilities: FirecrackerAbilities): MachineFacts {
+  const { version, snapshotVersion } = abilities;
+  return { ...machine, backendVersion: versionText(version), machineType: machineType(snapshotVersion) };
+}
+
 /** What it says of itself to the check of compatibility. @param isKvmUsable a guest ran on it. */
 export function factsOf(
   abilities: FirecrackerAbilities,

@@ -117,6 +117,9 @@ class Load {
     const link = openAgentLink(env, files.agent);
     this.#undo.onFailure(async () => link.close());
     const console = new ConsoleLog(env.files, files.console);
-    return { process, link, console, machine, memory, memoryPath, disk, guest: nobody };
+    // What runs it from here on is what writes its next state, which no older one reads.
+    const { version } = await this.#context.abilities();
+    const now = { ...machine, backendVersion: version };
+    return { process, link, console, machine: now, memory, memoryPath, disk, guest: nobody };
   }
 }
