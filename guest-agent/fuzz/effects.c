@@ -1,4 +1,4 @@
-/* Takes the place of spawn.c, file-target.c, job.c and machine.c: nothing leaves the process. */
+/* Takes the place of spawn.c, child.c, file-target.c, job.c and machine.c: nothing leaves the process. */
 #include "effects.h"
 
 #include <errno.h>
@@ -37,6 +37,11 @@ int spawn(const struct spawn_request *request, struct spawned *spawned)
     spawned->stderr_fd = request->has_tty ? -1 : open_end();
     spawned->error_fd = open_end();
     return 0;
+}
+
+void spawn_settled(pid_t pid)
+{
+    (void)pid;
 }
 
 static struct session *first_running(struct agent *agent)

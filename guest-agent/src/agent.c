@@ -64,6 +64,7 @@ static bool reap_children(struct agent *agent)
         agent->has_children = pid >= 0;
         if (pid <= 0)
             return false;
+        spawn_settled(pid);
         if (!sessions_reap(agent, pid, status) && !rehearsal_reap(agent, pid))
             jobs_reap(agent, pid, status);
     }

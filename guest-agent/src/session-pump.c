@@ -25,6 +25,7 @@ void session_pump_start(struct agent *agent, struct session *session)
         return;
     if (got == 0) {
         watch_close(&session->error);
+        spawn_settled(session->pid);
         session->state = SESSION_RUNNING;
         answer_start(agent, session);
         return;

@@ -1,4 +1,4 @@
-/* Starting a command: pipes or a terminal, fork, and in the child everything up to exec. */
+/* Starting a command: pipes or a terminal, and a child that becomes it (child.h). */
 #ifndef KELPIE_SPAWN_H
 #define KELPIE_SPAWN_H
 
@@ -33,5 +33,8 @@ struct spawned {
 
 /* 0, or an errno when not even a child could be made; then nothing is left open. */
 int spawn(const struct spawn_request *request, struct spawned *spawned);
+
+/* To be called when error_fd has ended without a byte, or the child was reaped; more often does no harm. */
+void spawn_settled(pid_t pid);
 
 #endif
