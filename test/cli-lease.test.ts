@@ -26,7 +26,7 @@ await test('a lease', async (t) => {
     await bootCounter(laptop);
     await laptop.must(['teleport', 'dev', '--to', store, '--no-image']);
     await laptop.fails('usage', ['restore', 'dev', '--lease', LEASE]);
-    await laptop.fails('invalid_argument', ['restore', 'dev', '--from', store, '--lease', '1s']);
+    await laptop.fails('usage', ['restore', 'dev', '--from', store, '--lease', '1s']);
     await cloud.must(['restore', 'dev', '--from', store, '--lease', LEASE]);
     let seen = await readCounter(cloud);
 

@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isKelpieError } from '../base/errors.ts';
-import { parseCount, parseDurationMs, parseMib, parsePublish, requireWithin } from './command.ts';
+import { vmName } from '../daemon/api/fields.ts';
+import {
+  checkedOption,
+  parseCount,
+  parseDurationMs,
+  parseLeaseMs,
+  parseMib,
+  parsePublish,
+  requireWithin,
+} from './command.ts';
 
 const refusesUsage = (act: () => unknown): void => {
   assert.throws(act, (error) => isKelpieError(error, 'usage'));
@@ -26,7 +35,7 @@ await test('times are seconds unless they say otherwise', () => {
 
 await test('a port forward is HOST:GUEST', () => {
   assert.deepEqual(parsePublish('8080:80'), { hostPort: 8080, guestPort: 80 });
-  for (const text of ['8080', ':80', '8080:', 'a:b', '1:2:3', '123456:1'])
+  for (const text of ['8080', ':80', '8080:', 'a:b', '1:2:3', '123456:1', '0:80', '8080:65536'])
     refusesUsage(() => parsePublish(text));
 });
 
@@ -39,4 +48,22 @@ test('a number out of bounds is told by its option', () => {
   const bounds = { min: 1, max: 64 };
   assert.equal(requireWithin(64, '--cpus', bounds), 64);
   for (const value of [0, 65]) refusesUsage(() => requireWithin(value, '--cpus', bounds));
+});
+
+test('what the API would refuse is told by its option', () => {
+  assert.equal(checkedOption({ name: 'dev' }, 'name', vmName), 'dev');
+  assert.equal(checkedOption({}, 'name', vmName), null);
+  assert.throws(() => checkedOption({ name: 'Dev' }, 'name', vmName), {
+    code: 'usage',
+    message: '--name must be of a-z, 0-9 and -, and begin with a letter or digit, not "Dev".',
+  });
+});
+
+test('a lease out of bounds is told by its option', () => {
+  assert.equal(parseLeaseMs('60s'), 60_000);
+  for (const [text, sentence] of [
+    ['1s', '--lease must be at least 20 s, not "1s".'],
+    ['7d', '--lease must be at most 24 h, not "7d".'],
+  ] as const)
+    assert.throws(() => parseLeaseMs(text), { code: 'usage', message: sentence });
 });

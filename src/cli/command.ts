@@ -1,6 +1,8 @@
 /** How a command is declared, so that only the one that was typed is loaded. */
 import type { Command } from 'commander';
 import { KelpieError } from '../base/errors.ts';
+import { leaseMs } from '../daemon/api/fields.ts';
+import type { z } from 'zod';
 import type { Cli } from './cli.ts';
 
 /** Options as commander gives them: `--no-image` → `{image: false}`. */
@@ -34,6 +36,18 @@ export function textOption(options: Options, name: string): string | null {
   return typeof value === 'string' ? value : null;
 }
 
+/** Text of an option that the API takes as `schema`; null when it was not given. @throws KelpieError `usage` that tells the option. */
+export function checkedOption(options: Options, name: string, schema: z.ZodType<string>): string | null {
+  const text = textOption(options, name);
+  return text === null ? null : taken(schema, text, `--${name}`, text);
+}
+
+function taken<T>(schema: z.ZodType<T>, value: unknown, what: string, text: string): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new KelpieError('usage', `${what} ${parsed.error.issues[0]?.message}, not "${text}".`);
+}
+
 export function isSet(options: Options, name: string): boolean {
   return options[name] === true;
 }
@@ -56,6 +70,8 @@ export function requireWithin(value: number, what: string, { min, max }: Bounds,
   return value;
 }
 
+const PORT_MAX = 65_535;
+
 /** A whole number. @throws KelpieError `usage`. */
 export function parseCount(text: string, what: string): number {
   if (!/^\d{1,15}$/.test(text))
@@ -76,7 +92,9 @@ export function parsePublish(text: string): { readonly hostPort: number; readonl
   const match = /^(\d{1,5}):(\d{1,5})$/.exec(text);
   if (match === null)
     throw new KelpieError('usage', `--publish must be HOST:GUEST, like 8080:80, not "${text}".`);
-  return { hostPort: Number(match[1]), guestPort: Number(match[2]) };
+  const port = (digits: string | undefined): number =>
+    requireWithin(Number(digits), 'a port of --publish', { min: 1, max: PORT_MAX });
+  return { hostPort: port(match[1]), guestPort: port(match[2]) };
 }
 
 /** `30`, `30s`, `5m`, `500ms`, `7d` → milliseconds. @throws KelpieError `usage`. */
@@ -92,6 +110,11 @@ export function parseDurationMs(text: string, what: string): number {
     d: 86_400_000,
   };
   return Number(match[1]) * (factors[match[2] ?? 's'] ?? 1000);
+}
+
+/** `60s` → how long a right to run a VM lasts without being renewed. @throws KelpieError `usage`. */
+export function parseLeaseMs(text: string): number {
+  return taken(leaseMs, parseDurationMs(text, '--lease'), '--lease', text);
 }
 
 /** For options that may be given several times. */

@@ -2,11 +2,10 @@
 import { KelpieError, isKelpieError } from '../base/errors.ts';
 import { findRecord } from '../teleport/find-record.ts';
 import { ownedElsewhere } from '../teleport/ownership.ts';
+import { packageReference } from './api/fields.ts';
 import { findPackageId } from './find-package.ts';
 import type { OwnershipRecord } from '../store/ownership-records.ts';
 import type { Store } from '../store/open-store.ts';
-
-const PACKAGE_PATTERN = /^[0-9a-f]{4,64}$/;
 
 /**
  * @param source the name or id of a VM: its last package; else the id of a package, or the unique beginning of one.
@@ -16,7 +15,7 @@ export async function findForkable(store: Store, source: string): Promise<string
   try {
     return lastPackage(await findRecord(store, source, ['at-rest', 'running', 'departing']));
   } catch (error) {
-    if (!PACKAGE_PATTERN.test(source) || !isKelpieError(error, 'vm_not_found')) throw error;
+    if (!packageReference.safeParse(source).success || !isKelpieError(error, 'vm_not_found')) throw error;
     return findPackageId(store.storage, source);
   }
 }

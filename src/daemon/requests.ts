@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import { collectBytes, fromUtf8 } from '../base/bytes.ts';
 import { KelpieError } from '../base/errors.ts';
 import { REQUEST_JSON_BYTES_MAX } from './api/limits.ts';
+import { faultsOf, howItMustBe } from './request-faults.ts';
 import type { Bytes } from '../base/bytes.ts';
 
 /** The body as JSON of `schema`; an empty body is `{}`. @throws KelpieError `invalid_argument`, `limit_exceeded`, `usage`. */
@@ -17,14 +18,10 @@ export function readQuery<T>(request: Request, schema: z.ZodType<T>): T {
 
 /** @throws KelpieError `invalid_argument` that names each wrong field and says how it must be. */
 export function parse<T>(schema: z.ZodType<T>, value: unknown): T {
-  const parsed = schema.safeParse(value);
+  const parsed = schema.safeParse(value, { error: howItMustBe });
   if (parsed.success) return parsed.data;
-  const faults = parsed.error.issues.map(({ path, message }) =>
-    path.length === 0 ? message : `${path.join('.')} ${message}`,
-  );
-  throw new KelpieError('invalid_argument', `the request is not right: ${faults.join('; ')}.`, {
-    data: { faults },
-  });
+  const faults = faultsOf(parsed.error);
+  throw new KelpieError('invalid_argument', `${faults.join('; ')}.`, { data: { faults } });
 }
 
 /** The raw bytes of a body, as they come. */

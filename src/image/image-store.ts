@@ -3,6 +3,7 @@
  * files; it never changes, so whoever has its digest may read its files without asking again.
  */
 import { KelpieError } from '../base/errors.ts';
+import { uniqueBeginning } from '../base/unique-beginning.ts';
 import { listIfThere } from '../env/list-if-there.ts';
 import { isSystemError } from '../env/system-error.ts';
 import { hashFile } from './hash-file.ts';
@@ -90,15 +91,8 @@ export async function resolveImage(
     return await findImage(env, home, { name, architecture, ...(version === undefined ? {} : { version }) });
   }
   const { images } = await listImages(env, home);
-  const fitting = images.filter(({ digest }) => digest.startsWith(reference));
-  if (fitting.length > 1) {
-    throw new KelpieError(
-      'invalid_argument',
-      `${fitting.length} images begin with ${reference}; write more of the digest.`,
-    );
-  }
-  const [only] = fitting;
-  if (only === undefined) throw notFound(reference);
+  const only = uniqueBeginning(images, ({ digest }) => digest, reference, 'images');
+  if (only === null) throw notFound(reference);
   return only;
 }
 

@@ -1,5 +1,6 @@
 /** Back to a snapshot of this host. Progress phases: `stop`, then those of `start-from-snapshot.ts`. */
 import { KelpieError } from '../base/errors.ts';
+import { uniqueBeginning } from '../base/unique-beginning.ts';
 import { requireCompatible } from './host-facts.ts';
 import { journaled } from './journaled.ts';
 import { newOperation } from './new-operation.ts';
@@ -66,14 +67,9 @@ export async function findSnapshot(
       );
     return host.snapshots.read(vm.id, snapshotId);
   }
-  const matches = (await host.snapshots.ids(vm.id)).filter((id) => id.startsWith(reference));
-  const [only, other] = matches;
-  if (other !== undefined)
-    throw new KelpieError(
-      'invalid_argument',
-      `several snapshots of "${vm.name}" begin with ${reference}: give more of the id.`,
-    );
-  if (only === undefined)
+  const ids = await host.snapshots.ids(vm.id);
+  const only = uniqueBeginning(ids, (id) => id, reference, `snapshots of "${vm.name}"`);
+  if (only === null)
     throw new KelpieError(
       'snapshot_not_found',
       `"${vm.name}" has no snapshot ${reference}; \`kelpie log ${vm.name}\` lists them.`,

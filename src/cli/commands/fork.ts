@@ -1,13 +1,15 @@
 import { routes } from '../../daemon/api/routes.ts';
+import { snapshotReference } from '../../daemon/api/fields.ts';
 import { FORK_COUNT_MAX } from '../../daemon/api/limits.ts';
 import { errorCodes, isErrorCode } from '../../base/error-codes.ts';
 import { KelpieError } from '../../base/errors.ts';
 import { formatDurationMs } from '../../base/units.ts';
 import {
+  checkedOption,
   collect,
   listOption,
   parseCount,
-  parseDurationMs,
+  parseLeaseMs,
   parsePublish,
   requireWithin,
   textOption,
@@ -51,7 +53,7 @@ Examples:
       );
   },
   run: async (cli, [source = '', name], options) => {
-    const snapshotId = textOption(options, 'snapshot');
+    const snapshotId = checkedOption(options, 'snapshot', snapshotReference);
     const isOfStore = textOption(options, 'store') !== null;
     if (isOfStore && snapshotId !== null)
       throw new KelpieError(
@@ -93,7 +95,7 @@ async function wantedCopies(
       : {
           lease: {
             storeUrl: await leaseStore(cli, source, options),
-            durationMs: parseDurationMs(lease, '--lease'),
+            durationMs: parseLeaseMs(lease),
           },
         }),
   };

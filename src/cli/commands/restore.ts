@@ -1,7 +1,16 @@
+import { packageReference, snapshotReference, vmName } from '../../daemon/api/fields.ts';
 import { routes } from '../../daemon/api/routes.ts';
 import { KelpieError } from '../../base/errors.ts';
 import { formatDurationMs } from '../../base/units.ts';
-import { collect, isSet, listOption, parseDurationMs, parsePublish, textOption } from '../command.ts';
+import {
+  checkedOption,
+  collect,
+  isSet,
+  listOption,
+  parseLeaseMs,
+  parsePublish,
+  textOption,
+} from '../command.ts';
 import { absolutePath, timingLine } from '../views.ts';
 import { creationOptions } from './up.ts';
 import type { LeafCommand, Options } from '../command.ts';
@@ -12,7 +21,10 @@ export const restore: LeafCommand = {
     command
       .argument('[vm]', 'name or id')
       .option('--from <store>', 'bring it here from this store: a directory, or s3://bucket/prefix')
-      .option('--package <id>', 'with --from: this package, instead of where the VM is at rest')
+      .option(
+        '--package <id>',
+        'with --from: this package (the beginning of its id will do), instead of the one that the VM is at rest in',
+      )
       .option(
         '--snapshot <id>',
         'go back to this snapshot of this host (the beginning of its id will do; default: the last)',
@@ -34,8 +46,8 @@ export const restore: LeafCommand = {
   },
   run: async (cli, [vm], options) => {
     const from = textOption(options, 'from');
-    const packageId = textOption(options, 'package');
-    const name = textOption(options, 'name');
+    const packageId = checkedOption(options, 'package', packageReference);
+    const name = checkedOption(options, 'name', vmName);
     const machine = newMachine(options);
     let result: Restored;
     if (from === null) {
@@ -43,7 +55,7 @@ export const restore: LeafCommand = {
       if (packageId !== null) throw new KelpieError('usage', '--package needs --from STORE.');
       if (textOption(options, 'lease') !== null)
         throw new KelpieError('usage', '--lease needs --from STORE: the right to run a VM is held there.');
-      const snapshotId = textOption(options, 'snapshot');
+      const snapshotId = checkedOption(options, 'snapshot', snapshotReference);
       const body = {
         ...(snapshotId === null ? {} : { snapshotId }),
         replace: isSet(options, 'replace'),
@@ -61,7 +73,7 @@ export const restore: LeafCommand = {
           ...(packageId === null ? {} : { packageId }),
           ...(name === null ? {} : { name }),
           ...(publish.length === 0 ? {} : { publish }),
-          ...(lease === null ? {} : { leaseMs: parseDurationMs(lease, '--lease') }),
+          ...(lease === null ? {} : { leaseMs: parseLeaseMs(lease) }),
           ...machine,
         },
       });

@@ -13,7 +13,7 @@ import {
   collect,
   listOption,
   parseCount,
-  parseDurationMs,
+  parseLeaseMs,
   parseMib,
   parsePublish,
   requireWithin,
@@ -116,7 +116,7 @@ function leaseOption(cli: Cli, options: Options): LeaseWish | null {
   if (lease === null && store === null) return null;
   if (lease === null || store === null)
     throw new KelpieError('usage', 'give --lease and --store together: the lease is held in the store.');
-  return { storeUrl: storeOption(cli, options), durationMs: parseDurationMs(lease, '--lease') };
+  return { storeUrl: storeOption(cli, options), durationMs: parseLeaseMs(lease) };
 }
 
 /** `x86_64`, `amd64`, `arm64`, `aarch64`. @throws KelpieError `usage`. */

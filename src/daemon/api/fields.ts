@@ -18,6 +18,11 @@ export const vmName: z.ZodType<string> = z
 /** A VM as a person names it: by name or id. */
 export const vmReference: z.ZodType<string> = z.string().min(1).max(VM_NAME_LENGTH_MAX);
 
+/** A package as a person names it. */
+export const packageReference: z.ZodType<string> = z
+  .string()
+  .regex(/^[0-9a-f]{4,64}$/, 'must be the id of a package, or at least 4 digits of its beginning');
+
 export const sha256: z.ZodType<string> = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits');
 
 /** A store as the user wrote it: `/path`, `file:///path`, later `s3://bucket/prefix`. */

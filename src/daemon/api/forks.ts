@@ -40,7 +40,7 @@ const copies = {
   lease: z.exactOptional(leaseOf),
 };
 const mayPublish = ({ count, publish = [] }: Copies): boolean => count === 1 || publish.length === 0;
-const whyNot = 'can have port forwards for one copy only: two VMs cannot have the same';
+const whyNot = 'several copies cannot have port forwards: a port of this host leads to one VM only';
 
 export const fork: z.ZodType<Fork> = z
   .strictObject({ ...copies, snapshotId: z.exactOptional(snapshotReference) })

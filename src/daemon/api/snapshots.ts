@@ -5,6 +5,7 @@ import {
   architecture,
   leaseMs,
   message,
+  packageReference,
   portForward,
   sha256,
   snapshotReference,
@@ -103,6 +104,7 @@ export interface RestoreFromStore {
   readonly storeUrl: string;
   /** Name or id of the VM at rest in the store. One of `vm` and `packageId` must be there. */
   readonly vm?: string;
+  /** Its id, or a unique beginning of it. */
   readonly packageId?: string;
   /** A name for it on this host, when its own is taken. */
   readonly name?: string;
@@ -117,7 +119,7 @@ export const restoreFromStore: z.ZodType<RestoreFromStore> = z
   .strictObject({
     storeUrl,
     vm: z.exactOptional(vmReference),
-    packageId: z.exactOptional(sha256),
+    packageId: z.exactOptional(packageReference),
     name: z.exactOptional(vmName),
     publish: z.exactOptional(z.array(portForward).max(VM_PORT_FORWARDS_MAX)),
     leaseMs: z.exactOptional(leaseMs),
@@ -125,7 +127,7 @@ export const restoreFromStore: z.ZodType<RestoreFromStore> = z
   })
   .refine(
     (request) => request.vm !== undefined || request.packageId !== undefined,
-    'needs a VM or a package',
+    'name the VM or the package that is to be restored',
   );
 
 /** Phases: `check`, `download`, `claim`, `process`, `load`, `resume`, `repair`. */

@@ -6,6 +6,7 @@ import { TeleportIn } from '../../teleport/target.ts';
 import { findCheckpoint, openCheckpoint } from '../../teleport/find-checkpoint.ts';
 import { admitClaim } from '../admit-claim.ts';
 import { answerEvents } from '../event-stream.ts';
+import { findPackageId } from '../find-package.ts';
 import { requireSameMachine, restoreAsNew } from '../restore-as-new.ts';
 import { requirePorts } from '../ports.ts';
 import { readBody } from '../requests.ts';
@@ -55,7 +56,11 @@ export const movesRoom: Room<'restoreLocal' | 'teleport' | 'restoreFromStore'> =
 
     restoreFromStore: async (request) => {
       const asked = await readBody(request, restoreFromStore);
-      const { storeUrl, vm = null, packageId = null, name = null, publish = null, leaseMs = null } = asked;
+      const { storeUrl, vm = null, name = null, publish = null, leaseMs = null } = asked;
+      const packageId =
+        asked.packageId === undefined
+          ? null
+          : await findPackageId((await host.openStore(storeUrl)).storage, asked.packageId);
       const checkpoint = packageId === null ? null : await openCheckpoint(host, storeUrl, packageId);
       if (checkpoint !== null)
         return answerEvents(supervisor, routes.restoreFromStore, request, (options) =>
