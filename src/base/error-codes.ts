@@ -25,6 +25,10 @@ export const errorCodes = {
   snapshot_in_use: { exit: 75, http: 409 },
   restore_failed: { exit: 74, http: 500 },
   restore_incompatible: { exit: 69, http: 409 },
+  /** Not known in a store. */
+  host_not_found: { exit: 66, http: 404 },
+  /** What was said about another host; nothing was touched. */
+  teleport_incompatible: { exit: 69, http: 409 },
   package_not_found: { exit: 66, http: 404 },
   package_corrupt: { exit: 74, http: 422 },
   package_too_new: { exit: 69, http: 422 },

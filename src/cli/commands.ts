@@ -116,7 +116,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'store',
-    summary: 'make encrypted stores, and say who can read them',
+    summary: 'make encrypted stores, say who can read them, and see which hosts use them',
     load: async () => (await import('./commands/store.ts')).store,
   },
   {

@@ -16,6 +16,7 @@ import { packageCareRoom } from './rooms/package-care.ts';
 import { packagesRoom } from './rooms/packages.ts';
 import { sessionsRoom } from './rooms/sessions.ts';
 import { snapshotsRoom } from './rooms/snapshots.ts';
+import { storeHostsRoom } from './rooms/store-hosts.ts';
 import { storesRoom } from './rooms/stores.ts';
 import { systemRoom } from './rooms/system.ts';
 import { vmsRoom } from './rooms/vms.ts';
@@ -48,6 +49,7 @@ export function createApp(
     ...imagesRoom(supervisor),
     ...keysRoom(supervisor),
     ...storesRoom(supervisor),
+    ...storeHostsRoom(supervisor),
   };
   const answer = async (request: Request): Promise<Response> => {
     const { method, headers } = request;

@@ -15,6 +15,7 @@ import { Leases } from '../teleport/leases.ts';
 import { findAgain, goOn, recover, settle } from '../teleport/recovery.ts';
 import { supersede } from '../teleport/supersede.ts';
 import { sweepAside } from '../teleport/set-aside.ts';
+import { ToldStores } from '../teleport/told-stores.ts';
 import { sweepDownloads } from '../teleport/sweep-downloads.ts';
 import { VmRegistry } from '../teleport/vm-registry.ts';
 import { VmFactory } from '../vm/factory.ts';
@@ -50,6 +51,7 @@ export interface SupervisorOptions {
 export class Supervisor {
   readonly host: TeleportHost;
   readonly registry: VmRegistry;
+  readonly told: ToldStores;
   readonly #locks = new VmLocks();
   readonly #gate: BlobGate;
   readonly #held = new Map<string, Operation>();
@@ -79,6 +81,7 @@ export class Supervisor {
       factory: new VmFactory(backends, options.preferredBackend),
       backends,
       openStore: openStoreHere,
+      tellStore: (url) => this.#track(this.#tell(url)),
       leases: new Leases(
         { env, places, identity, log, openStore: openStoreHere },
         {
@@ -93,6 +96,7 @@ export class Supervisor {
       log.error({ event: 'still-unsettled', key, err }),
     );
     this.registry = new VmRegistry(this.host);
+    this.told = new ToldStores(this.host);
     this.#gate = new BlobGate(() => this.#collect());
   }
 
@@ -325,6 +329,22 @@ export class Supervisor {
       }
     };
     this.#track(run());
+  }
+
+  /** Not behind the gate of blobs: a store may let it wait for minutes. */
+  async #tell(storeUrl: string): Promise<void> {
+    try {
+      await this.told.tell(storeUrl, { signal: this.#ending.signal });
+    } catch (error) {
+      if (!this.#ending.signal.aborted)
+        this.host.log.error({ event: 'store-not-told', storeUrl, err: asError(error) });
+    }
+  }
+
+  /** What this host can run has changed: the stores that it told, and those of its VMs, are told again. */
+  factsChanged(): void {
+    const owning = this.registry.all.flatMap(({ record }) => record.ownership?.storeUrl ?? []);
+    for (const storeUrl of new Set([...this.told.urls, ...owning])) this.host.tellStore(storeUrl);
   }
 
   async #collect(): Promise<void> {

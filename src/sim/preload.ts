@@ -7,5 +7,7 @@ import '../daemon/api/files.ts';
 import '../daemon/api/images.ts';
 import '../daemon/api/packages.ts';
 import '../daemon/api/snapshots.ts';
+import '../daemon/api/store-hosts.ts';
 import '../daemon/api/system.ts';
+import '../daemon/api/teleports.ts';
 import '../daemon/api/vms.ts';

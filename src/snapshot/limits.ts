@@ -24,3 +24,12 @@ export const PORT_FORWARDS_MAX = 256;
 export const CPU_FLAGS_MAX = 512;
 export const MEMORY_MIB_MAX: number = (MEMORY_PAGES_MAX * PAGE_BYTES) / MIB;
 export const DISK_MIB_MAX: number = (PAGES_MAX * PAGE_BYTES) / MIB;
+/** A line of text in metadata. */
+export const LINE_LENGTH_MAX = 200;
+
+/** What a host tells of itself: backends for guests of an architecture, and what each of them has. QEMU 9 has 120 machine types and 130 CPU models. */
+export const BACKENDS_MAX = 8;
+export const MACHINE_TYPES_MAX = 512;
+export const CPU_MODELS_MAX = 512;
+export const DEVICE_LAYOUTS_MAX = 16;
+export const HOST_IMAGES_MAX = 64;

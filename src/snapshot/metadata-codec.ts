@@ -18,8 +18,12 @@ import type {
 const REASON_LENGTH_MAX = 300;
 
 /** What names a VMM's thing and so may end up on its command line: no comma, no space, no leading dash. */
-const machineWord = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/);
-const printable = z.string().regex(/^[\x20-\x7e]{1,200}$/);
+export const machineWord: z.ZodType<string> = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/);
+/** One line that people read. */
+export const printable: z.ZodType<string> = z
+  .string()
+  .max(limits.LINE_LENGTH_MAX)
+  .regex(/^[\x20-\x7e]+$/);
 const count = z.int().nonnegative();
 const port = z.int().min(1).max(65_535);
 
@@ -30,7 +34,7 @@ export const vmNameSchema: z.ZodType<string> = z
   .max(limits.VM_NAME_LENGTH_MAX)
   .regex(/^[a-z0-9][a-z0-9-]*$/);
 
-const imageSchema: z.ZodType<ImageReference> = z.strictObject({
+export const imageSchema: z.ZodType<ImageReference> = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9-]{0,31}$/),
   version: z.string().regex(/^(?:0|[1-9]\d{0,4})(?:\.(?:0|[1-9]\d{0,4})){2}$/),
   digest: sha256Schema,
@@ -56,7 +60,7 @@ const machineSchema: z.ZodType<MachineFacts> = z.strictObject({
   deviceLayout: count,
 });
 
-const sourceSchema: z.ZodType<SourceHostFacts> = z.strictObject({
+export const sourceSchema: z.ZodType<SourceHostFacts> = z.strictObject({
   architecture: z.enum(['x86_64', 'arm64']),
   kernel: printable,
   cpu: z

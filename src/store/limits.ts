@@ -2,6 +2,10 @@
 import { HOUR_MS, KIB, SECOND_MS } from '../base/units.ts';
 
 export const OWNERSHIP_RECORD_BYTES_MAX: number = 16 * KIB;
+/** What a host tells a store of itself, sealed or not; some ten kilobytes. */
+export const HOST_RECORD_BYTES_MAX: number = 512 * KIB;
+/** Hosts that one store knows. */
+export const HOSTS_LISTED_MAX = 1000;
 export const SEGMENT_BYTES_MAX: number = 2 ** 44;
 export const IMAGE_FILES_MAX = 32;
 export const STORE_URL_LENGTH_MAX = 4096;

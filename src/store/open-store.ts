@@ -1,6 +1,7 @@
 import { KelpieError } from '../base/errors.ts';
 import type { Env } from '../env/env.ts';
 import type { Architecture } from '../snapshot/metadata.ts';
+import { HostRecords } from './hosts/host-records.ts';
 import { openSealingIfAllowed } from './keys/open-sealing.ts';
 import { openObjects } from './objects/open-objects.ts';
 import type { ObjectStore } from './objects/object-store.ts';
@@ -18,6 +19,8 @@ export interface Store {
   readonly ownership: OwnershipRecords;
   /** What is done with packages after they were published. */
   readonly keeper: PackageKeeper;
+  /** What hosts that use the store say of themselves. */
+  readonly hosts: HostRecords;
   /** What all of it is kept in. */
   readonly objects: ObjectStore;
   /** Names the store, whatever its URL is. A place where nobody has published yet becomes a store by it. */
@@ -58,6 +61,7 @@ export async function openStore(env: StoreEnv, url: string, options: OpenStoreOp
     storage: new PackageStorage(env, { url, objects, sealing, ensureRoot }, options),
     ownership,
     keeper: new PackageKeeper(env, { objects, sealing, ownership, hostName: options.hostName }),
+    hosts: new HostRecords({ objects, sealing, ensureRoot }),
     objects,
     id: async () => (await ensureRoot()).storeId,
   };

@@ -3,18 +3,22 @@ import { fromUtf8Lossy } from '../base/bytes.ts';
 import { KelpieError } from '../base/errors.ts';
 import type { Env } from '../env/env.ts';
 import { isSystemError } from '../env/system-error.ts';
-import { listIfThere } from '../env/list-if-there.ts';
-import { imagesDirectory } from '../image/paths.ts';
+import { listImages } from '../image/image-store.ts';
 import { checkCompatibility } from '../snapshot/compatibility/check.ts';
 import type { Compatibility } from '../snapshot/compatibility/check.ts';
 import { snapshotFacts } from '../snapshot/compatibility/facts.ts';
 import { CPUINFO_BYTES_MAX, parseCpuinfo } from '../snapshot/compatibility/cpuinfo.ts';
+import { fromFactsDocument } from '../snapshot/compatibility/facts-document.ts';
 import type { HostFacts } from '../snapshot/compatibility/facts.ts';
 import type { CpuFacts, SnapshotMetadata, SourceHostFacts } from '../snapshot/metadata.ts';
+import type { HostRecord } from '../store/hosts/host-record.ts';
 import { incompatible } from './incompatible.ts';
 import type { TeleportHost } from './teleport-host.ts';
 
 const CPUINFO = '/proc/cpuinfo';
+
+/** What facts are read from. */
+export type FactsHost = Pick<TeleportHost, 'env' | 'facts' | 'places' | 'backends'>;
 
 /** The processor is only known where the system tells it in `/proc`. */
 export async function readSourceFacts(env: Pick<Env, 'files' | 'host'>): Promise<SourceHostFacts> {
@@ -31,14 +35,20 @@ async function readCpu(env: Pick<Env, 'files'>): Promise<CpuFacts | null> {
   }
 }
 
-async function readHostFacts(host: TeleportHost): Promise<HostFacts> {
+export async function readHostFacts(host: FactsHost): Promise<HostFacts> {
   const { env, facts, places, backends } = host;
   const probes = await Promise.all(backends.map((backend) => backend.probe()));
+  const { images, damaged } = await listImages(env, places.home);
   return {
     ...facts,
     backends: probes.flatMap(({ guests }) => guests),
-    // By name alone: this is asked before every restore, and whoever uses an image reads what it is.
-    imageDigests: new Set(await listIfThere(env.files, imagesDirectory(places.home))),
+    imageDigests: new Set([...images, ...damaged].map(({ digest }) => digest)),
+    images: images.map(({ name, version, digest, architecture }) => ({
+      name,
+      version,
+      digest,
+      architecture,
+    })),
   };
 }
 
@@ -52,6 +62,15 @@ export async function checkHere(
   { carriesImage }: { readonly carriesImage: boolean },
 ): Promise<Compatibility> {
   return checkCompatibility(snapshotFacts(metadata, carriesImage), await readHostFacts(host));
+}
+
+/** The same for another host, as far as it has told. */
+export function checkFor(
+  { name, facts }: HostRecord,
+  metadata: SnapshotMetadata,
+  { carriesImage }: { readonly carriesImage: boolean },
+): Compatibility {
+  return checkCompatibility(snapshotFacts(metadata, carriesImage), fromFactsDocument(facts), name);
 }
 
 /** For whoever lets running memory go on. @throws KelpieError `restore_incompatible`, `image_not_found`, with all reasons; `invalid_argument` for a checkpoint, which has none. */

@@ -33,6 +33,8 @@ export interface TeleportHost {
   readonly backends: readonly VmBackend[];
   /** @throws KelpieError `invalid_argument` for a URL that names no store, `store_unavailable`. */
   openStore(url: string): Promise<Store>;
+  /** This host uses the store: others may know what it can run. In the background; a failure is logged. */
+  tellStore(url: string): void;
   /** What this host holds of the rights to run its VMs, and renews. */
   readonly leases: Leases;
   /** An operation that could not be settled now: its VM is kept from other commands, and settling is tried again. */

@@ -74,14 +74,20 @@ function shell(command: string): readonly string[] {
 }
 
 function describe(vm: string, created: CheckpointCreated): string {
+  return publishedLines(vm, created, 'elsewhere').join('\n');
+}
+
+/** What was taken, and how it is restored. @param where that is. */
+export function publishedLines(vm: string, created: CheckpointCreated, where: string): readonly string[] {
   const { snapshot, applications, entryCount, contentBytes, newBytes, published } = created;
   const held = `${applications.join(', ')}: ${entryCount} files, ${formatBytes(contentBytes)}, ${formatBytes(newBytes)} of it new`;
   const first = `checkpoint ${shortId(snapshot.id)} of ${vm} (${held}; ${timingLine(created.timings)})`;
   if (published === null)
-    return `${first}\nagain: kelpie restore ${vm} --snapshot ${shortId(snapshot.id)} --name NAME`;
+    return [first, `again: kelpie restore ${vm} --snapshot ${shortId(snapshot.id)} --name NAME`];
   const sealed = published.isEncrypted ? 'encrypted' : 'not encrypted';
-  return (
-    `${first}\npackage ${shortId(published.packageId)} in ${published.storeUrl} by sending ${formatBytes(published.sentBytes)} (${sealed}, ${signatureText(published.signedBy)})\n` +
-    `elsewhere: kelpie restore --from ${published.storeUrl} --package ${published.packageId} --name NAME`
-  );
+  return [
+    first,
+    `package ${shortId(published.packageId)} in ${published.storeUrl} by sending ${formatBytes(published.sentBytes)} (${sealed}, ${signatureText(published.signedBy)})`,
+    `${where}: kelpie restore --from ${published.storeUrl} --package ${published.packageId} --name NAME`,
+  ];
 }

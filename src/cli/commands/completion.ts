@@ -22,7 +22,7 @@ const vmCommands = [
 ];
 const members: Readonly<Record<string, string>> = {
   image: 'build ls rm',
-  store: 'init show recipients rotate',
+  store: 'init show hosts recipients rotate',
   key: 'init show trust',
   package: 'ls show rm verify gc prune copy export import',
   daemon: 'status stop restart',

@@ -1,5 +1,6 @@
 import { routes } from '../../daemon/api/routes.ts';
 import { PAGE_BYTES, formatBytes } from '../../base/units.ts';
+import { textOption } from '../command.ts';
 import { sealText, signatureText } from '../seal-text.ts';
 import { STORE_HELP, storeOption } from '../store-option.ts';
 import { ageText, mibText, shortId } from '../views.ts';
@@ -13,12 +14,19 @@ export const packageShow: MemberCommand = {
     command
       .argument('<package>', 'its id, or a unique beginning of it')
       .option('--store <store>', STORE_HELP)
-      .addHelpText('after', '\nExamples:\n  kelpie package show 3f2a91 --store /mnt/team');
+      .option(
+        '--for <host>',
+        'whether this host can run it, instead of this one: name or id, as kelpie store hosts lists',
+      )
+      .addHelpText(
+        'after',
+        '\nExamples:\n  kelpie package show 3f2a91 --store /mnt/team\n  kelpie package show 3f2a91 --store /mnt/team --for cloud',
+      );
   },
   run: async (cli, [id = ''], options) => {
     const detail = await cli.call(routes.packageInspect, {
       parameters: { package: id },
-      query: { storeUrl: storeOption(cli, options) },
+      query: { storeUrl: storeOption(cli, options), forHost: textOption(options, 'for') ?? undefined },
     });
     await cli.output.result(detail, describe(detail, cli.env.clock.wallMs()));
     return 0;
@@ -37,7 +45,7 @@ function describe(detail: PackageDetail, nowMs: number): string {
       `${name}, ${formatBytes(sizeBytes)}`,
     ]),
     ['may run', mayRunText(detail)],
-    ...runsHereLines(detail),
+    ...runsLines(detail, nowMs),
   ];
   const width = Math.max(...lines.map(([name]) => name.length));
   return lines.map(([name, text]) => `${name.padEnd(width)}   ${text}`).join('\n');
@@ -75,9 +83,14 @@ function pagedText({ pages, frames, requests, fetchedBytes, rawBytes }: PagedLay
   return `${formatBytes(pages * PAGE_BYTES)} not zero; frames: ${frames}, requests: ${requests}, of ${formatBytes(fetchedBytes)} fetched ${used} % used`;
 }
 
-function runsHereLines({ reasons }: PackageDetail): readonly (readonly [string, string])[] {
-  if (reasons.length === 0) return [['runs here', 'yes']];
-  return reasons.map((reason) => ['runs here', `no: ${reason}`] as const);
+function runsLines(
+  { reasons, forHost }: PackageDetail,
+  nowMs: number,
+): readonly (readonly [string, string])[] {
+  const where = forHost === null ? 'runs here' : `runs on ${forHost.name}`;
+  const told = forHost === null ? '' : `, by what it said ${ageText(forHost.toldAtUnixMs, nowMs)}`;
+  if (reasons.length === 0) return [[where, `yes${told}`]];
+  return reasons.map((reason) => [where, `no${told}: ${reason}`] as const);
 }
 
 function mayRunText({ ownership, isAtRest, metadata }: PackageDetail): string {

@@ -4,6 +4,7 @@ import { collect, isSet, listOption } from '../command.ts';
 import { STORE_HELP } from '../store-option.ts';
 import { absolutePath } from '../views.ts';
 import { describeStore, outsideLines, recipientLines } from './store-lines.ts';
+import { storeHosts } from './store-hosts.ts';
 import { storeRecipients } from './store-recipients.ts';
 import type { CommandGroup } from '../command.ts';
 
@@ -57,6 +58,7 @@ Examples:
         return 0;
       },
     },
+    hosts: storeHosts,
     recipients: storeRecipients,
     rotate: {
       summary: 'seal what is published from now on with a new key',

@@ -6,11 +6,12 @@ import { formatDurationMs } from '../../base/units.ts';
 import { DaemonClient } from '../daemon-client.ts';
 import { isSet, textOption } from '../command.ts';
 import { isDaemonUp, socketPath } from '../daemon-launch.ts';
+import { backendsText, cpuText, imagesText } from '../facts-text.ts';
 import { absolutePath } from '../views.ts';
 import type { Cli } from '../cli.ts';
 import type { CommandGroup, LeafCommand } from '../command.ts';
 import type { Colour } from '../output.ts';
-import type { FindingLevel } from '../../daemon/api/system.ts';
+import type { DoctorReport, FindingLevel } from '../../daemon/api/system.ts';
 
 const STOP_TIMEOUT_MS = 15_000;
 const POLL_MS = 20;
@@ -41,10 +42,20 @@ export const doctor: LeafCommand = {
     const lines = report.findings.map(
       ({ check, level, text }) => `${cli.output.colour(colours[level], level.padEnd(7))}  ${check}: ${text}`,
     );
-    await cli.output.result(report, lines.join('\n'));
+    await cli.output.result(report, [...lines, ...factsLines(report)].join('\n'));
     return report.ok ? 0 : errorCodes.backend_unavailable.exit;
   },
 };
+
+/** To compare with what kelpie store hosts tells of others. */
+function factsLines({ facts }: DoctorReport): readonly string[] {
+  if (facts === null) return [];
+  const { architecture, kernel } = facts.source;
+  return [
+    `this host is ${architecture}, ${kernel}, CPU ${cpuText(facts)}`,
+    `it runs ${backendsText(facts)}; images: ${imagesText(facts)}`,
+  ];
+}
 
 export const version: LeafCommand = {
   declare: (command) => {

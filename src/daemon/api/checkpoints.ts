@@ -28,19 +28,18 @@ export interface CheckpointCreate {
 }
 
 const argv = z.array(z.string().max(GUEST_PATH_LENGTH_MAX)).min(1).max(ARGV_COUNT_MAX).nullable();
+export const application: z.ZodType<AskedApplication> = z.strictObject({
+  name: z.string().max(64),
+  workspace: z.array(z.string().max(GUEST_PATH_LENGTH_MAX)).max(64),
+  save: argv.default(null),
+  reload: argv.default(null),
+  user: z.string().max(64).nullable().default(null),
+  timeoutMs: z.exactOptional(z.int()),
+});
 export const checkpointCreate: z.ZodType<CheckpointCreate> = z.strictObject({
   message: message.default(''),
   storeUrl: z.exactOptional(storeUrl),
-  application: z.exactOptional(
-    z.strictObject({
-      name: z.string().max(64),
-      workspace: z.array(z.string().max(GUEST_PATH_LENGTH_MAX)).max(64),
-      save: argv.default(null),
-      reload: argv.default(null),
-      user: z.string().max(64).nullable().default(null),
-      timeoutMs: z.exactOptional(z.int()),
-    }),
-  ),
+  application: z.exactOptional(application),
 });
 
 /** Phases: `applications`, `files`, `publish`. */

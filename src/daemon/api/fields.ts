@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { HOUR_MS, SECOND_MS } from '../../base/units.ts';
 import { isUuid, UUID_PATTERN } from '../../base/uuid.ts';
 import type { Architecture, ImageReference, PortForward } from '../../snapshot/metadata.ts';
-import { LEASE_MS_MAX, LEASE_MS_MIN } from '../../store/limits.ts';
+import { HOST_NAME_LENGTH_MAX, LEASE_MS_MAX, LEASE_MS_MIN } from '../../store/limits.ts';
 import { MESSAGE_LENGTH_MAX, STORE_URL_LENGTH_MAX, VM_NAME_LENGTH_MAX } from './limits.ts';
 
 export const uuid: z.ZodType<string> = z.string().regex(UUID_PATTERN, 'must be a lower-case UUID');
@@ -17,6 +17,9 @@ export const vmName: z.ZodType<string> = z
 
 /** A VM as a person names it: by name or id. */
 export const vmReference: z.ZodType<string> = z.string().min(1).max(VM_NAME_LENGTH_MAX);
+
+/** A host that a store knows, as a person names it: by its name, its id, or a beginning of that. */
+export const hostReference: z.ZodType<string> = z.string().min(1).max(HOST_NAME_LENGTH_MAX);
 
 /** A package as a person names it. */
 export const packageReference: z.ZodType<string> = z

@@ -1,13 +1,22 @@
 /** Packages of a store over the API. */
 import { z } from 'zod';
 import { metadataView } from './metadata-view.ts';
-import { storeUrl } from './fields.ts';
+import { hostReference, storeUrl } from './fields.ts';
 import type { MetadataView } from './metadata-view.ts';
 
 export interface StoreQuery {
   readonly storeUrl: string;
 }
 export const storeQuery: z.ZodType<StoreQuery> = z.strictObject({ storeUrl });
+
+export interface PackageQuery extends StoreQuery {
+  /** Whether this host that the store knows can run it, in the place of the one that is asked. */
+  readonly forHost?: string;
+}
+export const packageQuery: z.ZodType<PackageQuery> = z.strictObject({
+  storeUrl,
+  forHost: z.exactOptional(hostReference),
+});
 
 export interface PackageRemoveQuery extends StoreQuery {
   /** Also when a VM is at rest in it: that VM is then gone for good. */
@@ -107,8 +116,10 @@ const layoutView: z.ZodType<LayoutView> = z.object({
 });
 
 export interface PackageDetail extends PackageView, SealView {
-  /** Why this host cannot run it, each a sentence and what would work instead; empty: it can. */
+  /** Why the host cannot run it, each a sentence and what would work instead; empty: it can. */
   readonly reasons: readonly string[];
+  /** The host that this was looked at for, and when it said what it is; null for the one that was asked. */
+  readonly forHost: { readonly id: string; readonly name: string; readonly toldAtUnixMs: number } | null;
   /** How it lies in the store. */
   readonly layout: LayoutView;
   /** The package that most of the shared bytes came with. */
@@ -130,6 +141,7 @@ export const packageDetail: z.ZodType<PackageDetail> = z.object({
   metadata: metadataView.nullable(),
   isAtRest: z.boolean(),
   reasons: z.array(z.string()),
+  forHost: z.object({ id: z.string(), name: z.string(), toldAtUnixMs: z.number() }).nullable(),
   layout: layoutView,
   parentId: z.string().nullable(),
   isEncrypted: z.boolean(),

@@ -30,7 +30,7 @@ import type { Fork, Forked, ForkPackage } from './forks.ts';
 import type { ImageBuild, ImageBuilt, ImageList } from './images.ts';
 import type { KeyDistrust, KeyInit, KeyTrust, KeysView } from './keys.ts';
 import type { Reclaim, Reclaimed, WhoQuery, WhoView } from './ownership.ts';
-import type { PackageDetail, PackageList, PackageRemoveQuery, StoreQuery } from './packages.ts';
+import type { PackageDetail, PackageList, PackageQuery, PackageRemoveQuery, StoreQuery } from './packages.ts';
 import type {
   PackageCollect,
   PackageCollected,
@@ -49,10 +49,10 @@ import type {
   SnapshotCreated,
   SnapshotLog,
   SnapshotView,
-  Teleport,
-  Teleported,
 } from './snapshots.ts';
+import type { StoreHostJoined, StoreHosts, StoreJoin } from './store-hosts.ts';
 import type { StoreInit, StoreKeysView, StoreRecipients, StoreRotate, StoreView } from './stores.ts';
+import type { Teleport, Teleported } from './teleports.ts';
 import type { DoctorQuery, DoctorReport, Done, HealthView, VersionView } from './system.ts';
 import type { VmCreate, VmDetail, VmList, VmRemove, VmStarted, VmStop, VmView } from './vms.ts';
 import type { GuestFileInfo } from '../../guest/guest-agent.ts';
@@ -110,7 +110,7 @@ export interface Routes {
   readonly who: Route<WhoView, undefined, WhoQuery>;
   readonly reclaim: Route<Reclaimed, Reclaim, undefined>;
   readonly packageList: Route<PackageList, undefined, StoreQuery>;
-  readonly packageInspect: Route<PackageDetail, undefined, StoreQuery>;
+  readonly packageInspect: Route<PackageDetail, undefined, PackageQuery>;
   readonly packageRemove: Route<Done, undefined, PackageRemoveQuery>;
   readonly packageVerify: Route<PackageVerified, PackageVerify, undefined>;
   readonly packageCollect: Route<PackageCollected, PackageCollect, undefined>;
@@ -128,6 +128,9 @@ export interface Routes {
   readonly storeInit: Route<StoreKeysView, StoreInit, undefined>;
   readonly storeRecipients: Route<StoreKeysView, StoreRecipients, undefined>;
   readonly storeRotate: Route<StoreKeysView, StoreRotate, undefined>;
+  readonly storeHosts: Route<StoreHosts, undefined, StoreQuery>;
+  readonly storeJoin: Route<StoreHostJoined, StoreJoin, undefined>;
+  readonly storeForget: Route<Done, undefined, StoreQuery>;
   readonly imageList: Route<ImageList, undefined, undefined>;
   readonly imageBuild: Route<ImageBuilt, ImageBuild, undefined>;
   readonly imageRemove: Route<Done, undefined, undefined>;
@@ -313,8 +316,8 @@ export const routes: Routes = {
   packageInspect: {
     method: 'GET',
     path: '/v1/packages/:package',
-    summary: 'One package',
-    query: async () => (await load.packages()).storeQuery,
+    summary: 'One package, and whether this host, or another that the store knows, can run it',
+    query: async () => (await load.packages()).packageQuery,
     answer: 'json',
     result: async () => (await load.packages()).packageDetail,
   },

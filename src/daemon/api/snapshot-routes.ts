@@ -5,6 +5,7 @@ const load = {
   checkpoints: () => import('./checkpoints.ts'),
   snapshots: () => import('./snapshots.ts'),
   system: () => import('./system.ts'),
+  teleports: () => import('./teleports.ts'),
 } as const;
 const vm = '/v1/vms/:vm';
 
@@ -76,10 +77,11 @@ export const snapshotRoutes: Pick<
   teleport: {
     method: 'POST',
     path: `${vm}/teleport`,
-    summary: 'Suspend here and publish',
-    body: async () => (await load.snapshots()).teleport,
+    summary:
+      'Suspend here and publish; for a host that cannot run it, a checkpoint in its place where that is allowed',
+    body: async () => (await load.teleports()).teleport,
     answer: 'events',
-    result: async () => (await load.snapshots()).teleported,
+    result: async () => (await load.teleports()).teleported,
   },
   restoreFromStore: {
     method: 'POST',

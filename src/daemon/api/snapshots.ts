@@ -7,10 +7,8 @@ import {
   message,
   packageReference,
   portForward,
-  sha256,
   snapshotReference,
   storeUrl,
-  uuid,
   vmName,
   vmReference,
 } from './fields.ts';
@@ -138,44 +136,3 @@ export interface Restored {
   readonly downloadedBytes: number;
 }
 export const restored: z.ZodType<Restored> = z.object({ vm: vmView, timings, downloadedBytes: z.number() });
-
-export interface Teleport {
-  readonly storeUrl: string;
-  readonly message: string;
-  /** Publish the VM's image too, so that a host without it can restore. */
-  readonly includeImage: boolean;
-}
-export const teleport: z.ZodType<Teleport> = z.strictObject({
-  storeUrl,
-  message: message.default(''),
-  includeImage: z.boolean().default(true),
-});
-
-/** Phases: `check`, `image`, `pause`, `capture`, `publish`, `commit`, `cleanup`. */
-export interface Teleported {
-  readonly vmId: string;
-  readonly vmName: string;
-  readonly storeUrl: string;
-  readonly packageId: string;
-  readonly epoch: number;
-  readonly timings: Timings;
-  /** What the memory and the disk hold that is not zero, and what had to be sent for them, compressed: the rest was in the store. */
-  readonly bytes: { readonly memory: number; readonly disk: number; readonly sent: number };
-  readonly isEncrypted: boolean;
-  /** How many can read it; null when it is not encrypted. */
-  readonly recipientCount: number | null;
-  /** What this host signed it with; null when it signs nothing. */
-  readonly signedBy: string | null;
-}
-export const teleported: z.ZodType<Teleported> = z.object({
-  vmId: uuid,
-  vmName: z.string(),
-  storeUrl: z.string(),
-  packageId: sha256,
-  epoch: z.int(),
-  timings,
-  bytes: z.object({ memory: z.number(), disk: z.number(), sent: z.number() }),
-  isEncrypted: z.boolean(),
-  recipientCount: z.int().nullable(),
-  signedBy: z.string().nullable(),
-});

@@ -1,5 +1,7 @@
 /** The daemon itself over the API: who it is, how it is, what it finds wrong. */
 import { z } from 'zod';
+import { factsDocument } from '../../snapshot/compatibility/facts-document.ts';
+import type { FactsDocument } from '../../snapshot/compatibility/facts-document.ts';
 import { storeUrl } from './fields.ts';
 
 export interface VersionView {
@@ -49,12 +51,15 @@ export interface DoctorReport {
   readonly findings: readonly Finding[];
   /** False when any finding is a `problem`. */
   readonly ok: boolean;
+  /** What this host tells stores of itself; null after a repair, which did not look. */
+  readonly facts: FactsDocument | null;
 }
 export const doctorReport: z.ZodType<DoctorReport> = z.object({
   findings: z.array(
     z.object({ check: z.string(), level: z.enum(['ok', 'warning', 'problem']), text: z.string() }),
   ),
   ok: z.boolean(),
+  facts: factsDocument.nullable(),
 });
 
 /** The answer of acts that have nothing to tell. */

@@ -5,10 +5,8 @@ import { takeCheckpoint } from '../../teleport/take-checkpoint.ts';
 import { answerEvents } from '../event-stream.ts';
 import { readBody } from '../requests.ts';
 import { parameter } from '../room.ts';
-import { viewSnapshot } from '../views.ts';
+import { viewCheckpoint } from '../view-checkpoint.ts';
 import type { Room } from '../room.ts';
-import type { CheckpointCreated } from '../api/checkpoints.ts';
-import type { TeleportPackage } from '../../store/teleport-storage.ts';
 
 export const checkpointsRoom: Room<'checkpointCreate'> = (supervisor) => {
   const { host, registry } = supervisor;
@@ -23,23 +21,11 @@ export const checkpointsRoom: Room<'checkpointCreate'> = (supervisor) => {
       };
       return answerEvents(supervisor, routes.checkpointCreate, request, (options) =>
         supervisor.operate(vm.id, `checkpoint "${vm.name}"`, async () => {
-          const { snapshot, published, ...taken } = await takeCheckpoint(host, registry, vm, asked, options);
-          return {
-            ...taken,
-            snapshot: viewSnapshot(snapshot),
-            published: viewPublished(published, storeUrl),
-          };
+          const taken = await takeCheckpoint(host, registry, vm, asked, options);
+          if (storeUrl !== null) host.tellStore(storeUrl);
+          return viewCheckpoint(taken, storeUrl);
         }),
       );
     },
   };
 };
-
-function viewPublished(
-  published: TeleportPackage | null,
-  storeUrl: string | null,
-): CheckpointCreated['published'] {
-  if (published === null || storeUrl === null) return null;
-  const { id, sizes, isEncrypted, signedBy } = published;
-  return { packageId: id, storeUrl, sentBytes: sizes.ownBytes, isEncrypted, signedBy };
-}

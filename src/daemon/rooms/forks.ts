@@ -60,7 +60,9 @@ export const forksRoom: Room<'fork' | 'forkPackage'> = (supervisor) => {
         const store = await host.openStore(asked.storeUrl);
         const packageId = await findForkable(store, asked.source);
         const origin = await packageOrigin(host, store, packageId, guardOf(asked.source));
-        return run(origin, asked, options);
+        const forked = await run(origin, asked, options);
+        host.tellStore(asked.storeUrl);
+        return forked;
       });
     },
   };

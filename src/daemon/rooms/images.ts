@@ -41,6 +41,7 @@ export const imagesRoom: Room<'imageList' | 'imageBuild' | 'imageRemove'> = (sup
             onProgress,
             signal,
           );
+          supervisor.factsChanged();
           return { image: viewImage(image, await usersOfImages(supervisor)) };
         }),
       );
@@ -57,6 +58,7 @@ export const imagesRoom: Room<'imageList' | 'imageBuild' | 'imageRemove'> = (sup
         );
       }
       await removeImage(env, places.home, digest);
+      supervisor.factsChanged();
       return answerJson(routes.imageRemove, {});
     },
   };

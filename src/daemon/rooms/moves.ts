@@ -1,7 +1,7 @@
 import { routes } from '../api/routes.ts';
-import { restoreFromStore, restoreLocal, teleport } from '../api/snapshots.ts';
+import { restoreFromStore, restoreLocal } from '../api/snapshots.ts';
+import { teleport } from '../api/teleports.ts';
 import { restoreLocal as restoreFromHost } from '../../teleport/restore-local.ts';
-import { TeleportOut } from '../../teleport/source.ts';
 import { TeleportIn } from '../../teleport/target.ts';
 import { findCheckpoint, openCheckpoint } from '../../teleport/find-checkpoint.ts';
 import { admitClaim } from '../admit-claim.ts';
@@ -9,6 +9,7 @@ import { answerEvents } from '../event-stream.ts';
 import { findPackageId } from '../find-package.ts';
 import { requireSameMachine, restoreAsNew } from '../restore-as-new.ts';
 import { requirePorts } from '../ports.ts';
+import { teleportOut } from '../teleport-out.ts';
 import { readBody } from '../requests.ts';
 import { parameter } from '../room.ts';
 import { viewVm } from '../views.ts';
@@ -47,10 +48,7 @@ export const movesRoom: Room<'restoreLocal' | 'teleport' | 'restoreFromStore'> =
       const asked = await readBody(request, teleport);
       const vm = registry.require(parameter(parameters, 'vm'));
       return answerEvents(supervisor, routes.teleport, request, (options) =>
-        supervisor.operate(vm.id, `teleport "${vm.name}"`, async () => {
-          const result = await new TeleportOut(host, vm, asked, options).run();
-          return { vmId: vm.id, vmName: vm.name, ...result };
-        }),
+        supervisor.operate(vm.id, `teleport "${vm.name}"`, () => teleportOut(supervisor, vm, asked, options)),
       );
     },
 
@@ -63,9 +61,12 @@ export const movesRoom: Room<'restoreLocal' | 'teleport' | 'restoreFromStore'> =
           : await findPackageId((await host.openStore(storeUrl)).storage, asked.packageId);
       const checkpoint = packageId === null ? null : await openCheckpoint(host, storeUrl, packageId);
       if (checkpoint !== null)
-        return answerEvents(supervisor, routes.restoreFromStore, request, (options) =>
-          restoreAsNew(supervisor, checkpoint, { name, publish, machine: asked.machine ?? {} }, options),
-        );
+        return answerEvents(supervisor, routes.restoreFromStore, request, async (options) => {
+          const wish = { name, publish, machine: asked.machine ?? {} };
+          const restored = await restoreAsNew(supervisor, checkpoint, wish, options);
+          host.tellStore(storeUrl);
+          return restored;
+        });
       requireSameMachine(asked);
       const guard = {
         whileLocked: <T>(vmId: string, act: () => Promise<T>): Promise<T> =>
@@ -73,14 +74,10 @@ export const movesRoom: Room<'restoreLocal' | 'teleport' | 'restoreFromStore'> =
         admit: admitClaim(supervisor),
       };
       return answerEvents(supervisor, routes.restoreFromStore, request, async (options) => {
-        const claim = new TeleportIn(
-          host,
-          registry,
-          { storeUrl, vm, packageId, name, publish, leaseMs },
-          guard,
-          options,
-        );
+        const claimed = { storeUrl, vm, packageId, name, publish, leaseMs };
+        const claim = new TeleportIn(host, registry, claimed, guard, options);
         const { vm: taken, timings, downloadedBytes } = await claim.run();
+        host.tellStore(storeUrl);
         return { vm: viewVm(supervisor, taken), timings, downloadedBytes };
       });
     },

@@ -1,13 +1,16 @@
 import { KelpieError } from '../../base/errors.ts';
 import { toMetadataView } from '../api/metadata-view.ts';
-import { packageRemoveQuery, storeQuery } from '../api/packages.ts';
+import { packageQuery, packageRemoveQuery, storeQuery } from '../api/packages.ts';
 import { routes } from '../api/routes.ts';
 import { answerJson } from '../answers.ts';
 import { findPackage, findPackageId, idOf } from '../find-package.ts';
 import { readQuery } from '../requests.ts';
 import { parameter } from '../room.ts';
 import { holdsPackage, isAtRestIn } from '../../store/package-holders.ts';
-import { checkHere } from '../../teleport/host-facts.ts';
+import { findHost } from '../../store/hosts/find-host.ts';
+import { checkFor, checkHere } from '../../teleport/host-facts.ts';
+import { toldReasons } from '../../teleport/incompatible.ts';
+import type { HostRecord } from '../../store/hosts/host-record.ts';
 import type { OwnershipRecord } from '../../store/ownership-records.ts';
 import type { PackageListing } from '../../store/teleport-storage.ts';
 import type { PackageDetail, PackageView } from '../api/packages.ts';
@@ -25,7 +28,9 @@ export const packagesRoom: Room<'packageList' | 'packageInspect' | 'packageRemov
     },
 
     packageInspect: async (request, parameters) => {
-      const { storage, ownership, keeper } = await host.openStore(readQuery(request, storeQuery).storeUrl);
+      const { storeUrl, forHost } = readQuery(request, packageQuery);
+      const { storage, ownership, keeper, hosts } = await host.openStore(storeUrl);
+      const target = forHost === undefined ? null : findHost(await hosts.list(), forHost, storeUrl);
       const packageId = await findPackageId(storage, parameter(parameters, 'package'));
       const { package: found } = await storage.download(packageId);
       const record = await ownership.read(found.metadata.vmId);
@@ -34,10 +39,14 @@ export const packagesRoom: Room<'packageList' | 'packageInspect' | 'packageRemov
         record === null ? [] : [record],
       );
       const carriesImage = found.imageFiles.length > 0;
-      const { reasons } = await checkHere(host, found.metadata, { carriesImage });
+      const { reasons } =
+        target === null
+          ? await checkHere(host, found.metadata, { carriesImage })
+          : checkFor(target, found.metadata, { carriesImage });
       const detail: PackageDetail = {
         ...view,
-        reasons: reasons.map(({ text, instead }) => `${text} ${instead}`),
+        reasons: toldReasons(reasons),
+        forHost: target === null ? null : nameOf(target),
         layout: await keeper.layout(packageId),
         parentId: found.parentId,
         isEncrypted: found.isEncrypted,
@@ -104,6 +113,10 @@ function viewPackage(listing: PackageListing, records: readonly OwnershipRecord[
     isAtRest: records.some((record) => isAtRestIn(record, id)),
     signedBy: listing.package.signedBy,
   };
+}
+
+function nameOf({ hostId, name, toldAtUnixMs }: HostRecord): PackageDetail['forHost'] {
+  return { id: hostId, name, toldAtUnixMs };
 }
 
 function viewOwnership(record: OwnershipRecord | null): PackageDetail['ownership'] {

@@ -3,6 +3,8 @@ import { routes } from '../api/routes.ts';
 import { API_VERSION } from '../api/version.ts';
 import { answerJson } from '../answers.ts';
 import { examineHost, examineStore } from '../doctor.ts';
+import { toFactsDocument } from '../../snapshot/compatibility/facts-document.ts';
+import { readHostFacts } from '../../teleport/host-facts.ts';
 import { repairLeftovers } from '../leftovers.ts';
 import { doctorQuery } from '../api/system.ts';
 import { readQuery } from '../requests.ts';
@@ -39,10 +41,11 @@ export function systemRoom(
           ...(await examineHost(supervisor)),
           ...(storeUrl === undefined ? [] : await examineStore(env, storeUrl)),
         ];
-        return answerJson(routes.doctor, reportOf(findings));
+        const facts = toFactsDocument(await readHostFacts(supervisor.host));
+        return answerJson(routes.doctor, reportOf(findings, facts));
       },
 
-      repair: async () => answerJson(routes.repair, reportOf(await repairLeftovers(supervisor))),
+      repair: async () => answerJson(routes.repair, reportOf(await repairLeftovers(supervisor), null)),
 
       shutdown: async () => {
         shutdown();
@@ -52,6 +55,6 @@ export function systemRoom(
   };
 }
 
-function reportOf(findings: readonly Finding[]): DoctorReport {
-  return { findings, ok: findings.every(({ level }) => level !== 'problem') };
+function reportOf(findings: readonly Finding[], facts: DoctorReport['facts']): DoctorReport {
+  return { findings, ok: findings.every(({ level }) => level !== 'problem'), facts };
 }

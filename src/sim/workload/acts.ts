@@ -13,6 +13,7 @@ import { createForkActs } from './fork-acts.ts';
 import { createLifeActs } from './life-acts.ts';
 import { quiet } from './quiet.ts';
 import { named, until } from './request-parts.ts';
+import { createTeleportActs } from './teleport-acts.ts';
 import { noteMade } from './vm-model.ts';
 import type { VmModel } from './vm-model.ts';
 
@@ -55,15 +56,7 @@ export function createActs(
       await daemon.operate(routes.snapshotCreate, { ...named(vm), body, ...until(signal) }, quiet);
       vm.floor = Math.max(vm.floor, before);
     },
-    teleport: async (vm, _isBold, signal) => {
-      const before = world.truth.countOf(vm.vmKey);
-      const strike = world.faults.hit('teleport_image_mismatch', `person ${site.name}`);
-      const body = { storeUrl: world.storeUrl, message: '', includeImage: strike === null };
-      vm.place = null;
-      await daemon.operate(routes.teleport, { ...named(vm), body, ...until(signal) }, quiet);
-      vm.floor = Math.max(vm.floor, before);
-      vm.packageFloor = Math.max(vm.packageFloor, before);
-    },
+    ...createTeleportActs(world, site, daemon),
     restoreFromStore: async (vm, isBold, signal) => {
       const body = { storeUrl: world.storeUrl, vm: vm.name, ...(isBold ? { leaseMs: LEASE_MS } : {}) };
       await daemon.operate(routes.restoreFromStore, { body, ...until(signal) }, quiet);

@@ -1,5 +1,6 @@
 /** What people do with checkpoints: take one, publish it or not, and make a new VM of the last that they were told of. */
 import type { DaemonClient } from '../../cli/daemon-client.ts';
+import type { AskedApplication } from '../../daemon/api/checkpoints.ts';
 import { routes } from '../../daemon/api/routes.ts';
 import { vmKeyOf } from '../world/guest.ts';
 import type { Site, World } from '../world/world.ts';
@@ -9,7 +10,13 @@ import { noteMade } from './vm-model.ts';
 import type { Act } from './acts.ts';
 
 /** The application of every guest (`world/guest-programs.ts`). */
-const application = { name: 'notes', workspace: ['/srv'], save: ['save'], reload: ['reload'], user: null };
+export const application: AskedApplication = {
+  name: 'notes',
+  workspace: ['/srv'],
+  save: ['save'],
+  reload: ['reload'],
+  user: null,
+};
 
 export function createCheckpointActs(
   world: World,

@@ -34,6 +34,7 @@ const boldChances: Readonly<Partial<Record<ActName, number>>> = {
   restoreLocal: 0.7,
   stop: 0.3,
   checkpoint: 0.2,
+  teleport: 0.15,
 };
 
 export class Person {

@@ -2,6 +2,7 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { checkCompatibility } from './check.ts';
+import { fromFactsDocument, toFactsDocument } from './facts-document.ts';
 import type { CpuFacts } from '../metadata.ts';
 import type { BackendFacts, HostFacts, SnapshotFacts } from './facts.ts';
 import type { ReasonCode } from './rules.ts';
@@ -11,7 +12,13 @@ const PAIRS = 10_000;
 const digestA = 'a'.repeat(64);
 const digestB = 'b'.repeat(64);
 
-const image = fc.constantFrom(digestA, digestB).map((digest) => ({ name: 'base', version: '1.0.0', digest }));
+const imageName = fc.constantFrom('base', 'base', 'agent');
+const imageVersion = fc.constantFrom('1.0.0', '1.0.7', '1.1.0', '2.0.0');
+const image = fc.record({
+  name: imageName,
+  version: imageVersion,
+  digest: fc.constantFrom(digestA, digestB),
+});
 const architecture = fc.constantFrom('x86_64' as const, 'arm64' as const);
 const cpu: fc.Arbitrary<CpuFacts> = fc.record({
   vendor: fc.constantFrom('GenuineIntel', 'AuthenticAMD'),
@@ -59,16 +66,28 @@ const backend: fc.Arbitrary<BackendFacts> = fc.record({
   ),
   deviceLayouts: fc.subarray([1, 2]),
 });
-const hosts: fc.Arbitrary<HostFacts> = fc.record({
+const hostImage = fc.record({
+  name: imageName,
+  version: imageVersion,
+  digest: fc.constantFrom(digestA, digestB),
   architecture,
-  kernel,
-  cpu: fc.option(cpu),
-  backends: fc.uniqueArray(backend, {
-    maxLength: 4,
-    selector: ({ name, architecture: of }) => `${name} ${of}`,
-  }),
-  imageDigests: fc.subarray([digestA, digestB]).map((digests) => new Set(digests)),
 });
+const hosts: fc.Arbitrary<HostFacts> = fc
+  .record({
+    architecture,
+    kernel,
+    cpu: fc.option(cpu),
+    backends: fc.uniqueArray(backend, {
+      maxLength: 4,
+      selector: ({ name, architecture: of }) => `${name} ${of}`,
+    }),
+    images: fc.array(hostImage, { maxLength: 2 }),
+    damaged: fc.subarray([digestA, digestB]),
+  })
+  .map(({ damaged, ...facts }) => ({
+    ...facts,
+    imageDigests: new Set([...facts.images.map(({ digest }) => digest), ...damaged]),
+  }));
 
 /** A pair that fits, so that single differences are met often. */
 const fittingPairs: fc.Arbitrary<readonly [SnapshotFacts, HostFacts]> = fc
@@ -100,7 +119,17 @@ const fittingPairs: fc.Arbitrary<readonly [SnapshotFacts, HostFacts]> = fc
 /** The stated rules again, written apart from the code: each is true where `docs/PORTABILITY.md` says no. */
 function brokenRules(snapshot: SnapshotFacts, host: HostFacts): ReadonlySet<ReasonCode> {
   const broken = new Set<ReasonCode>();
-  if (snapshot.kind === 'checkpoint') return broken;
+  if (snapshot.kind === 'checkpoint') {
+    if (host.backends.length === 0) broken.add('backend');
+    const fits = host.images.some(
+      (own) =>
+        own.name === snapshot.image.name &&
+        own.version.slice(0, 3) === snapshot.image.version.slice(0, 3) &&
+        host.backends.some((able) => able.architecture === own.architecture),
+    );
+    if (!fits) broken.add('image');
+    return broken;
+  }
   const { machine } = snapshot;
   const of = host.backends.filter(({ name }) => name === machine.backend);
   const able = of.find((candidate) => candidate.architecture === snapshot.architecture);
@@ -174,6 +203,18 @@ test('it says yes exactly when no rule says no, and tells all of those that do',
   assert.ok(allowed > PAIRS / 10, 'pairs that fit were among them');
 });
 
+test('nobody says yes for another host to what that would refuse itself', () => {
+  fc.assert(
+    fc.property(fc.oneof(fc.tuple(snapshots, hosts), fittingPairs), ([snapshot, host]) => {
+      const codesFor = (facts: HostFacts): readonly ReasonCode[] =>
+        checkCompatibility(snapshot, facts, 'cloud').reasons.map(({ code }) => code);
+      const told = codesFor(fromFactsDocument(toFactsDocument(host)));
+      assert.ok(codesFor(host).every((code) => told.includes(code)));
+    }),
+    { numRuns: 1000 },
+  );
+});
+
 test('one difference gives one reason', () => {
   fc.assert(
     fc.property(fittingPairs, ([snapshot, host]) => {
@@ -198,6 +239,58 @@ test('one difference gives one reason', () => {
       }
     }),
     { numRuns: 200 },
+  );
+});
+
+test('an older VMM’s state goes on, a newer one’s does not, whatever the last number is', () => {
+  fc.assert(
+    fc.property(fittingPairs, ([snapshot, host]) => {
+      const [able] = host.backends;
+      assert.ok(able !== undefined);
+      const verdict = (there: string, here: string): string => {
+        const facts = {
+          ...snapshot,
+          source: { ...snapshot.source, architecture: host.architecture },
+          machine: { ...snapshot.machine, backendVersion: there },
+        };
+        const { reasons, notices } = checkCompatibility(
+          facts,
+          { ...host, backends: [{ ...able, version: here }] },
+          'cloud',
+        );
+        return reasons[0]?.text ?? notices[0] ?? 'the same';
+      };
+      assert.equal(verdict('7.2.22', '7.2.22'), 'the same');
+      assert.equal(verdict('7.2.22', '9.0.0'), 'it ran on qemu 7.2.22, cloud has 9.0.0.');
+      assert.equal(verdict('7.2.22', '7.2.5'), 'it ran on qemu 7.2.22, cloud has 7.2.5.');
+      assert.equal(verdict('9.0.0', '7.2.22'), "it ran on qemu 9.0.0, which is newer than cloud's 7.2.22.");
+      assert.equal(verdict('9.0.0', 'unknown'), 'the version of qemu on cloud is not known.');
+    }),
+    { numRuns: 20 },
+  );
+});
+
+test('a checkpoint needs the release of its image for an architecture that the host runs, no more', () => {
+  fc.assert(
+    fc.property(fittingPairs, ([snapshot, host]) => {
+      const verdict = (has: string, changes: Partial<HostFacts> = {}): readonly ReasonCode[] => {
+        const own = { ...snapshot.image, digest: digestB, version: has, architecture: snapshot.architecture };
+        const facts = {
+          ...snapshot,
+          kind: 'checkpoint' as const,
+          image: { ...snapshot.image, version: '1.2.3' },
+        };
+        return checkCompatibility(facts, { ...host, images: [own], ...changes }).reasons.map(
+          ({ code }) => code,
+        );
+      };
+      assert.deepEqual(verdict('1.2.9'), []);
+      assert.deepEqual(verdict('1.3.3'), ['image']);
+      assert.deepEqual(verdict('2.2.3'), ['image']);
+      assert.deepEqual(verdict('1.2.3', { images: [] }), ['image']);
+      assert.deepEqual(verdict('1.2.3', { backends: [] }), ['backend', 'image']);
+    }),
+    { numRuns: 20 },
   );
 });
 

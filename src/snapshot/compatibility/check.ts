@@ -4,7 +4,7 @@
  */
 import type { BackendFacts, HostFacts, SnapshotFacts } from './facts.ts';
 import * as rules from './rules.ts';
-import type { Reason, Rule } from './rules.ts';
+import type { Pair, Reason, Rule } from './rules.ts';
 
 export interface Compatibility {
   /** Empty: it can run. */
@@ -28,12 +28,20 @@ const memoryRules: readonly Rule[] = [
   rules.imageRule,
 ];
 
-export function checkCompatibility(snapshot: SnapshotFacts, host: HostFacts): Compatibility {
+/** A checkpoint boots afresh: it needs nothing of the machine that it came from. */
+const checkpointRules: readonly Rule[] = [rules.anyBackendRule, rules.releaseRule];
+
+/** @param called what sentences call the host, when it is another than this one. */
+export function checkCompatibility(
+  snapshot: SnapshotFacts,
+  host: HostFacts,
+  called: string = 'this host',
+): Compatibility {
   const backend = backendFor(snapshot, host);
-  // A checkpoint boots afresh: it needs nothing of the machine that it came from.
-  if (snapshot.kind === 'checkpoint') return { reasons: [], notices: [] };
-  const reasons = memoryRules.flatMap((rule) => rule({ snapshot, host, backend }) ?? []);
-  return { reasons, notices: reasons.length === 0 ? noticesOf(snapshot, host, backend) : [] };
+  const isCheckpoint = snapshot.kind === 'checkpoint';
+  const pair = { snapshot, host, backend, called };
+  const reasons = (isCheckpoint ? checkpointRules : memoryRules).flatMap((rule) => rule(pair) ?? []);
+  return { reasons, notices: isCheckpoint || reasons.length > 0 ? [] : noticesOf(pair) };
 }
 
 function backendFor({ machine, architecture }: SnapshotFacts, host: HostFacts): BackendFacts | null {
@@ -44,19 +52,15 @@ function backendFor({ machine, architecture }: SnapshotFacts, host: HostFacts): 
   );
 }
 
-function noticesOf(
-  { machine, source }: SnapshotFacts,
-  host: HostFacts,
-  backend: BackendFacts | null,
-): readonly string[] {
+function noticesOf({ snapshot: { machine, source }, host, backend, called }: Pair): readonly string[] {
   if (backend === null) return [];
   const notices: string[] = [];
   if (backend.version !== machine.backendVersion)
     notices.push(
-      `it ran on ${machine.backend} ${machine.backendVersion}, this host has ${backend.version ?? 'another'}.`,
+      `it ran on ${machine.backend} ${machine.backendVersion}, ${called} has ${backend.version ?? 'another'}.`,
     );
   if (machine.backend === 'firecracker' && source.kernel !== host.kernel)
-    notices.push(`it ran on ${source.kernel}, this host has ${host.kernel}.`);
+    notices.push(`it ran on ${source.kernel}, ${called} has ${host.kernel}.`);
   if (source.architecture !== host.architecture)
     notices.push(
       `it comes from a host of ${source.architecture} and goes on on one of ${host.architecture}, emulated.`,

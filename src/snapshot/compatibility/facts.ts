@@ -28,13 +28,20 @@ export interface BackendFacts {
   readonly deviceLayouts: readonly number[];
 }
 
+/** An image that is installed. */
+export interface HostImage extends ImageReference {
+  readonly architecture: Architecture;
+}
+
 export interface HostFacts {
   readonly architecture: Architecture;
   readonly kernel: string;
   readonly cpu: CpuFacts | null;
   readonly backends: readonly BackendFacts[];
-  /** Digests of the images that are installed. */
+  /** Digests of the images that are installed, whole or damaged: whoever uses one reads what it is. */
   readonly imageDigests: ReadonlySet<string>;
+  /** Those that are whole. */
+  readonly images: readonly HostImage[];
 }
 
 /** The part of a snapshot's metadata that the check reads. */

@@ -15,7 +15,7 @@ import { bodyJson, parseBody } from './manifest-body.ts';
 import type { PackageBody } from './manifest-body.ts';
 import { packText, parsePackText } from './pack-name.ts';
 import type { PackName } from './pack-name.ts';
-import { hexText, openPart, sealPart, sealedPartSchema } from './sealed-part.ts';
+import { openPart, sealPart, sealedPartSchema, signatureSchema } from './sealed-part.ts';
 import type { DocumentSealer } from './sealing.ts';
 
 /** The format of a package with running memory, and of a checkpoint, which programs that know of no checkpoints refuse as too new. */
@@ -43,9 +43,7 @@ const envelopeSchema = z.strictObject({
   formatVersion: z.literal([MEMORY_FORMAT_VERSION, CHECKPOINT_FORMAT_VERSION]),
   ownPacks: z.int().nonnegative(),
   packs: z.array(z.string()).max(PACKS_MAX),
-  signature: z
-    .strictObject({ publicKey: z.string().regex(/^[\x21-\x7e]{1,200}$/), value: hexText(2048) })
-    .optional(),
+  signature: signatureSchema.optional(),
 });
 type Envelope = z.infer<typeof envelopeSchema>;
 

@@ -5,7 +5,7 @@ import type { Bytes } from '../../base/bytes.ts';
 import { canonicalJson } from '../../base/canonical-json.ts';
 import { KelpieError } from '../../base/errors.ts';
 import { MANIFEST_BYTES_MAX } from './limits.ts';
-import type { DocumentSealer } from './sealing.ts';
+import type { DocumentSealer, ManifestSignature } from './sealing.ts';
 
 /** Bytes in hexadecimal. */
 export function hexText(digitsMax: number): z.ZodType<string> {
@@ -25,6 +25,12 @@ const sealedSchema: z.ZodType<SealedJson> = z.strictObject({
   bytes: hexText(2 * MANIFEST_BYTES_MAX),
   keyId: z.string().regex(/^[A-Za-z0-9._-]{1,64}$/),
   salt: hexText(128),
+});
+
+/** Of a document that is signed: over the canonical JSON of all its other members. */
+export const signatureSchema: z.ZodType<ManifestSignature> = z.strictObject({
+  publicKey: z.string().regex(/^[\x21-\x7e]{1,200}$/),
+  value: hexText(2048),
 });
 
 /** The members of a document that has such a part. */
