@@ -44,7 +44,7 @@ test('device layout 1: what is where never changes', () => {
   assert.deepEqual(values(lineOf({}), '-device'), [
     'virtio-blk-pci,bus=pcie.0,addr=0x2,disable-legacy=on,id=root,drive=root',
     'virtio-blk-pci,bus=pcie.0,addr=0x3,disable-legacy=on,id=data,drive=d0',
-    'virtio-serial-pci,bus=pcie.0,addr=0x4,disable-legacy=on,id=serial',
+    'virtio-serial-pci,bus=pcie.0,addr=0x4,disable-legacy=on,id=serial,ioeventfd=off',
     'virtserialport,bus=serial.0,nr=1,chardev=agent,name=dev.kelpie.agent.0',
     'virtio-rng-pci,bus=pcie.0,addr=0x5,disable-legacy=on,id=rng,rng=random',
     'virtio-net-pci,bus=pcie.0,addr=0x6,disable-legacy=on,id=nic,netdev=net,romfile=',
@@ -52,6 +52,13 @@ test('device layout 1: what is where never changes', () => {
   assert.deepEqual(values(lineOf({}), '-machine'), [
     'pc-q35-7.2,memory-backend=ram,mem-merge=off,dump-guest-core=off,suppress-vmdesc=on,smm=off,vmport=off,sata=off,smbus=off,usb=off',
   ]);
+});
+
+test('only an emulated CPU kicks the serial queues itself', () => {
+  const line = lineOf({ machine: { ...machine, accelerator: 'kvm', cpuModel: 'host' } });
+  assert.ok(
+    values(line, '-device').includes('virtio-serial-pci,bus=pcie.0,addr=0x4,disable-legacy=on,id=serial'),
+  );
 });
 
 test('memory is a private mapping', () => {
