@@ -91,8 +91,7 @@ export class FakeHosts {
     return supervisor;
   }
 
-  async installImage(name: string, version?: string): Promise<ImageInfo> {
-    const { env } = this;
+  async installImage(name: string, version?: string, env: Env = this.env): Promise<ImageInfo> {
     const info = sealImageInfo(env.compute, exampleImage(version));
     return await installImage(
       env,
@@ -103,9 +102,12 @@ export class FakeHosts {
   }
 
   /** A VM named `dev` that runs. */
-  async bringUp(supervisor: Supervisor, name = 'dev'): Promise<ManagedVm> {
-    const { host, registry } = supervisor;
-    const { version, digest, name: image } = await this.installImage(host.identity.name);
+  async bringUp(
+    { host, registry }: Pick<Supervisor, 'host' | 'registry'>,
+    name = 'dev',
+    env: Env = this.env,
+  ): Promise<ManagedVm> {
+    const { version, digest, name: image } = await this.installImage(host.identity.name, undefined, env);
     const config: VmConfig = {
       name,
       architecture: 'x86_64',
