@@ -91,6 +91,8 @@ describe('manifests', () => {
   it('are refused in another spelling, of a newer format, or under the id of another', () => {
     const spaced = utf8(fromUtf8(plain.bytes).replace('{', '{ '));
     refused(spaced, 'package_corrupt', /not canonical/);
+    // Of no release.
+    refused(changed(plain.bytes, { formatVersion: 1 }), 'package_corrupt', /formatVersion/);
     refused(changed(plain.bytes, { formatVersion: 4 }), 'package_too_new', /is of format 4/);
     refused(changed(plain.bytes, { formatVersion: 3 }), 'package_corrupt', /not that of its kind/);
     refused(changed(plain.bytes, { extra: 1 }), 'package_corrupt', /extra/);
