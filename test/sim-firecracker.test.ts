@@ -7,6 +7,8 @@ import test from 'node:test';
 import { errand } from '../src/sim/errand.ts';
 import { errandPlan } from '../src/sim/exhaustive.ts';
 import type { FaultName } from '../src/sim/fault-names.ts';
+import { plainHosts } from '../src/sim/firecracker-hosts.ts';
+import type { FirecrackerHost } from '../src/sim/firecracker-hosts.ts';
 import { runPlan } from '../src/sim/run-plan.ts';
 import type { RunResult } from '../src/sim/run-plan.ts';
 import { suiteCases } from './conformance-firecracker/cases.ts';
@@ -29,7 +31,8 @@ for (const version of versions) {
       const report = await runCases(options, version, suiteCases, () => undefined, outside);
       const failures = report.tests.filter(({ result }) => result === 'failed');
       assert.deepEqual(failures, []);
-      assert.ok(report.passed > 45, `${report.passed} passed`);
+      assert.ok(report.passed > 49, `${report.passed} passed`);
+      assert.equal(report.tests.find(({ name }) => name.startsWith('the jailer makes'))?.result, 'passed');
       assert.equal(truth.violation, null);
     } finally {
       simulated.close();
@@ -38,10 +41,17 @@ for (const version of versions) {
 }
 
 /** A life on 1.16.1, which has the deaf vsock. */
-async function live(seed: number, commands: number, ...strikes: readonly string[]): Promise<RunResult> {
+async function live(
+  seed: number,
+  commands: number,
+  strikes: readonly string[],
+  host: FirecrackerHost = plainHosts.a,
+): Promise<RunResult> {
   const acts = errand.slice(0, commands);
   const firecrackers = { a: '1.16.1', b: '1.16.1' };
-  const result = await runPlan(engine, { ...errandPlan(null), seed, firecrackers, acts, strikes });
+  const firecrackerHosts = { a: host, b: host };
+  const plan = { ...errandPlan(null), seed, firecrackers, firecrackerHosts, acts, strikes };
+  const result = await runPlan(engine, plan);
   const { violation } = result;
   assert.equal(violation, null, `${strikes.join(', ')}: ${violation?.oracle}: ${violation?.what}`);
   return result;
@@ -53,7 +63,7 @@ for (const fault of wrongs) {
   test(`a VM is kept, or its end is told: ${fault} at each call of its life`, async () => {
     let call = 1;
     for (; call < CALLS_MAX; call += 1) {
-      const { faults } = await live(call, COMMANDS, `${fault} firecracker a #${call}`);
+      const { faults } = await live(call, COMMANDS, [`${fault} firecracker a #${call}`]);
       if (faults.get(fault)?.effective === 0) break;
     }
     assert.ok(call > 20 && call < CALLS_MAX, `${call} calls`);
@@ -62,7 +72,7 @@ for (const fault of wrongs) {
 
 test('a VM that went on deaf, since no snapshot could be taken, is heard again when somebody asks it', async () => {
   const refusals = ['#1', '#2'].map((offer) => `snapshot_create_fail firecracker a ${offer}`);
-  const { sometimes } = await live(1, 2, ...refusals);
+  const { sometimes } = await live(1, 2, refusals);
   assert.equal(
     sometimes.get('done snapshot'),
     undefined,
@@ -71,3 +81,17 @@ test('a VM that went on deaf, since no snapshot could be taken, is heard again w
   assert.ok((sometimes.get('firecracker: vsock is deaf') ?? 0) > 0);
   assert.equal(sometimes.get('converged running'), 1, 'it answers');
 });
+
+const caged: FirecrackerHost = { isCaged: true, network: 'bridge' };
+
+for (const where of ['tap_refused nsenter a', 'jailer_refused jailer a'])
+  test(`a caged VM with a network leaves nothing on its host: ${where}, each time`, async () => {
+    let offer = 1;
+    for (; offer < CALLS_MAX; offer += 1) {
+      const { faults, sometimes } = await live(1, COMMANDS, [`${where} #${offer}`], caged);
+      if ([...faults.values()].some(({ effective }) => effective > 0)) continue;
+      for (const path of ['tap: used', 'firecracker: caged']) assert.ok((sometimes.get(path) ?? 0) > 0, path);
+      break;
+    }
+    assert.ok(offer > 3 && offer < CALLS_MAX, `${offer} times`);
+  });

@@ -18,6 +18,8 @@ const paths: readonly string[] = [
   'firecracker: restored',
   'firecracker: adopted',
   'firecracker: ended by a failed load',
+  'firecracker: caged',
+  'tap: used',
   'converged at rest',
   'converged running',
   'converged paused',

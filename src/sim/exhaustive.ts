@@ -9,6 +9,7 @@ import { feasibleAims } from './call-watch.ts';
 import type { CallMade } from './call-watch.ts';
 import type { Crew } from './crew.ts';
 import { errand } from './errand.ts';
+import { plainHosts } from './firecracker-hosts.ts';
 import type { Answer } from './jobs.ts';
 import { noFirecrackers } from './plan.ts';
 import type { Aim, AimKind, Plan } from './plan.ts';
@@ -54,6 +55,7 @@ export function errandPlan(aim: Aim | null, commands: number = errand.length): P
     isEncrypted: false,
     isVanishing: false,
     firecrackers: noFirecrackers,
+    firecrackerHosts: plainHosts,
     hasFarImage: false,
     acts: errand.slice(0, commands),
     troubles: [],

@@ -30,6 +30,8 @@ export const faultNames = [
   'vm_config_refused',
   'vmm_call_crash',
   'vmm_answer_garbled',
+  'jailer_refused',
+  'tap_refused',
   'guest_repair_fail',
   'exec_fail',
   'exec_timeout',
@@ -90,6 +92,9 @@ const chanceRanges: Readonly<Record<FaultName, readonly [number, number]>> = {
   vm_config_refused: [0.005, 0.1],
   vmm_call_crash: [0.002, 0.05],
   vmm_answer_garbled: [0.002, 0.05],
+  // What a host refuses a Firecracker beside.
+  jailer_refused: [0.02, 0.3],
+  tap_refused: [0.01, 0.2],
   // What a guest's agent does.
   guest_repair_fail: [0.02, 0.3],
   exec_fail: [0.05, 0.5],

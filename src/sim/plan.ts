@@ -9,6 +9,8 @@ import { errand } from './errand.ts';
 import { chanceRange, faultNames } from './fault-names.ts';
 import type { FaultName } from './fault-names.ts';
 import type { FaultChances } from './faults.ts';
+import { drawFirecrackerHosts, firecrackerHostsSchema, plainHosts } from './firecracker-hosts.ts';
+import type { FirecrackerHosts } from './firecracker-hosts.ts';
 import { Prng } from './prng.ts';
 import { strategyNames } from './strategies.ts';
 import type { StrategyName } from './strategies.ts';
@@ -104,6 +106,7 @@ export interface Plan {
   /** VMs are held by leases and reclaimed, and the way to the store is cut. */
   readonly isVanishing: boolean;
   readonly firecrackers: Firecrackers;
+  readonly firecrackerHosts: FirecrackerHosts;
   /** The commands; or how many are drawn while it runs. */
   readonly acts: readonly PlannedAct[] | number;
   readonly troubles: readonly Trouble[];
@@ -154,6 +157,7 @@ export function drawPlan(seed: number, choice: Choice = anything): Plan {
   const store = stores.chance(S3_SHARE) ? 's3' : 'directory';
   // Who vanishes must have been apart.
   const isOneMachine = random.chance(0.5) && choice.workload !== 'vanish';
+  const firecrackers = choice.workload === 'errand' ? noFirecrackers : drawFirecrackers(seed, isOneMachine);
   return {
     seed,
     strategy: kind < 0.5 ? 'random' : kind < 0.65 ? 'fifo' : 'priority',
@@ -162,7 +166,8 @@ export function drawPlan(seed: number, choice: Choice = anything): Plan {
     isEncrypted: stores.chance(ENCRYPTED_SHARE),
     hasFarImage: random.chance(0.5),
     isVanishing: choice.workload === 'vanish',
-    firecrackers: choice.workload === 'errand' ? noFirecrackers : drawFirecrackers(seed, isOneMachine),
+    firecrackers,
+    firecrackerHosts: firecrackers === noFirecrackers ? plainHosts : drawFirecrackerHosts(seed),
     acts: drawActs(random.split('acts'), choice.workload),
     troubles: [
       ...drawTroubles(random.split('troubles'), chances),
@@ -242,6 +247,7 @@ export const planSchema: z.ZodType<Plan> = z.object({
   hasFarImage: z.boolean(),
   isVanishing: z.boolean().default(false),
   firecrackers: z.object({ a: z.string().nullable(), b: z.string().nullable() }).default(noFirecrackers),
+  firecrackerHosts: firecrackerHostsSchema.default(plainHosts),
   acts: z.union([
     z.int().nonnegative(),
     z.array(

@@ -7,6 +7,7 @@ import { asError } from '../base/errors.ts';
 import type { ExitStatus, ProcessIdentity } from '../env/processes.ts';
 import { failureOf } from './call-watch.ts';
 import type { ProcFile } from './env/proc-files.ts';
+import { SIM_UID } from './env/sim-host.ts';
 import type { Machine } from './machine.ts';
 import type { AimKind } from './plan.ts';
 import type { Task } from './scheduler.ts';
@@ -27,13 +28,17 @@ const COST_MS = 0.02;
 export class SimProcess {
   readonly machine: Machine;
   readonly identity: ProcessIdentity;
-  readonly args: readonly string[];
   /** What program it is and of which site, for hashes, traces and places of faults: stable across runs. */
   readonly label: string;
   /** Who started it; null for what nobody's program did. */
   parent: SimProcess | null = null;
   /** Its working directory, which `/proc/PID/cwd` leads to. */
   cwd = '/';
+  /** Whom it runs as, and its network namespace, which is '' where nobody put it elsewhere: both as whoever started it. */
+  uid: number = SIM_UID;
+  namespace = '';
+  #args: readonly string[];
+  #root = '/';
   /** What the process shows under `/proc/PID/`. */
   readonly procFiles: Map<string, ProcFile> = new Map();
   /** Called when the process is stopped, and when it goes on; null for programs that nobody stops. */
@@ -44,8 +49,24 @@ export class SimProcess {
   constructor(machine: Machine, identity: ProcessIdentity, args: readonly string[], label: string) {
     this.machine = machine;
     this.identity = identity;
-    this.args = args;
+    this.#args = args;
     this.label = label;
+  }
+
+  get args(): readonly string[] {
+    return this.#args;
+  }
+  /** The folder that is its root directory. */
+  get root(): string {
+    return this.#root;
+  }
+
+  /** Another program in its place, locked into a folder: what it sees of the machine, and the machine of it. */
+  becomes(args: readonly string[], { root, uid }: { readonly root: string; readonly uid: number }): void {
+    this.#args = args;
+    this.#root = root;
+    this.uid = uid;
+    this.cwd = '/';
   }
 
   get isAlive(): boolean {

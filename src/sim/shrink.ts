@@ -5,6 +5,7 @@
  */
 import type { Crew } from './crew.ts';
 import type { Answer } from './jobs.ts';
+import { plainHosts } from './firecracker-hosts.ts';
 import { noFirecrackers } from './plan.ts';
 import type { Plan } from './plan.ts';
 
@@ -119,6 +120,7 @@ const simplerWorlds: readonly ((plan: Plan) => Plan)[] = [
   (plan) => ({ ...plan, store: 'directory' }),
   (plan) => ({ ...plan, isEncrypted: false }),
   (plan) => ({ ...plan, firecrackers: noFirecrackers }),
+  (plan) => ({ ...plan, firecrackerHosts: plainHosts }),
   (plan) => ({ ...plan, isOneMachine: false }),
   (plan) => ({ ...plan, hasFarImage: true }),
   // The chances say nothing once the strikes are known.

@@ -1,7 +1,10 @@
 /** The simulated Firecracker, for the conformance suite: on a simulated machine that nothing goes wrong on. */
+import { utf8 } from '../../src/base/bytes.ts';
 import type { Program } from '../../src/sim/machine.ts';
 import { parseVersion } from '../../src/sim/firecracker/version.ts';
 import { createSimEnv } from '../../src/sim/env/sim-env.ts';
+import { jailerProgram } from '../../src/sim/world/firecracker/jailer-program.ts';
+import { KernelObjects } from '../../src/sim/world/firecracker/kernel-objects.ts';
 import { firecrackerProgram } from '../../src/sim/world/firecracker/program.ts';
 import { qemuImgProgram } from '../../src/sim/world/qemu-img.ts';
 import { simulatedVmlinux } from '../../src/sim/world/simulated-kernel.ts';
@@ -13,6 +16,7 @@ import { RunningNetwork } from './running-network.ts';
 
 const WALL_START_MS = 1_700_000_000_000;
 const KERNEL = '/kernel';
+const BINARY = '/firecracker';
 
 export interface SimulatedFirecracker {
   readonly outside: Outside;
@@ -26,12 +30,19 @@ export async function simulatedFirecracker(version: string): Promise<SimulatedFi
   // A VM is known by its folder, and the suite loads one's snapshot in another's.
   const truth = new WorldTruth(new Set(['identity']));
   const network = new RunningNetwork(1, WALL_START_MS);
+  const kernel = new KernelObjects();
+  const own = parseVersion(version);
+  const firecracker = firecrackerProgram(truth, own, kernel);
   const programs = new Map<string, Program>([
-    ['firecracker', firecrackerProgram(truth, parseVersion(version))],
+    ['firecracker', firecracker],
+    ['jailer', jailerProgram(kernel, truth, { version: own, firecracker })],
     ['qemu-img', qemuImgProgram],
   ]);
-  const env = createSimEnv(network.addMachine('host', programs).startProcess(['suite'], 'suite t'));
+  const process = network.addMachine('host', programs).startProcess(['suite'], 'suite t');
+  process.uid = 0;
+  const env = createSimEnv(process);
   await writeFile(env, KERNEL, simulatedVmlinux());
+  await writeFile(env, BINARY, utf8('firecracker'));
   let folders = 0;
   const makeFolder = async (): Promise<string> => {
     folders += 1;
@@ -41,8 +52,8 @@ export async function simulatedFirecracker(version: string): Promise<SimulatedFi
   return {
     outside: { env, makeFolder, descendants: () => [] },
     options: {
-      binary: 'firecracker',
-      jailer: null,
+      binary: BINARY,
+      jailer: 'jailer',
       guest: null,
       // Simulated guests execute nothing of it: they count in their own way.
       plainGuest: { kernel: KERNEL, initrd: null, rootfs: null },

@@ -21,7 +21,7 @@ export function createSimHost(process: SimProcess): Host {
     cpuCount: 2,
     memoryBytes: 8 * GIB,
     pid: process.identity.pid,
-    uid: SIM_UID,
+    uid: process.uid,
     homeDirectory: '/home/sim',
     currentDirectory: '/',
     launcherPath: '/usr/bin/kelpie',

@@ -91,6 +91,8 @@ export class SimProcesses implements Processes {
     if (file !== null) touch(this.#process, file);
     const child = machine.startProcess([command, ...args], `${name} ${siteOf(this.#process.label)}`);
     child.parent = this.#process;
+    child.uid = this.#process.uid;
+    child.namespace = this.#process.namespace;
     child.cwd = options.cwd ?? this.#process.cwd;
     const isCaptured = options.output === 'capture';
     const streams: StandardStreams = {

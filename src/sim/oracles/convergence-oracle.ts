@@ -13,6 +13,7 @@ import { countOf } from '../workload/acts.ts';
 import { quiet } from '../workload/quiet.ts';
 import { vmKeyOf } from '../world/guest.ts';
 import type { Site, World } from '../world/world.ts';
+import { firecrackerRemains } from './firecracker-oracle.ts';
 import { directoryIn } from './store-view.ts';
 
 /** Bounds in simulated time. */
@@ -49,6 +50,12 @@ export class ConvergenceOracle {
       await this.#restart(place);
       await this.#checkNothingLeft(place);
     }
+    const remains = (): readonly string[] => firecrackerRemains(this.#world);
+    await this.#until(
+      'Firecrackers to leave nothing',
+      async () => remains().length === 0,
+      () => remains().join(', '),
+    );
   }
 
   /** What a failure left behind is found at the latest when the daemon starts again. */

@@ -64,7 +64,8 @@ export class Nemesis {
       if (vmm === undefined) return false;
       this.#world.truth.tell('fault', 'vmm_crash', vmm.label);
       for (const { vmKey } of this.#world.truth.guests)
-        if (vmm.args.some((arg) => arg.includes(`/${vmKey}/`))) this.#world.truth.died.add(vmKey);
+        if ([vmm.root, ...vmm.args].some((text) => text.includes(`/${vmKey}/`)))
+          this.#world.truth.died.add(vmKey);
       machine.kill(vmm);
       return true;
     },

@@ -6,6 +6,7 @@ import { fromUtf8Lossy, utf8 } from '../../base/bytes.ts';
 import { SECOND_MS } from '../../base/units.ts';
 import type { Env } from '../../env/env.ts';
 import { isSystemError } from '../../env/system-error.ts';
+import { isCaged, listCages } from '../../vm/cages.ts';
 import type { Program } from '../machine.ts';
 
 const TOKEN_BYTES_MAX = 100;
@@ -26,9 +27,11 @@ export const fuseProgram: Program = async ({ process, env, args }) => {
     else break;
   }
   await mark(env, `${file}.blown`);
-  for (const other of machine.processes)
-    if (other !== process && other.args.some((arg) => arg.includes(`${runs}/${name}/`)))
-      machine.kill(other, 'SIGSTOP');
+  const cages = await listCages(env.files, `${runs}/${name}`);
+  for (const other of machine.processes) {
+    const isOfVm = isCaged(other.args, cages) || other.args.some((arg) => arg.includes(`${runs}/${name}/`));
+    if (other !== process && isOfVm) machine.kill(other, 'SIGSTOP');
+  }
   return 0;
 };
 

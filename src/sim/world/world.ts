@@ -21,6 +21,7 @@ import { siteNames } from '../plan.ts';
 import type { Plan, SiteName } from '../plan.ts';
 import { Machine } from '../machine.ts';
 import { Network } from '../network.ts';
+import type { FirecrackerHost } from '../firecracker-hosts.ts';
 import type { Program } from '../machine.ts';
 import { Prng } from '../prng.ts';
 import type { SimProcess } from '../process.ts';
@@ -28,6 +29,11 @@ import { Scheduler } from '../scheduler.ts';
 import type { Settle } from '../scheduler.ts';
 import { createStrategy } from '../strategies.ts';
 import { parseVersion } from '../firecracker/version.ts';
+import type { Version } from '../firecracker/version.ts';
+import { daemonOptions, installJailer, needsRoot } from './firecracker/daemon-options.ts';
+import { hostTools } from './firecracker/host-tools.ts';
+import { jailerProgram } from './firecracker/jailer-program.ts';
+import { KernelObjects } from './firecracker/kernel-objects.ts';
 import { firecrackerProgram } from './firecracker/program.ts';
 import { fuseProgram } from './fuse-program.ts';
 import { gzipProgram } from './gzip-program.ts';
@@ -56,6 +62,8 @@ export interface Site {
   readonly name: SiteName;
   readonly home: string;
   readonly machine: Machine;
+  /** How its daemon runs Firecracker, where there is one. */
+  readonly firecracker: FirecrackerHost;
   /** It has the image that new VMs are made of from the beginning. */
   readonly hasImage: boolean;
   daemon: SimProcess | null;
@@ -70,6 +78,8 @@ interface MachineRole {
   readonly mounted: Volume | null;
   readonly clockOff: number;
   readonly firecracker: string | null;
+  /** What its kernel has for Firecracker beside KVM; null: nothing. */
+  readonly kernel: KernelObjects | null;
 }
 
 export class World {
@@ -80,13 +90,15 @@ export class World {
   readonly calls: CallWatch;
   readonly sites: readonly Site[];
   readonly store: StorePlace;
+  /** What kernels have for Firecracker, by machine; of those where it is caged or has a network. */
+  readonly kernels: Map<Machine, KernelObjects> = new Map();
   /** What packages in it are sealed with. */
   sealing: PackageSealing = plainSealing;
   /** People hold VMs by leases, and reclaim them; the way to the store is cut now and then. */
   readonly isVanishing: boolean;
 
   constructor({ plan, compute, settle, silenced }: WorldOptions) {
-    const { seed, chances, strikes, isOneMachine, isVanishing, firecrackers } = plan;
+    const { seed, chances, strikes, isOneMachine, isVanishing, firecrackers, firecrackerHosts } = plan;
     this.seed = seed;
     this.truth = new WorldTruth(silenced);
     this.scheduler = new Scheduler(createStrategy(plan.strategy, Prng.named(seed, 'strategy')), settle);
@@ -97,16 +109,23 @@ export class World {
     const mounted = new Volume('store', DISK_BYTES);
     const isMounted = plan.store === 'directory' && !isOneMachine;
     const network = new Network();
+    const hasKernel = Object.values(firecrackerHosts).some(needsRoot);
     const machineNamed = (name: string, clockOff: number, firecracker: string | null = null): Machine => {
+      const kernel = firecracker !== null && hasKernel ? new KernelObjects() : null;
       const machine = this.#machine(name, {
         clockOff,
         firecracker,
+        kernel,
         compute,
         network,
         mounted: isMounted ? mounted : null,
       });
       network.join(name, machine);
       if (firecracker !== null) installFirecracker(rootOf(machine));
+      if (kernel !== null) {
+        this.kernels.set(machine, kernel);
+        installJailer(rootOf(machine));
+      }
       return machine;
     };
     const hostNamed = (name: string, site: SiteName): Machine =>
@@ -116,6 +135,7 @@ export class World {
       name,
       home: `/home/${name}`,
       machine: shared ?? hostNamed(name, name),
+      firecracker: firecrackerHosts[name],
       hasImage: name === 'a' || plan.hasFarImage,
       daemon: null,
       isAway: false,
@@ -172,6 +192,7 @@ export class World {
       if (this.sites.some((site) => site.home === hostName && site.machine === machine))
         this.truth.died.add(vmKey);
     machine.losePower();
+    this.kernels.get(machine)?.losePower();
     const strike = this.faults.strike('storage_unflushed_loss', machine.name);
     const lost = rootOf(machine).losePower(random, strike !== null);
     if (lost > 0) strike?.tookEffect();
@@ -187,10 +208,19 @@ export class World {
     return promise;
   }
 
-  #serve({ name, home, machine }: Site): SimProcess {
+  #serve({ name, home, machine, firecracker }: Site): SimProcess {
     const process = machine.startProcess(['kelpied', home], `kelpied ${name}`);
-    machine.run(daemonProgram, process, createSimEnv(process));
+    if (needsRoot(firecracker)) process.uid = 0;
+    machine.run(daemonProgram(firecracker), process, createSimEnv(process));
     return process;
+  }
+
+  #addFirecracker(programs: Map<string, Program>, version: Version, kernel: KernelObjects | null): void {
+    const firecracker = firecrackerProgram(this.truth, version, kernel);
+    programs.set(FIRECRACKER, firecracker);
+    if (kernel === null) return;
+    programs.set('jailer', jailerProgram(kernel, this.truth, { version, firecracker }));
+    for (const [name, tool] of hostTools(kernel, this.truth)) programs.set(name, tool);
   }
 
   /** How far a machine's clock is off from the beginning, in milliseconds. */
@@ -199,15 +229,15 @@ export class World {
     return skew === null ? 0 : (skew.random.fraction() - 0.5) * 2 * CLOCK_SKEW_MS_MAX;
   }
 
-  #machine(name: string, { compute, network, mounted, clockOff, firecracker }: MachineRole): Machine {
+  #machine(name: string, role: MachineRole): Machine {
+    const { compute, network, mounted, clockOff, firecracker, kernel } = role;
     const programs = new Map<string, Program>([
       ['qemu-system-x86_64', qemuProgram(this.truth)],
       ['qemu-img', qemuImgProgram],
       ['gzip', gzipProgram],
       ['sh', fuseProgram],
     ]);
-    if (firecracker !== null)
-      programs.set(FIRECRACKER, firecrackerProgram(this.truth, parseVersion(firecracker)));
+    if (firecracker !== null) this.#addFirecracker(programs, parseVersion(firecracker), kernel);
     return new Machine({
       name,
       scheduler: this.scheduler,
@@ -218,6 +248,7 @@ export class World {
       volumes: new Map([
         ['/', new Volume(`disk-${name}`, DISK_BYTES)],
         ...(mounted === null ? [] : [[STORE_PATH, mounted] as const]),
+        ...(kernel === null ? [] : [['/sys', kernel.sys] as const]),
       ]),
       programs,
       network,
@@ -230,22 +261,24 @@ export class World {
 }
 
 /** What `kelpie serve` runs. It ends with an error that it can tell; any other is a bug. */
-const daemonProgram: Program = async ({ process, env, args }) => {
-  const home = defined(args[1], 'the home');
-  try {
-    const options = { cacheDirectory: `${home}/cache` };
-    const qemu = createQemuBackend(env, options);
-    // Where it is not installed it is not looked for either: that would be a step more of every world.
-    const backends = hasFirecracker(process.machine)
-      ? [createFirecrackerBackend(env, options), qemu]
-      : [qemu];
-    await serve(env, { home, backends }, new AbortController().signal);
-    return 0;
-  } catch (error) {
-    if (isKelpieError(error) || isSystemError(error)) return 1;
-    throw error;
-  }
-};
+function daemonProgram(firecracker: FirecrackerHost): Program {
+  return async ({ process, env, args }) => {
+    const home = defined(args[1], 'the home');
+    try {
+      const options = { cacheDirectory: `${home}/cache` };
+      const qemu = createQemuBackend(env, options);
+      // Where it is not installed it is not looked for either: that would be a step more of every world.
+      const backends = hasFirecracker(process.machine)
+        ? [createFirecrackerBackend(env, { ...options, ...daemonOptions(firecracker) }), qemu]
+        : [qemu];
+      await serve(env, { home, backends }, new AbortController().signal);
+      return 0;
+    } catch (error) {
+      if (isKelpieError(error) || isSystemError(error)) return 1;
+      throw error;
+    }
+  };
+}
 
 function directoryStore(on: { readonly volume: Volume; readonly root: string }): StorePlace {
   installDirectory(on.volume, on.root);

@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { fromUtf8 } from '../../../src/base/bytes.ts';
 import { printed } from '../binary.ts';
 import { Skipped } from '../case.ts';
 import type { Case, World } from '../case.ts';
 import { countingGuest } from '../counting-guest.ts';
 import { done, object, state } from '../expect.ts';
 import { letWork, loadRequest, MEMORY_MIB_SMALL, pause, resume, snapshot } from '../machine.ts';
+import { writeFile } from '../under-test.ts';
 import type { UnderTest } from '../under-test.ts';
 
 const SOCKET = 'run/api.sock';
+const PID_BYTES_MAX = 20;
 
 /** The root of a jail, as documented: `<base>/<exec file name>/<id>/root`. */
 function jailRoot(world: World, id: string): string {
@@ -17,10 +19,10 @@ function jailRoot(world: World, id: string): string {
 }
 
 function jailArguments(world: World, id: string): readonly string[] {
-  const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+  const { uid } = world.outside.env.host;
   return [
     ...['--id', id, '--exec-file', world.options.binary, '--chroot-base-dir', world.folder],
-    ...['--uid', String(owner.uid), '--gid', String(owner.gid)],
+    ...['--uid', String(uid), '--gid', String(process.getgid?.() ?? uid)],
   ];
 }
 
@@ -29,8 +31,9 @@ async function launchJailed(world: World, id: string): Promise<UnderTest> {
   const { jailer } = world.options;
   if (jailer === null) throw new Skipped('no --jailer');
   const root = jailRoot(world, id);
-  await mkdir(root, { recursive: true });
-  await writeFile(join(root, 'kernel'), countingGuest());
+  const { env } = world.outside;
+  await env.files.makeDirectory(root);
+  await writeFile(env, join(root, 'kernel'), countingGuest());
   return await world.launchAs({
     program: jailer,
     args: [...jailArguments(world, id), '--', '--api-sock', `/${SOCKET}`],
@@ -52,9 +55,11 @@ export const jailerCases: readonly Case[] = [
       const one = await launchJailed(world, 'jailed-1');
       assert.equal(object(await one.get('/'))['id'], 'jailed-1');
       const root = jailRoot(world, 'jailed-1');
-      assert.ok((await stat(join(root, basename(world.options.binary)))).isFile());
-      const pid = await readFile(join(root, `${basename(world.options.binary)}.pid`), 'utf8');
-      assert.equal(Number(pid), one.pid);
+      const { files } = world.outside.env;
+      const program = join(root, basename(world.options.binary));
+      assert.equal((await files.stat(program)).kind, 'file');
+      const pid = await files.readFile(`${program}.pid`, PID_BYTES_MAX);
+      assert.equal(Number(fromUtf8(pid)), one.pid);
     },
   },
   {
@@ -65,8 +70,9 @@ export const jailerCases: readonly Case[] = [
       await pause(one);
       const request = { snapshot_path: '/deep.state', mem_file_path: 'deep.memory' };
       done(await one.put('/snapshot/create', request));
-      assert.equal((await stat(one.path('deep.memory'))).size, MEMORY_MIB_SMALL * 2 ** 20);
-      assert.ok((await stat(one.path('deep.state'))).isFile());
+      const { files } = world.outside.env;
+      assert.equal((await files.stat(one.path('deep.memory'))).sizeBytes, MEMORY_MIB_SMALL * 2 ** 20);
+      assert.equal((await files.stat(one.path('deep.state'))).kind, 'file');
     },
   },
   {
@@ -79,7 +85,9 @@ export const jailerCases: readonly Case[] = [
       await snapshot(source, 'base');
       await source.kill();
       const target = await launchJailed(world, 'jailed-2');
-      for (const file of ['base.state', 'base.memory']) await rename(source.path(file), target.path(file));
+      const { files } = world.outside.env;
+      for (const file of ['base.state', 'base.memory'])
+        await files.rename(source.path(file), target.path(file));
       done(await target.put('/snapshot/load', loadRequest('base')));
       await resume(target);
       assert.equal(await state(target), 'Running');

@@ -22,6 +22,7 @@ import { decodeDeviceState, encodeDeviceState } from '../device-state.ts';
 import { openLayer } from '../guest-disk.ts';
 import { GuestRam } from '../guest-ram.ts';
 import { HeldGuest } from '../held-guest.ts';
+import type { KernelObjects } from './kernel-objects.ts';
 import { showMemory } from '../memory-proc.ts';
 import type { WorldTruth } from '../world-truth.ts';
 
@@ -35,7 +36,10 @@ export interface SimFirecracker {
   readonly process: SimProcess;
   readonly env: Env;
   readonly truth: WorldTruth;
+  /** In the VM's run directory, as if it were not caged. */
   readonly socketPath: string;
+  /** Null: there are no network devices for it. */
+  readonly kernel: KernelObjects | null;
   /** A path of a client, as the host has it. */
   readonly at: (path: string) => string;
   /** The guest has ended, and the process does. @param words that the guest printed last; null: none. */

@@ -23,10 +23,12 @@ import { StateFileError } from '../../firecracker/state-file.ts';
 import type { Version } from '../../firecracker/version.ts';
 import type { Program } from '../../machine.ts';
 import type { SimProcess } from '../../process.ts';
+import { normalized } from '../../disk/paths.ts';
 import { BadLayer } from '../guest-disk.ts';
 import { vmKeyAt } from '../held-guest.ts';
 import type { WorldTruth } from '../world-truth.ts';
 import { serveApi } from './api-server.ts';
+import type { KernelObjects } from './kernel-objects.ts';
 import { SimPlatform } from './platform.ts';
 import { SimLog, SimMetrics } from './reports.ts';
 import { ApiTroubles } from './troubles.ts';
@@ -38,10 +40,14 @@ const COMMAND_MS_MAX = 4;
 const TRIAL_MS_MAX = 300;
 const FILE_BYTES_MAX: number = 16 * MIB;
 
-/** The program, of a version, whose guests' truth is told to `truth`. */
-export function firecrackerProgram(truth: WorldTruth, version: Version): Program {
+/** The program, of a version, whose guests' truth is told to `truth`. @param kernel null: there are no network devices for it. */
+export function firecrackerProgram(
+  truth: WorldTruth,
+  version: Version,
+  kernel: KernelObjects | null = null,
+): Program {
   return async ({ process, env, args, streams }) => {
-    const at = (path: string): string => (path.startsWith('/') ? path : `${process.cwd}/${path}`);
+    const at = (path: string): string => hostPath(process, path);
     const print = async (text: string): Promise<void> => {
       if (streams.file !== null) tryAppendText(process.machine, streams.file, text);
       await streams.stdout?.write(process, 'firecracker.stdout', utf8(text));
@@ -56,7 +62,7 @@ export function firecrackerProgram(truth: WorldTruth, version: Version): Program
       const strike = process.machine.faults.hit('vm_boot_fail', process.label);
       if (strike !== null) throw new Fault('Seccomp error: Cannot build seccomp filters (simulated)');
       if (line.has('no-api')) return await tryGuest(process, env);
-      return await serve(process, env, { truth, version, line, at, output: streams.file });
+      return await serve(process, env, { truth, version, kernel, line, at, output: streams.file });
     } catch (error) {
       const complaint = complaintOf(error);
       if (complaint === null) throw error;
@@ -64,6 +70,12 @@ export function firecrackerProgram(truth: WorldTruth, version: Version): Program
       return error instanceof ArgumentError ? EXIT_ARGUMENTS : EXIT_ERROR;
     }
   };
+}
+
+/** A path that a process names, as its machine has it: a caged one sees nothing above its root. */
+function hostPath({ root, cwd }: SimProcess, path: string): string {
+  const own = path.startsWith('/') ? path : `${cwd}/${path}`;
+  return root === '/' ? own : `${root}${normalized(own)}`;
 }
 
 /** What is said of an error that ends the process; null for one that is a bug. */
@@ -82,6 +94,7 @@ async function tryGuest({ machine }: SimProcess, env: Env): Promise<number> {
 interface Serving {
   readonly truth: WorldTruth;
   readonly version: Version;
+  readonly kernel: KernelObjects | null;
   readonly line: CommandLine;
   readonly at: (path: string) => string;
   /** Where the console goes; null: nowhere. */
@@ -91,7 +104,7 @@ interface Serving {
 async function serve(
   process: SimProcess,
   env: Env,
-  { truth, version, line, at, output }: Serving,
+  { truth, version, kernel, line, at, output }: Serving,
 ): Promise<number> {
   const id = instanceIdOf(line);
   const { machine } = process;
@@ -99,14 +112,18 @@ async function serve(
   const socketPath = at(line.value('api-sock') ?? '');
   const log = new SimLog(machine, at, output);
   const metrics = new SimMetrics(machine, at);
-  const die = (): void => void truth.died.add(vmKeyAt(socketPath));
+  const vmSocket = socketPath.replace(/\/jail\/[^/]+\/[^/]+\/root\//, '/');
+  const die = (): void => void truth.died.add(vmKeyAt(vmSocket));
   const onGuestEnd = (words: string | null): void => {
     if (words !== null && output !== null) tryAppendText(machine, output, `${words}\n`);
     // Where nobody can read that it ended well, it counts as crashed.
     if (!log.tryWrite('Firecracker exiting successfully. exit_code=0')) die();
     exit.resolve(0);
   };
-  const platform = new SimPlatform({ process, env, truth, socketPath, at, onGuestEnd }, version);
+  const platform = new SimPlatform(
+    { process, env, truth, kernel, socketPath: vmSocket, at, onGuestEnd },
+    version,
+  );
   const instance = new Instance(platform);
   const nowMs = (): number => machine.scheduler.nowMs;
   const api = new Api({ id, version, instance, log, metrics, nowMs, more: {} });

@@ -1,0 +1,37 @@
+/** How the daemons of a world run their Firecrackers: in cages or not, with a network or without. */
+import { z } from 'zod';
+import { Prng } from './prng.ts';
+import type { SiteName } from './plan.ts';
+
+export const networkKinds = ['none', 'tap', 'bridge'] as const;
+
+export interface FirecrackerHost {
+  readonly isCaged: boolean;
+  readonly network: (typeof networkKinds)[number];
+}
+
+export type FirecrackerHosts = Readonly<Record<SiteName, FirecrackerHost>>;
+
+const plain: FirecrackerHost = { isCaged: false, network: 'none' };
+/** Free, and without a network. */
+export const plainHosts: FirecrackerHosts = { a: plain, b: plain };
+
+/** Of the worlds with Firecracker. */
+const SPECIAL_SHARE = 0.5;
+const SAME_SHARE = 0.8;
+
+/** Mostly the same on both. */
+export function drawFirecrackerHosts(seed: number): FirecrackerHosts {
+  const random = Prng.named(seed, 'firecracker hosts');
+  if (!random.chance(SPECIAL_SHARE)) return plainHosts;
+  const draw = (): FirecrackerHost => ({
+    isCaged: random.chance(0.6),
+    network: random.pick(networkKinds),
+  });
+  const a = draw();
+  return { a, b: random.chance(SAME_SHARE) ? a : draw() };
+}
+
+const hostSchema = z.object({ isCaged: z.boolean(), network: z.enum(networkKinds) });
+
+export const firecrackerHostsSchema: z.ZodType<FirecrackerHosts> = z.object({ a: hostSchema, b: hostSchema });

@@ -1,0 +1,42 @@
+/** What a simulated daemon is told of its Firecrackers, and what of that its machine must have. */
+import { utf8 } from '../../../base/bytes.ts';
+import type { FirecrackerBackendOptions } from '../../../vm/firecracker/backend.ts';
+import type { Volume } from '../../disk/volume.ts';
+import type { FirecrackerHost } from '../../firecracker-hosts.ts';
+import { install } from '../install.ts';
+import { BRIDGE, VMS_NAMESPACE } from './kernel-objects.ts';
+
+const JAILER = '/usr/bin/jailer';
+const JAIL_UID = 123;
+const JAIL_GID = 100;
+
+export function daemonOptions({
+  isCaged,
+  network,
+}: FirecrackerHost): Pick<FirecrackerBackendOptions, 'jail' | 'network'> {
+  return {
+    ...(isCaged
+      ? {
+          jail: {
+            program: JAILER,
+            uid: JAIL_UID,
+            gid: JAIL_GID,
+            cgroups: ['memory.max=1G'],
+            parentCgroup: 'vms',
+            networkNamespace: network === 'none' ? null : VMS_NAMESPACE,
+          },
+        }
+      : {}),
+    ...(network === 'none' ? {} : { network: { bridge: network === 'bridge' ? BRIDGE : null } }),
+  };
+}
+
+/** Neither can be had by anybody but root. */
+export function needsRoot({ isCaged, network }: FirecrackerHost): boolean {
+  return isCaged || network !== 'none';
+}
+
+export function installJailer(volume: Volume): void {
+  install(volume, JAILER, utf8('jailer'), 0o755);
+  install(volume, VMS_NAMESPACE, utf8(''), 0o444);
+}
