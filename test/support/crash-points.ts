@@ -43,7 +43,7 @@ async function killOnce<World>(scenario: CrashScenario<World>, number: number): 
     const act = scenario.act(faultyEnv(owned.env, { onCall }).env, world, over.signal);
     const killedAt = await Promise.race([act.then(() => null), killed]);
     over.abort();
-    await owned.drop();
+    await owned.drop(killedAt !== null);
     try {
       await scenario.check(env, world, killedAt);
     } catch (error) {
@@ -61,6 +61,7 @@ async function killOnce<World>(scenario: CrashScenario<World>, number: number): 
 class OwnedResources {
   readonly env: Env;
   readonly #drops: (() => Promise<void>)[] = [];
+  #isKilled = false;
 
   constructor(env: Env) {
     const { files } = env;
@@ -70,19 +71,27 @@ class OwnedResources {
         ...files,
         open: async (path, mode, permissions) => {
           const handle = await files.open(path, mode, permissions);
-          this.#drops.push(async () => await handle.close());
-          return handle;
+          return this.#own(handle, async () => await handle.close());
         },
         tryLock: async (path) => {
           const lock = await files.tryLock(path);
-          if (lock !== null) this.#drops.push(async () => await lock.release());
-          return lock;
+          return lock === null ? null : this.#own(lock, async () => await lock.release());
         },
       },
     };
   }
 
-  async drop(): Promise<void> {
+  /** What the process asked for before it was killed and the system gave after it: it is taken back at once, and nobody hears of it. */
+  async #own<T>(resource: T, drop: () => Promise<void>): Promise<T> {
+    this.#drops.push(drop);
+    if (!this.#isKilled) return resource;
+    await drop();
+    return await new Promise<never>(() => {});
+  }
+
+  /** @param isKilled whether what is under way yet is given to nobody. */
+  async drop(isKilled: boolean): Promise<void> {
+    this.#isKilled = isKilled;
     await Promise.all(this.#drops.map(async (drop) => await drop()));
   }
 }

@@ -54,6 +54,13 @@ promise('a write can be torn', async ({ env: real, directory }) => {
   assert.equal(fromUtf8(await env.files.readFile(`${directory}/f`, 9)), 'who');
 });
 
+promise('a close that is refused has given the descriptor back', async ({ env: real, directory }) => {
+  const { env } = faultyEnv(real, { rules: [{ act: 'file.close', fault: { errno: 'EIO' } }] });
+  const file = await env.files.open(`${directory}/f`, 'w');
+  await refusedWith('EIO', file.close());
+  await refusedWith('EBADF', file.stat());
+});
+
 promise('a killed world does nothing and answers nothing any more', async ({ env: real, directory }) => {
   const { onCall, killed } = killAt(2);
   const { env } = faultyEnv(real, { onCall });

@@ -198,6 +198,14 @@ function gatedFile(file: FileHandle, path: string, gate: Gate): FileHandle {
       await file.write(bytes.subarray(0, fault.bytesWritten), offset);
       throw new SystemError(fault.errno, 'write', path);
     },
+    // The kernel takes the descriptor back also when it refuses.
+    close: async () => {
+      try {
+        await gate('file.close', path);
+      } finally {
+        await file.close();
+      }
+    },
   };
 }
 
