@@ -80,6 +80,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/snapshot.ts')).log,
   },
   {
+    name: 'prune',
+    summary: 'remove snapshots and checkpoints of this host by their age',
+    load: async () => (await import('./commands/prune.ts')).prune,
+  },
+  {
     name: 'fork',
     summary: 'run copies of a VM, a snapshot or a package',
     load: async () => (await import('./commands/fork.ts')).fork,

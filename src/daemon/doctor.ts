@@ -5,6 +5,7 @@ import { checkStore } from '../store/objects/check-store.ts';
 import { openBareObjects } from '../store/objects/open-objects.ts';
 import { examineLeftovers } from './leftovers.ts';
 import { DISK_FREE_BYTES_LOW } from './limits.ts';
+import { allSnapshots, freeableBytes } from './snapshot-space.ts';
 import type { ObjectsEnv } from '../store/objects/open-objects.ts';
 import type { Finding } from './api/system.ts';
 import type { Supervisor } from './supervisor.ts';
@@ -14,6 +15,7 @@ export async function examineHost(supervisor: Supervisor): Promise<readonly Find
     backendFindings(supervisor),
     imageFindings(supervisor),
     diskFindings(supervisor),
+    snapshotFindings(supervisor),
     homeFindings(supervisor),
     recordFindings(supervisor),
     examineLeftovers(supervisor),
@@ -84,6 +86,13 @@ async function diskFindings({ host }: Supervisor): Promise<readonly Finding[]> {
       text: `${formatBytes(freeBytes)} are free under ${host.places.home}${advice}.`,
     },
   ];
+}
+
+async function snapshotFindings({ host, registry }: Supervisor): Promise<readonly Finding[]> {
+  const { length } = await allSnapshots(host, registry);
+  if (length === 0) return [];
+  const text = `${formatBytes(await freeableBytes(host, registry, () => true))} are taken by ${length} snapshot${length === 1 ? '' : 's'} and nothing else; kelpie prune removes old ones.`;
+  return [{ check: 'snapshots', level: 'ok', text }];
 }
 
 async function homeFindings({ host }: Supervisor): Promise<readonly Finding[]> {

@@ -22,6 +22,7 @@ import { VmFactory } from '../vm/factory.ts';
 import { BlobGate } from './blob-gate.ts';
 import { OPERATIONS_MAX, SHUTDOWN_WAIT_MS } from './limits.ts';
 import { Retries } from './retries.ts';
+import { usedByVms } from './snapshot-space.ts';
 import { VmLocks } from './vm-locks.ts';
 import type { SourceHostFacts } from '../snapshot/metadata.ts';
 import type { OwnershipRecord } from '../store/ownership-records.ts';
@@ -350,10 +351,7 @@ export class Supervisor {
   async #collect(): Promise<void> {
     // What a VM needs whose record cannot be read, or an operation that is not settled, is not known.
     if (this.registry.damaged.length > 0 || this.#held.size > 0) return;
-    const roots = this.registry.all.map(({ record }) => ({
-      memory: record.runtime?.memory ?? null,
-      disk: [...record.disk, ...(record.runtime?.disk ?? [])],
-    }));
+    const roots = usedByVms(this.registry);
     try {
       const vmIds = this.registry.all.map(({ id }) => id);
       await sweepAside(this.host, vmIds);

@@ -1,13 +1,7 @@
 import type { Files } from './files.ts';
-import { isSystemError } from './system-error.ts';
+import { statIfThere } from './stat-if-there.ts';
 
 /** Whether there is anything at a path. */
 export async function isThere(files: Pick<Files, 'stat'>, path: string): Promise<boolean> {
-  try {
-    await files.stat(path);
-    return true;
-  } catch (error) {
-    if (isSystemError(error, 'ENOENT')) return false;
-    throw error;
-  }
+  return (await statIfThere(files, path)) !== null;
 }

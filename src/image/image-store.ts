@@ -5,6 +5,7 @@
 import { KelpieError } from '../base/errors.ts';
 import { uniqueBeginning } from '../base/unique-beginning.ts';
 import { listIfThere } from '../env/list-if-there.ts';
+import { statIfThere } from '../env/stat-if-there.ts';
 import { isSystemError } from '../env/system-error.ts';
 import { hashFile } from './hash-file.ts';
 import { imageFile, parseImageInfo } from './image-info.ts';
@@ -109,7 +110,7 @@ export async function imageByDigest(env: Env, home: string, digest: string): Pro
   }
   if (info.digest !== digest) throw corrupt(digest, 'it is another image than its folder says');
   for (const name of IMAGE_FILE_NAMES) {
-    const stat = await statFile(env, `${paths.directory}/${name}`);
+    const stat = await statIfThere(env.files, `${paths.directory}/${name}`);
     if (stat?.sizeBytes !== imageFile(info, name).sizeBytes)
       throw corrupt(digest, `${name} does not have its size`);
   }
@@ -146,15 +147,6 @@ export async function removeImage(env: Env, home: string, digest: string): Promi
     }
     await env.files.syncDirectory(imagesDirectory(home));
   });
-}
-
-async function statFile(env: Env, path: string): Promise<{ readonly sizeBytes: number } | null> {
-  try {
-    return await env.files.stat(path);
-  } catch (error) {
-    if (isSystemError(error, 'ENOENT')) return null;
-    throw error;
-  }
 }
 
 function notFound(digest: string): KelpieError {

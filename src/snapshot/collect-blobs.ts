@@ -12,8 +12,16 @@ export interface BlobUse {
   readonly disk: readonly DiskLayer[];
 }
 
+/** The ids of what is used. */
+export function* blobsOf({ memory, disk }: BlobUse): Generator<string, void> {
+  for (const { id } of disk) yield id;
+  if (memory === null) return;
+  yield* memory.pageFiles;
+  if (memory.mappable !== null) yield memory.mappable;
+}
+
 /** A blob, or the unfinished part of one. */
-const blobPattern = /^(?<id>[0-9a-f-]{36})\.(?:pages|raw|qcow2)(?:\.part)?$/;
+export const blobPattern: RegExp = /^(?<id>[0-9a-f-]{36})\.(?:pages|raw|qcow2)(?:\.part)?$/;
 /** What is known of a blob in a store (`teleport/place-files.ts`), or the unfinished part of it. */
 const placesPattern = /^(?<id>[0-9a-f-]{36})\.map(?:\.new)?$/;
 
@@ -83,11 +91,8 @@ async function markUsed(
   roots: Iterable<BlobUse>,
 ): Promise<ReadonlySet<string>> {
   const used = new Set<string>();
-  const mark = ({ memory, disk }: BlobUse): void => {
-    for (const { id } of disk) used.add(id);
-    if (memory === null) return;
-    for (const id of memory.pageFiles) used.add(id);
-    if (memory.mappable !== null) used.add(memory.mappable);
+  const mark = (use: BlobUse): void => {
+    for (const id of blobsOf(use)) used.add(id);
   };
   for (const root of roots) mark(root);
   const snapshots = new LocalSnapshots(env, home);

@@ -108,7 +108,7 @@ export const snapshotBugs: readonly PlantedBug[] = [
     name: 'layers that a VM runs on are collected',
     edits: [
       {
-        file: 'src/daemon/supervisor.ts',
+        file: 'src/daemon/snapshot-space.ts',
         right: 'disk: [...record.disk, ...(record.runtime?.disk ?? [])],',
         wrong: 'disk: [],',
       },
@@ -119,7 +119,7 @@ export const snapshotBugs: readonly PlantedBug[] = [
     name: 'the memory that a VM runs on is collected',
     edits: [
       {
-        file: 'src/daemon/supervisor.ts',
+        file: 'src/daemon/snapshot-space.ts',
         right: 'memory: record.runtime?.memory ?? null,',
         wrong: 'memory: null,',
       },

@@ -1,11 +1,10 @@
 /** What is done with the packages of a store after they were published, over the API. */
 import { z } from 'zod';
-import { sha256, storeUrl } from './fields.ts';
-import { PACKAGE_REFERENCES_MAX, PRUNE_KEEP_MAX } from './limits.ts';
+import type { PruneRule } from '../../snapshot/prune-rule.ts';
+import { packageReference, sha256, storeUrl } from './fields.ts';
+import { PACKAGE_REFERENCES_MAX } from './limits.ts';
+import { pruneRule } from './prune.ts';
 
-/** A package as a person names it: its id, or a beginning of it that no other has. */
-const packageReference = z.string().regex(/^[0-9a-f]{4,64}$/, 'must be an id, or at least 4 digits of one');
-const count = z.int().min(0).max(PRUNE_KEEP_MAX);
 const durationMs = z.int().nonnegative();
 
 export interface PackageVerify {
@@ -79,26 +78,12 @@ export const packageCollected: z.ZodType<PackageCollected> = z.object({
 
 export interface PackagePrune {
   readonly storeUrl: string;
-  readonly rule: {
-    readonly last?: number | undefined;
-    readonly daily?: number | undefined;
-    readonly weekly?: number | undefined;
-    readonly monthly?: number | undefined;
-    readonly yearly?: number | undefined;
-    readonly withinMs?: number | undefined;
-  };
+  readonly rule: PruneRule;
   readonly isDryRun: boolean;
 }
 export const packagePrune: z.ZodType<PackagePrune> = z.strictObject({
   storeUrl,
-  rule: z.strictObject({
-    last: count.optional(),
-    daily: count.optional(),
-    weekly: count.optional(),
-    monthly: count.optional(),
-    yearly: count.optional(),
-    withinMs: durationMs.optional(),
-  }),
+  rule: pruneRule,
   isDryRun: z.boolean().default(false),
 });
 

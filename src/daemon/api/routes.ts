@@ -30,6 +30,7 @@ import type { Fork, Forked, ForkPackage } from './forks.ts';
 import type { ImageBuild, ImageBuilt, ImageList } from './images.ts';
 import type { KeyDistrust, KeyInit, KeyTrust, KeysView } from './keys.ts';
 import type { Reclaim, Reclaimed, WhoQuery, WhoView } from './ownership.ts';
+import type { SnapshotPrune, SnapshotsPruned } from './prune.ts';
 import type { PackageDetail, PackageList, PackageQuery, PackageRemoveQuery, StoreQuery } from './packages.ts';
 import type {
   PackageCollect,
@@ -101,6 +102,7 @@ export interface Routes {
   readonly snapshotLog: Route<SnapshotLog, undefined, undefined>;
   readonly snapshotInspect: Route<SnapshotView, undefined, undefined>;
   readonly snapshotRemove: Route<Done, undefined, undefined>;
+  readonly snapshotPrune: Route<SnapshotsPruned, SnapshotPrune, undefined>;
   readonly checkpointCreate: Route<CheckpointCreated, CheckpointCreate, undefined>;
   readonly restoreLocal: Route<Restored, RestoreLocal, undefined>;
   readonly teleport: Route<Teleported, Teleport, undefined>;

@@ -3,6 +3,7 @@ import type { Routes } from './routes.ts';
 
 const load = {
   checkpoints: () => import('./checkpoints.ts'),
+  prune: () => import('./prune.ts'),
   snapshots: () => import('./snapshots.ts'),
   system: () => import('./system.ts'),
   teleports: () => import('./teleports.ts'),
@@ -16,6 +17,7 @@ export const snapshotRoutes: Pick<
   | 'snapshotLog'
   | 'snapshotInspect'
   | 'snapshotRemove'
+  | 'snapshotPrune'
   | 'checkpointCreate'
   | 'restoreLocal'
   | 'teleport'
@@ -57,6 +59,14 @@ export const snapshotRoutes: Pick<
     summary: 'Remove a snapshot',
     answer: 'json',
     result: async () => (await load.system()).done,
+  },
+  snapshotPrune: {
+    method: 'POST',
+    path: `${vm}/snapshots/prune`,
+    summary: 'Remove its snapshots and checkpoints by their age',
+    body: async () => (await load.prune()).snapshotPrune,
+    answer: 'json',
+    result: async () => (await load.prune()).snapshotsPruned,
   },
   checkpointCreate: {
     method: 'POST',

@@ -6,8 +6,6 @@ import { readBody } from '../requests.ts';
 import type { OperationListener } from '../../teleport/progress.ts';
 import type { TransferProgress } from '../../store/teleport-storage.ts';
 import type { PackageVerdict } from '../../store/packages/verify.ts';
-import type { PruneRule } from '../../store/packages/prune-rule.ts';
-import type { PackagePrune } from '../api/package-care.ts';
 import type { Room } from '../room.ts';
 
 /** Of an id, for people. */
@@ -56,7 +54,7 @@ export const packageCareRoom: Room<'packageVerify' | 'packageCollect' | 'package
       return answerEvents(supervisor, routes.packagePrune, request, async ({ listener, signal }) => {
         listener.progress('prune');
         const { keeper } = await host.openStore(storeUrl);
-        const pruned = await keeper.prune(ruleOf(rule), { isDryRun, signal });
+        const pruned = await keeper.prune(rule, { isDryRun, signal });
         if (isDryRun) return { ...pruned, freeableBytes: null };
         const { removedBytes } = await keeper.collect({ isDryRun: true, graceMs: 0, signal });
         return { ...pruned, freeableBytes: removedBytes };
@@ -82,10 +80,4 @@ export const packageCareRoom: Room<'packageVerify' | 'packageCollect' | 'package
 
 function copyProgress(listener: OperationListener): (progress: TransferProgress) => void {
   return ({ item, doneBytes, totalBytes }) => listener.progress('copy', item, doneBytes, totalBytes);
-}
-
-/** What was not said is left out. */
-function ruleOf(rule: PackagePrune['rule']): PruneRule {
-  const entries = Object.entries(rule).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries);
 }

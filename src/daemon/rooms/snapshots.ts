@@ -1,20 +1,23 @@
 import { KelpieError } from '../../base/errors.ts';
+import { snapshotPrune } from '../api/prune.ts';
 import { routes } from '../api/routes.ts';
 import { snapshotCreate } from '../api/snapshots.ts';
 import { findSnapshot } from '../../teleport/restore-local.ts';
 import { takeSnapshot } from '../../teleport/take-snapshot.ts';
 import { answerJson } from '../answers.ts';
 import { answerEvents } from '../event-stream.ts';
+import { pruneSnapshots } from '../prune-snapshots.ts';
 import { readBody } from '../requests.ts';
 import { parameter } from '../room.ts';
+import { holderOf } from '../snapshot-holder.ts';
 import { viewCaptured, viewListing, viewSnapshot } from '../views.ts';
 import type { Room } from '../room.ts';
 import type { ManagedVm } from '../../teleport/managed-vm.ts';
 import type { TeleportHost } from '../../teleport/teleport-host.ts';
 
-export const snapshotsRoom: Room<'snapshotCreate' | 'snapshotLog' | 'snapshotInspect' | 'snapshotRemove'> = (
-  supervisor,
-) => {
+export const snapshotsRoom: Room<
+  'snapshotCreate' | 'snapshotLog' | 'snapshotInspect' | 'snapshotRemove' | 'snapshotPrune'
+> = (supervisor) => {
   const { host, registry } = supervisor;
   return {
     snapshotCreate: async (request, parameters) => {
@@ -49,6 +52,15 @@ export const snapshotsRoom: Room<'snapshotCreate' | 'snapshotLog' | 'snapshotIns
       );
       return answerJson(routes.snapshotRemove, {});
     },
+
+    snapshotPrune: async (request, parameters) => {
+      const { rule, isDryRun } = await readBody(request, snapshotPrune);
+      const vm = registry.require(parameter(parameters, 'vm'));
+      const pruned = await supervisor.operate(vm.id, `prune snapshots of "${vm.name}"`, () =>
+        pruneSnapshots(host, registry, vm, rule, isDryRun),
+      );
+      return answerJson(routes.snapshotPrune, pruned);
+    },
   };
 };
 
@@ -58,30 +70,8 @@ async function removeSnapshot(host: TeleportHost, vm: ManagedVm, reference: stri
   const snapshotId = ids.includes(reference)
     ? reference
     : (await findSnapshot(host, vm, reference)).metadata.snapshotId;
-  if (vm.record.departed !== null && vm.record.snapshotId === snapshotId) {
-    throw new KelpieError(
-      'snapshot_in_use',
-      `snapshot ${snapshotId} is the one that "${vm.name}" departed with: remove the VM instead.`,
-    );
-  }
-  if (vm.record.state === 'suspended' && vm.record.snapshotId === snapshotId) {
-    throw new KelpieError(
-      'snapshot_in_use',
-      `"${vm.name}" is suspended in snapshot ${snapshotId}: resume it, or remove the VM.`,
-    );
-  }
-  if (isRunFrom(host, vm, snapshotId)) {
-    throw new KelpieError(
-      'snapshot_in_use',
-      `"${vm.name}" runs from snapshot ${snapshotId}, which its next snapshots need: remove it when the VM is stopped or has left.`,
-    );
-  }
+  const holder = holderOf(host, vm, snapshotId);
+  if (holder !== null) throw new KelpieError('snapshot_in_use', holder.sentence);
   await host.snapshots.delete(vm.id, snapshotId);
   if (vm.record.snapshotId === snapshotId) await vm.update({ snapshotId: null });
-}
-
-/** A live VM that was restored: what it has not written since is described by the map of that snapshot. */
-function isRunFrom({ places }: TeleportHost, { id, record }: ManagedVm, snapshotId: string): boolean {
-  const mapPath = record.runtime?.memory?.mapPath;
-  return mapPath?.startsWith(`${places.snapshotDirectory(id, snapshotId)}/`) === true;
 }

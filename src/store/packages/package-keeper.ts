@@ -1,5 +1,7 @@
 /** What is done with the packages of a store after they were published. */
-import { KelpieError, isKelpieError } from '../../base/errors.ts';
+import { isKelpieError } from '../../base/errors.ts';
+import { decidePrune, requireKeeping } from '../../snapshot/prune-rule.ts';
+import type { PruneRule } from '../../snapshot/prune-rule.ts';
 import type { OwnershipRecords } from '../ownership-records.ts';
 import { holdsPackage } from '../package-holders.ts';
 import type { ActOptions, ObjectStore } from '../objects/object-store.ts';
@@ -12,8 +14,6 @@ import { openPackage } from './open-package.ts';
 import { packageKey } from './package-key.ts';
 import { layoutOf } from './package-layout.ts';
 import type { PackageLayout } from './package-layout.ts';
-import { decidePrune, keepsSomething } from './prune-rule.ts';
-import type { PruneRule } from './prune-rule.ts';
 import type { PackageSealing } from './sealing.ts';
 import { PackageVerifier } from './verify.ts';
 import type { PackageVerdict, VerifyOptions } from './verify.ts';
@@ -96,11 +96,7 @@ export class PackageKeeper {
    * @throws KelpieError `usage` for a rule that keeps nothing.
    */
   async prune(rule: PruneRule, options: PruneOptions = {}): Promise<PruneReport> {
-    if (!keepsSomething(rule)) {
-      const message =
-        'say which packages to keep, for example with --keep-last 5: a rule that keeps none would remove all.';
-      throw new KelpieError('usage', message);
-    }
+    requireKeeping(rule, 'packages');
     const act: ActOptions = options.signal === undefined ? {} : { signal: options.signal };
     const listings = await listPackages(this.#env, this.#store, this.#cache, act);
     // After the packages: whatever record names one of them was there, or is seen.
@@ -109,7 +105,7 @@ export class PackageKeeper {
     const facts = new Map(found.map(({ id, metadata }) => [id, metadata]));
     const candidates = found.map(({ id, metadata }) => {
       const { vmId, createdAtUnixMs } = metadata;
-      return { id, vmId, createdAtUnixMs };
+      return { id, group: vmId, createdAtUnixMs };
     });
     const packages = decidePrune(candidates, rule).map(({ id, keptBy }) => {
       const metadata = facts.get(id);

@@ -1,10 +1,12 @@
 /**
- * Which packages of a VM are kept by age: the rule of `kelpie package prune`, which is restic's. Pure: a function of what there is.
+ * Which packages or snapshots of a VM are kept by age: the rule of `kelpie package prune` and `kelpie prune`, which is restic's. Pure: a function of what
+ * there is.
  *
- * Packages are looked at newest first. `last` keeps so many; `daily`, `weekly`, `monthly`, `yearly` keep the newest of each of so many days
+ * They are looked at newest first. `last` keeps so many; `daily`, `weekly`, `monthly`, `yearly` keep the newest of each of so many days
  * (weeks from Monday, …) that have one, in UTC; `withinMs` keeps what is no older than that before the newest. What any of them keeps is kept.
  */
-import { civilDate, dayOfUnixMs, weekOfDay } from '../../base/civil-date.ts';
+import { KelpieError } from '../base/errors.ts';
+import { civilDate, dayOfUnixMs, weekOfDay } from '../base/civil-date.ts';
 
 export interface PruneRule {
   readonly last?: number;
@@ -17,8 +19,8 @@ export interface PruneRule {
 
 export interface PruneCandidate {
   readonly id: string;
-  /** Each VM's packages are counted for themselves. */
-  readonly vmId: string;
+  /** Each group is counted for itself: those of one VM. */
+  readonly group: string;
   readonly createdAtUnixMs: number;
 }
 
@@ -28,25 +30,29 @@ export interface PruneDecision {
   readonly keptBy: readonly string[];
 }
 
-/** True when the rule keeps anything at all: one that does not would remove everything. */
-export function keepsSomething(rule: PruneRule): boolean {
-  return Object.values(rule).some((value) => value !== undefined && value > 0);
+/** @param what is to be kept: `packages`. @throws KelpieError `usage` for a rule that keeps nothing: it would remove everything. */
+export function requireKeeping(rule: PruneRule, what: string): void {
+  if (Object.values(rule).some((value) => value !== undefined && value > 0)) return;
+  throw new KelpieError(
+    'usage',
+    `say which ${what} to keep, for example with --keep-last 5: a rule that keeps none would remove all.`,
+  );
 }
 
-/** @returns one decision for each candidate, those of one VM together, newest first. */
+/** @returns one decision for each candidate, those of one group together, newest first. */
 export function decidePrune(
   candidates: readonly PruneCandidate[],
   rule: PruneRule,
 ): readonly PruneDecision[] {
-  const byVm = Map.groupBy(candidates, ({ vmId }) => vmId);
-  return [...byVm.values()].flatMap((ofVm) => decideForVm(ofVm.toSorted(newestFirst), rule));
+  const groups = Map.groupBy(candidates, ({ group }) => group);
+  return [...groups.values()].flatMap((ofOne) => decideForGroup(ofOne.toSorted(newestFirst), rule));
 }
 
 function newestFirst(a: PruneCandidate, b: PruneCandidate): number {
   return b.createdAtUnixMs - a.createdAtUnixMs || (a.id < b.id ? -1 : 1);
 }
 
-function decideForVm(sorted: readonly PruneCandidate[], rule: PruneRule): readonly PruneDecision[] {
+function decideForGroup(sorted: readonly PruneCandidate[], rule: PruneRule): readonly PruneDecision[] {
   const newestMs = sorted[0]?.createdAtUnixMs ?? 0;
   const counters = countersOf(rule);
   return sorted.map(({ id, createdAtUnixMs }, index) => {

@@ -1,13 +1,24 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { DAY_MS, HOUR_MS } from '../../base/units.ts';
-import { decidePrune, keepsSomething } from './prune-rule.ts';
+import { DAY_MS, HOUR_MS } from '../base/units.ts';
+import { isKelpieError } from '../base/errors.ts';
+import { decidePrune, requireKeeping } from './prune-rule.ts';
 import type { PruneCandidate, PruneRule } from './prune-rule.ts';
 
 /** At noon of a day, in UTC. */
-function at(date: string, id = date, vmId = 'vm'): PruneCandidate {
-  return { id, vmId, createdAtUnixMs: Date.parse(`${date}T12:00:00Z`) };
+function at(date: string, id = date, group = 'vm'): PruneCandidate {
+  return { id, group, createdAtUnixMs: Date.parse(`${date}T12:00:00Z`) };
+}
+
+function keepsSomething(rule: PruneRule): boolean {
+  try {
+    requireKeeping(rule, 'packages');
+    return true;
+  } catch (error) {
+    assert.ok(isKelpieError(error, 'usage'));
+    return false;
+  }
 }
 
 function kept(candidates: readonly PruneCandidate[], rule: PruneRule): readonly string[] {
@@ -43,7 +54,7 @@ for (const [what, rule, expected] of cases) {
   test(`keeps ${what}`, () => assert.deepEqual(kept(diary, rule), expected));
 }
 
-test('each VM is counted for itself', () => {
+test('each group is counted for itself', () => {
   const two = [at('2025-01-01', 'a1', 'a'), at('2025-01-02', 'a2', 'a'), at('2024-01-01', 'b1', 'b')];
   assert.deepEqual(kept(two, { last: 1 }).toSorted(), ['a2', 'b1']);
 });
@@ -52,7 +63,7 @@ test('the newest of a day is the one that stays, and says why', () => {
   const day = Date.parse('2025-01-01T00:00:00Z');
   const hours = [1, 23, 5].map((hour) => ({
     id: `${hour}`,
-    vmId: 'vm',
+    group: 'vm',
     createdAtUnixMs: day + hour * HOUR_MS,
   }));
   assert.deepEqual(decidePrune(hours, { daily: 2, last: 1 }), [
@@ -81,7 +92,7 @@ const anyRule = fc.record(
 const anyPackages = fc
   .array(fc.nat(1000 * 24), { maxLength: 60 })
   .map((hours) =>
-    hours.map((hour, index) => ({ id: `${index}`, vmId: 'vm', createdAtUnixMs: hour * HOUR_MS })),
+    hours.map((hour, index) => ({ id: `${index}`, group: 'vm', createdAtUnixMs: hour * HOUR_MS })),
   );
 
 test('a rule that keeps anything keeps the newest; more of a rule keeps no less; order and repetition do not matter', () => {
