@@ -38,6 +38,8 @@ Examples:
     const vms = named.length > 0 ? named : await readableVms(cli);
     const outcomes: Outcome[] = [];
     for (const vm of vms) outcomes.push(await pruneOne(cli, vm, body));
+    const [only] = outcomes;
+    if (outcomes.length === 1 && only !== undefined && only.failure !== null) throw only.failure;
     const freedBytes = outcomes.reduce((sum, { pruned }) => sum + (pruned?.freedBytes ?? 0), 0);
     const result = {
       vms: outcomes.map(({ vm, pruned, failure }) => ({ vm, ...pruned, failed: failure?.message ?? null })),
