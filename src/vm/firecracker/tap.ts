@@ -63,8 +63,9 @@ export async function createVmTap(
 /** Of the VM that ran in a directory; no error when it has none. @throws KelpieError as `createVmTap`. */
 export async function removeVmTap(env: Env, runDirectory: string): Promise<void> {
   const device = await readNote(env, runDirectory);
-  if (device !== null && (await exists(env, device)))
-    await ip(env, device, ['link', 'delete', 'dev', device.name]);
+  if (device === null) return;
+  if (await exists(env, device)) await ip(env, device, ['link', 'delete', 'dev', device.name]);
+  await env.files.removeTree(noteOf(runDirectory));
 }
 
 function noteOf(runDirectory: string): string {

@@ -26,8 +26,12 @@ function jailArguments(world: World, id: string): readonly string[] {
   ];
 }
 
-/** Starts in a jail; paths of requests are then those inside it. */
-async function launchJailed(world: World, id: string): Promise<UnderTest> {
+/** Starts in a jail; paths of requests are then those inside it. @param more of the jailer's arguments. */
+export async function launchJailed(
+  world: World,
+  id: string,
+  more: readonly string[] = [],
+): Promise<UnderTest> {
   const { jailer } = world.options;
   if (jailer === null) throw new Skipped('no --jailer');
   const root = jailRoot(world, id);
@@ -36,13 +40,13 @@ async function launchJailed(world: World, id: string): Promise<UnderTest> {
   await writeFile(env, join(root, 'kernel'), countingGuest());
   return await world.launchAs({
     program: jailer,
-    args: [...jailArguments(world, id), '--', '--api-sock', `/${SOCKET}`],
+    args: [...jailArguments(world, id), ...more, '--', '--api-sock', `/${SOCKET}`],
     folder: root,
     socketPath: join(root, SOCKET),
   });
 }
 
-async function startJailed(one: UnderTest): Promise<void> {
+export async function startJailed(one: UnderTest): Promise<void> {
   done(await one.put('/machine-config', { vcpu_count: 1, mem_size_mib: MEMORY_MIB_SMALL }));
   done(await one.put('/boot-source', { kernel_image_path: '/kernel' }));
   done(await one.put('/actions', { action_type: 'InstanceStart' }));
