@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createNodeEnv } from '../env/node/env.ts';
+import { SystemError } from '../env/system-error.ts';
 import { HostPlaces } from './host-places.ts';
 import { Journal } from './journal.ts';
 import type { Env } from '../env/env.ts';
@@ -74,5 +75,76 @@ test('an entry that cannot be understood is told and stays; what a crash cut is 
       [other],
     );
     assert.equal((await readdir(places.operationsDirectory)).length, 2);
+  });
+});
+
+test('entries come oldest first, and those of one moment by their ids', async () => {
+  await withHome(async (env, places) => {
+    const journal = new Journal(env, places);
+    const id = (last: number): string => entry.id.slice(0, -1) + String(last);
+    const entries = [
+      { ...entry, id: id(4), startedAtUnixMs: 1 },
+      { ...entry, id: id(2), startedAtUnixMs: 2 },
+      { ...entry, id: id(3), startedAtUnixMs: 2 },
+      { ...entry, id: id(1), startedAtUnixMs: 3 },
+    ];
+    for (const order of [entries, entries.toReversed()]) {
+      for (const one of order) await journal.begin(one);
+      const list: Env['files']['list'] = async () => order.map((one) => `${one.id}.json`);
+      const found = await new Journal({ ...env, files: { ...env.files, list } }, places).readAll();
+      assert.deepEqual(found.entries, entries);
+    }
+  });
+});
+
+test('an operation whose entry cannot be made durable leaves none, since nothing of it was done', async () => {
+  await withHome(async (env, places) => {
+    const { files } = env;
+    let isBroken = true;
+    const syncDirectory: typeof files.syncDirectory = async (path) => {
+      if (isBroken) throw new SystemError('EIO', 'fsync', path);
+      await files.syncDirectory(path);
+    };
+    const unlink: typeof files.unlink = async (path) => {
+      isBroken = false;
+      await files.unlink(path);
+    };
+    const journal = new Journal({ ...env, files: { ...files, syncDirectory, unlink } }, places);
+    await assert.rejects(journal.begin(entry), { errno: 'EIO' });
+    assert.deepEqual(await readdir(places.operationsDirectory), []);
+  });
+});
+
+test('an entry that can neither be written nor put back is told with its path', async () => {
+  await withHome(async (env, places) => {
+    const { files } = env;
+    const broken = (path: string): Promise<void> => Promise.reject(new SystemError('EIO', 'fsync', path));
+    const faulty = { ...files, syncDirectory: broken, unlink: broken };
+    const begun = new Journal({ ...env, files: faulty }, places).begin(entry);
+    await assert.rejects(begun, (error: Error) => {
+      assert.ok(error.message.includes(`remove ${places.operation(entry.id)} before the daemon starts`));
+      assert.ok(error.cause instanceof AggregateError);
+      assert.equal(error.cause.errors.length, 2);
+      return true;
+    });
+  });
+});
+
+test('an entry that the disk does not give now may be anything: nothing goes on before it is read', async () => {
+  await withHome(async (env, places) => {
+    await new Journal(env, places).begin(entry);
+    const readFile: Env['files']['readFile'] = (path) => Promise.reject(new SystemError('EIO', 'read', path));
+    const journal = new Journal({ ...env, files: { ...env.files, readFile } }, places);
+    await assert.rejects(journal.readAll(), { code: 'io_failed' });
+  });
+});
+
+test('an entry under the name of another is damaged', async () => {
+  await withHome(async (env, places) => {
+    const other = places.operation('00000000-0000-4000-8000-000000000002');
+    await writeFile(other, JSON.stringify(entry));
+    const { entries, damaged } = await new Journal(env, places).readAll();
+    assert.deepEqual([entries, damaged.length], [[], 1]);
+    assert.match(damaged[0]?.reason ?? '', /cannot be understood/);
   });
 });
