@@ -34,9 +34,24 @@ await test('an agent goes on in a new VM from its checkpoint', async (t) => {
 
     await startAgent(laptop, 'dev');
     assert.equal(await askAgent(laptop, 'dev', 'my name is Ada'), 'hello, Ada');
-    const taken = await laptop.json(['checkpoint', 'dev', '--store', store, '-m', 'first']);
-    const { packageId } = objectOf(taken['published']);
-    const { id: snapshotId } = objectOf(taken['snapshot']);
+    const bare = await make('bare', { withImage: false });
+    const { id: target } = await bare.json(['store', 'hosts', store, '--join']);
+    const teleport = ['teleport', 'dev', '--to', store, '--no-image', '-m', 'first', '--for'];
+    await t.test('its memory does not go where it could not go on', async () => {
+      await laptop.fails('usage', ['teleport', 'dev', '--to', store, '--allow-checkpoint']);
+      const unknown = await laptop.fails('host_not_found', [...teleport, 'nobody']);
+      assert.match(unknown, /it knows \S+; run `kelpie store hosts \S+ --join` there\.$/);
+      assert.match((await laptop.must(['store', 'hosts', store])).stdout, /qemu \d\S+ for x86_64 \(tcg/);
+      const sentence = await laptop.fails('teleport_incompatible', [...teleport, String(target)]);
+      assert.match(
+        sentence,
+        /its image base \S+ is not on .* Publish it with its image, .*\(--allow-checkpoint\) would need more there/,
+      );
+      assert.ok(!(await readdir(store)).includes('packages'), 'nothing is published');
+    });
+    const sent = await laptop.json([...teleport, String(target), '--allow-checkpoint']);
+    const { packageId, checkpoint: taken } = sent;
+    const { id: snapshotId } = objectOf(objectOf(taken)['snapshot']);
     assert.equal(await askAgent(laptop, 'dev', 'my name is Grace'), 'hello, Grace', 'the source goes on');
 
     await t.test('it is a snapshot like others, but no running memory', async () => {
@@ -51,6 +66,13 @@ await test('an agent goes on in a new VM from its checkpoint', async (t) => {
     });
 
     await t.test('on another host it remembers, and its files are there', async () => {
+      const shown = ['package', 'show', String(packageId), '--store', store];
+      assert.match((await laptop.must(shown)).stdout, /^runs here +yes$/m);
+      const there = await laptop.must([...shown, '--for', String(target)]);
+      assert.match(
+        there.stdout,
+        /^runs on .* no, by what it said .*: it boots afresh from an image base 1\.0, /m,
+      );
       const cloud = await make('cloud');
       const from = ['restore', '--from', store, '--package', String(packageId)];
       const restored = await cloud.must([...from, '--name', 'again']);
