@@ -9,7 +9,8 @@
  *     await        is dropped
  *     statement    a call, an assignment, a `throw`, an empty `return` is dropped
  *
- * Left alone is what only people see (log lines, progress), what only our own mistakes reach (`assert`), and types.
+ * Left alone is what only people see (log lines, progress), what only our own mistakes reach (`assert`), types, and an `await` whose value is returned and that stands in no `try`:
+ * who calls the function waits for it either way.
  */
 import { parsers } from 'prettier/plugins/typescript';
 import { z } from 'zod';
@@ -26,6 +27,10 @@ export interface Mutant {
   readonly was: string;
   /** Runs when the file is loaded: a process tries it only by loading the file anew. */
   readonly isStatic: boolean;
+  /** What the file alone has of it: between these places stands that instead. */
+  readonly from: number;
+  readonly to: number;
+  readonly becomes: string;
 }
 
 interface Node {
@@ -79,6 +84,10 @@ class Mutator {
   readonly #firstId: number;
   /** How many functions the present node is in. */
   #depth = 0;
+  /** How many `try` of its function it is in. */
+  #tries = 0;
+  /** It is what its function returns. */
+  #isReturned = false;
 
   constructor(file: string, text: string, firstId: number) {
     this.#file = file;
@@ -92,10 +101,15 @@ class Mutator {
 
   #render(node: Node): string {
     const isFunction = /Function|^PropertyDefinition$/.test(node.type);
+    const tries = this.#tries;
+    const isPassedOn = this.#isReturned && tries === 0;
     if (isFunction) this.#depth += 1;
-    const rendered = this.#mutated(node, this.#inside(node));
+    if (isFunction) this.#tries = 0;
+    if (node.type === 'TryStatement') this.#tries += 1;
+    const inside = this.#inside(node);
+    this.#tries = tries;
     if (isFunction) this.#depth -= 1;
-    return rendered;
+    return node.type === 'AwaitExpression' && isPassedOn ? inside : this.#mutated(node, inside);
   }
 
   /** A test for equality has its own mutant. */
@@ -111,6 +125,7 @@ class Mutator {
     let [from] = node.range;
     for (const child of childrenOf(node)) {
       if (child.range[0] < from) continue;
+      this.#isReturned = node.type === 'ReturnStatement' || isResult(node, child);
       const rendered =
         child === node['test'] && conditional.has(node.type) ? this.#renderTest(child) : this.#render(child);
       text += this.#text.slice(from, child.range[0]) + rendered;
@@ -159,14 +174,14 @@ class Mutator {
   }
 
   #droppable(node: Node, inside: string): string {
-    return `{ if (!${SWITCH}(${this.#add(node, 'statement')})) { ${inside} } }`;
+    return `{ if (!${SWITCH}(${this.#add(node, 'statement', '{}')})) { ${inside} } }`;
   }
 
   #choice(node: Node, kind: string, mutant: string, inside: string): string {
-    return `(${SWITCH}(${this.#add(node, kind)}) ? (${mutant}) : (${inside}))`;
+    return `(${SWITCH}(${this.#add(node, kind, `(${mutant})`)}) ? (${mutant}) : (${inside}))`;
   }
 
-  #add(node: Node, kind: string): number {
+  #add(node: Node, kind: string, becomes: string): number {
     const index = this.mutants.length;
     const id = this.#firstId + index;
     this.mutants.push({
@@ -177,6 +192,9 @@ class Mutator {
       kind,
       was: this.#at(node).replaceAll(/\s+/g, ' ').slice(0, WAS_LENGTH_MAX),
       isStatic: this.#depth === 0,
+      from: node.range[0],
+      to: node.range[1],
+      becomes,
     });
     return id;
   }
@@ -185,6 +203,11 @@ class Mutator {
     const { range } = nodeOf(node);
     return this.#text.slice(...range);
   }
+}
+
+/** Of an arrow function without a block. */
+function isResult(node: Node, child: Node): boolean {
+  return node.type === 'ArrowFunctionExpression' && node['body'] === child;
 }
 
 /** In the order of the text; without types, and names of properties. */

@@ -4,12 +4,21 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { KeptJson } from './kept-json.ts';
 
-/** By whom it was killed: a test, `late` when it hung; null: it survived. */
-export type Outcome = string | null;
+export type Outcome =
+  /** By a test, `late` when it hung, `ended` when it took the process with it. */
+  | { readonly kind: 'killed'; readonly by: string }
+  /** A tool does not let it through (`refused.ts`): it counts neither as killed nor as tried. */
+  | { readonly kind: 'refused'; readonly by: string }
+  | { readonly kind: 'survived' };
 
+const outcomeSchema: z.ZodType<Outcome> = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('killed'), by: z.string() }),
+  z.object({ kind: z.literal('refused'), by: z.string() }),
+  z.object({ kind: z.literal('survived') }),
+]);
 const schema = z.record(
   z.string(),
-  z.object({ digest: z.string(), outcomes: z.record(z.string(), z.string().nullable()) }),
+  z.object({ digest: z.string(), isJudged: z.boolean(), outcomes: z.record(z.string(), outcomeSchema) }),
 );
 const kept = new KeptJson(join(import.meta.dirname, '../../.cache/mutants.json'), schema);
 
@@ -27,7 +36,12 @@ export class Outcomes {
   /** Forgets what was tried of the file when it was another one. */
   begin(file: string, text: string): void {
     const digest = createHash('sha256').update(text).digest('hex');
-    if (this.#files[file]?.digest !== digest) this.#files[file] = { digest, outcomes: {} };
+    if (this.#files[file]?.digest !== digest) this.#files[file] = { digest, isJudged: false, outcomes: {} };
+  }
+
+  /** Nobody has said yet which of the file's are refused. */
+  isUnjudged(file: string): boolean {
+    return this.#files[file]?.isJudged !== true;
   }
 
   /** @param index of the mutant in its file. Undefined: not tried yet. */
@@ -36,8 +50,28 @@ export class Outcomes {
   }
 
   async set(file: string, index: number, outcome: Outcome): Promise<void> {
-    const known = this.#files[file];
-    if (known !== undefined) known.outcomes[index] = outcome;
+    this.#note(file, index, outcome);
     await kept.write(this.#files);
   }
+
+  /** Says of files which of their mutants are refused. */
+  async judge(files: Iterable<string>, refused: readonly Refusal[]): Promise<void> {
+    for (const file of files) {
+      const known = this.#files[file];
+      if (known !== undefined) known.isJudged = true;
+    }
+    for (const { file, index, by } of refused) this.#note(file, index, { kind: 'refused', by });
+    await kept.write(this.#files);
+  }
+
+  #note(file: string, index: number, outcome: Outcome): void {
+    const known = this.#files[file];
+    if (known !== undefined) known.outcomes[index] = outcome;
+  }
+}
+
+export interface Refusal {
+  readonly file: string;
+  readonly index: number;
+  readonly by: string;
 }

@@ -1,35 +1,41 @@
+import { isEquivalent } from './equivalents.ts';
 import type { Mutant } from './mutants.ts';
 import type { Outcomes } from './outcomes.ts';
 
-/** Survivors, and the score of each file and of all. */
+/** Survivors, and the score of each file and of all: of what was tried, the part that was killed. What is refused or equivalent was not tried. */
 export function report(mutants: readonly Mutant[], outcomes: Outcomes): string {
-  const lines: string[] = [];
-  const scores: string[] = [];
-  const all = { killed: 0, tried: 0 };
+  const survivors: string[] = [];
+  const rows: string[] = [];
+  const all: Count = { mutants: 0, refused: 0, equivalent: 0, tried: 0, killed: 0 };
   for (const [file, own] of Map.groupBy(mutants, (mutant) => mutant.file)) {
-    const tried = own.filter(({ index }) => outcomes.of(file, index) !== undefined);
-    const survivors = tried.filter(({ index }) => outcomes.of(file, index) === null);
-    for (const { line, kind, was } of survivors) lines.push(`${file}:${line} ${kind}: ${was}`);
-    const killed = tried.length - survivors.length;
-    all.killed += killed;
-    all.tried += tried.length;
-    scores.push(
-      `| ${file} | ${own.length} | ${tried.length} | ${killed} | ${percent(killed, tried.length)} |`,
-    );
+    const count: Count = { mutants: own.length, refused: 0, equivalent: 0, tried: 0, killed: 0 };
+    for (const mutant of own) {
+      const outcome = outcomes.of(file, mutant.index);
+      if (outcome?.kind === 'refused') count.refused += 1;
+      else if (isEquivalent(mutant)) count.equivalent += 1;
+      else if (outcome !== undefined) count.tried += 1;
+      if (outcome?.kind === 'killed') count.killed += 1;
+      if (outcome?.kind === 'survived' && !isEquivalent(mutant))
+        survivors.push(`${file}:${mutant.line} ${mutant.kind}: ${mutant.was}`);
+    }
+    rows.push(rowOf(file, count));
+    for (const key of keys) all[key] += count[key];
   }
-  scores.push(
-    `| all | ${mutants.length} | ${all.tried} | ${all.killed} | ${percent(all.killed, all.tried)} |`,
-  );
   return [
     'survivors:',
-    ...lines,
+    ...survivors,
     '',
-    '| file | mutants | tried | killed | score |',
-    '|---|---|---|---|---|',
-    ...scores,
+    '| file | mutants | refused | equivalent | tried | killed | score |',
+    '|---|---|---|---|---|---|---|',
+    ...rows,
+    rowOf('all', all),
   ].join('\n');
 }
 
-function percent(part: number, whole: number): string {
-  return whole === 0 ? '' : `${((100 * part) / whole).toFixed(1)} %`;
+const keys = ['mutants', 'refused', 'equivalent', 'tried', 'killed'] as const;
+type Count = Record<(typeof keys)[number], number>;
+
+function rowOf(name: string, count: Count): string {
+  const score = count.tried === 0 ? '' : `${((100 * count.killed) / count.tried).toFixed(1)} %`;
+  return `| ${[name, ...keys.map((key) => count[key]), score].join(' | ')} |`;
 }

@@ -21,7 +21,10 @@ export function force(id: number | null): void {
 export async function meeting(act: () => Promise<void>): Promise<ReadonlySet<number>> {
   const seen = new Set<number>();
   met = seen;
-  await act();
-  met = null;
+  try {
+    await act();
+  } finally {
+    met = null;
+  }
   return seen;
 }

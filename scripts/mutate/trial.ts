@@ -21,7 +21,7 @@ export type Question =
   | {
       readonly kind: 'try';
       readonly mutant: number;
-      readonly tests: readonly string[];
+      readonly tests: readonly { readonly name: string; readonly durationMs: number }[];
       readonly isFresh: boolean;
     };
 
@@ -39,9 +39,9 @@ export const answerSchema: z.ZodType<Answer> = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('tried'), killedBy: z.string().nullable() }),
 ]);
 
-/** What tests meet, of what has that digest. */
-export const trialsSchema: z.ZodType<{ readonly digest: string; readonly trials: readonly Trial[] }> =
-  z.object({
-    digest: z.string(),
-    trials: z.array(trial),
-  });
+/** What the tests of each file meet, of what has that digest. */
+export type KeptTrials = Record<string, { readonly digest: string; readonly trials: readonly Trial[] }>;
+export const keptTrialsSchema: z.ZodType<KeptTrials> = z.record(
+  z.string(),
+  z.object({ digest: z.string(), trials: z.array(trial) }),
+);

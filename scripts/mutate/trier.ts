@@ -2,6 +2,7 @@
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
+import { afterSeen } from './patience.ts';
 import { answerSchema } from './trial.ts';
 import type { Answer, Question } from './trial.ts';
 
@@ -32,7 +33,7 @@ export class Trier {
     const { promise, resolve } = Promise.withResolvers<Answer | 'ended' | 'late'>();
     const onMessage = (answer: unknown): void => resolve(answerSchema.parse(answer));
     const onExit = (): void => resolve('ended');
-    const timer = setTimeout(() => resolve('late'), timeoutMs);
+    const endWait = afterSeen(timeoutMs, () => resolve('late'));
     this.#child.once('message', onMessage);
     this.#child.once('exit', onExit);
     if (!this.#child.connected) resolve('ended');
@@ -40,7 +41,7 @@ export class Trier {
     try {
       return await promise;
     } finally {
-      clearTimeout(timer);
+      endWait();
       this.#child.off('message', onMessage);
       this.#child.off('exit', onExit);
     }

@@ -1,15 +1,12 @@
 /** Tries mutants with the tests that meet them, quick ones first, until one fails. */
-import { inParallel } from '../../src/base/in-parallel.ts';
 import type { Mutant } from './mutants.ts';
 import type { Outcome, Outcomes } from './outcomes.ts';
 import { Trier } from './trier.ts';
 import type { Trial } from './trial.ts';
 
-/** Loading and running the tests of a file once. */
-const COVER_MS_MAX = 1_800_000;
 const LOAD_MS_MAX = 300_000;
-/** Tests of one mutant, all together, as they took when nothing was mutated. */
-const TESTS_MS_MAX = 60_000;
+/** Tests of one mutant, all together, as they took when nothing was mutated: cheap ones come first, and simulated worlds are many. */
+const TESTS_MS_MAX = 10_000;
 /** An answer may take so many times longer than that, and this long more. */
 const SLOWNESS = 4;
 const ANSWER_SPARE_MS = 60_000;
@@ -26,38 +23,6 @@ export interface Trying {
   /** Nothing begins after that. */
   readonly endMs: number;
   readonly workers: number;
-}
-
-/** What each test meets; several files at once, each in a process. */
-export async function cover(
-  environment: Readonly<Record<string, string>>,
-  files: readonly string[],
-  workers: number,
-): Promise<readonly Trial[]> {
-  const trials: Trial[] = [];
-  await inParallel(files, workers, async (file) => {
-    trials.push(...(await coverFile(environment, file)));
-  });
-  return trials;
-}
-
-async function coverFile(
-  environment: Readonly<Record<string, string>>,
-  file: string,
-): Promise<readonly Trial[]> {
-  const trier = new Trier(environment);
-  try {
-    const question = { kind: 'load', files: [file], forced: null, covers: true } as const;
-    const answer = await trier.ask(question, COVER_MS_MAX);
-    if (answer === 'ended' || answer === 'late' || answer.kind !== 'loaded')
-      throw new Error(`${file} cannot be run: ${trier.words}`);
-    console.log(`${file}: ${answer.trials.length} tests`);
-    for (const { name, durationMs } of answer.trials)
-      if (durationMs === null) console.log(`of no use, since it fails without mutants: ${name}`);
-    return answer.trials;
-  } finally {
-    await trier.end();
-  }
 }
 
 export async function tryAll(trying: Trying, mutants: readonly Mutant[]): Promise<void> {
@@ -81,7 +46,7 @@ class Lane {
         if (performance.now() > this.#trying.endMs) return;
         const outcome = await this.#try(next);
         await this.#trying.outcomes.set(next.file, next.index, outcome);
-        const end = outcome === null ? 'SURVIVED' : `killed by ${outcome}`;
+        const end = outcome.kind === 'killed' ? `killed by ${outcome.by}` : 'SURVIVED';
         console.log(`${next.file}:${next.line} ${next.kind} ${next.was}: ${end}`);
       }
     } finally {
@@ -91,22 +56,28 @@ class Lane {
 
   async #try(mutant: Mutant): Promise<Outcome> {
     const tests = this.#testsOf(mutant);
-    if (tests.length === 0) return null;
+    if (tests.length === 0) return { kind: 'survived' };
     const isAlone = mutant.isStatic || this.#tries >= TRIES_PER_PROCESS;
-    const outcome = await this.#ask(mutant, tests, isAlone);
+    let killer = await this.#ask(mutant, tests, isAlone);
     // It ended: perhaps for this mutant, perhaps for what one before had left behind.
-    return outcome === 'ended' ? await this.#ask(mutant, tests, true) : outcome;
+    if (killer === 'ended') killer = await this.#ask(mutant, tests, true);
+    return killer === null ? { kind: 'survived' } : { kind: 'killed', by: killer };
   }
 
-  async #ask(mutant: Mutant, tests: readonly Trial[], isAlone: boolean): Promise<Outcome> {
+  /** Who kills it; null when nobody does. */
+  async #ask(mutant: Mutant, tests: readonly TimedTrial[], isAlone: boolean): Promise<string | null> {
     const isFresh = isAlone || this.#trier === null;
     const trier = isFresh ? await this.#begin(mutant.isStatic ? mutant.id : null) : this.#trier;
     if (trier === null) return 'ended';
     this.#tries += 1;
-    const expectedMs = tests.reduce((sum, { durationMs }) => sum + (durationMs ?? 0), 0);
-    const names = tests.map(({ name }) => name);
+    const expectedMs = tests.reduce((sum, { durationMs }) => sum + durationMs, 0);
     const answer = await trier.ask(
-      { kind: 'try', mutant: mutant.id, tests: names, isFresh },
+      {
+        kind: 'try',
+        mutant: mutant.id,
+        tests: tests.map(({ name, durationMs }) => ({ name, durationMs })),
+        isFresh,
+      },
       expectedMs * SLOWNESS + ANSWER_SPARE_MS,
     );
     if (answer === 'ended' || answer === 'late' || mutant.isStatic) await this.#drop();
@@ -133,17 +104,21 @@ class Lane {
     this.#tries = 0;
   }
 
-  #testsOf({ id, file, isStatic }: Mutant): readonly Trial[] {
+  #testsOf({ id, file, isStatic }: Mutant): readonly TimedTrial[] {
     // What runs at load meets no test: those of its file are tried.
     const ids = new Set(
       isStatic ? this.#trying.mutants.filter((one) => one.file === file).map((one) => one.id) : [id],
     );
-    const meeting = this.#trying.trials.filter(
-      ({ met, durationMs }) => durationMs !== null && met.some((one) => ids.has(one)),
-    );
+    const meeting = this.#trying.trials.filter(isTimed).filter(({ met }) => met.some((one) => ids.has(one)));
     let leftMs = TESTS_MS_MAX;
     return meeting
-      .toSorted((a, b) => (a.durationMs ?? 0) - (b.durationMs ?? 0))
-      .filter(({ durationMs }) => (leftMs -= durationMs ?? 0) > 0);
+      .toSorted((a, b) => a.durationMs - b.durationMs)
+      .filter(({ durationMs }) => (leftMs -= durationMs) > 0);
   }
+}
+
+type TimedTrial = Trial & { readonly durationMs: number };
+
+function isTimed(trial: Trial): trial is TimedTrial {
+  return trial.durationMs !== null;
 }
