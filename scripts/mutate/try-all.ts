@@ -1,12 +1,15 @@
-/** Tries mutants with the tests that meet them, quick ones first, until one fails. */
+/** Tries mutants with the tests that meet them until one fails: those of the mutant's file, quick others, a few simulated worlds. */
 import type { Mutant } from './mutants.ts';
 import type { Outcome, Outcomes } from './outcomes.ts';
+import { worldsFile } from './sets.ts';
 import { Trier } from './trier.ts';
 import type { Trial } from './trial.ts';
 
 const LOAD_MS_MAX = 300_000;
-/** Tests of one mutant, all together, as they took when nothing was mutated: cheap ones come first, and simulated worlds are many. */
+/** Tests of one mutant beside those of its own file, all together, as they took when nothing was mutated. */
 const TESTS_MS_MAX = 10_000;
+/** Simulated worlds of one mutant. */
+const WORLDS_MAX = 5;
 /** An answer may take so many times longer than that, and this long more. */
 const SLOWNESS = 4;
 const ANSWER_SPARE_MS = 60_000;
@@ -110,11 +113,24 @@ class Lane {
       isStatic ? this.#trying.mutants.filter((one) => one.file === file).map((one) => one.id) : [id],
     );
     const meeting = this.#trying.trials.filter(isTimed).filter(({ met }) => met.some((one) => ids.has(one)));
+    const [worlds, others] = parted(meeting.toSorted(byPrice), ({ name }) => name.startsWith(worldsFile));
+    const [own, rest] = parted(others, ({ name }) => name.startsWith(file.replace(/\.ts$/, '.test.ts')));
     let leftMs = TESTS_MS_MAX;
-    return meeting
-      .toSorted((a, b) => a.durationMs - b.durationMs)
-      .filter(({ durationMs }) => (leftMs -= durationMs) > 0);
+    const cheap = rest.filter(({ durationMs }) => (leftMs -= durationMs) > 0);
+    // A test of the file knows most about it; many that meet it do so on their way to something else.
+    return [...own, ...cheap, ...worlds.slice(0, WORLDS_MAX)];
   }
+}
+
+function byPrice(a: TimedTrial, b: TimedTrial): number {
+  return a.durationMs - b.durationMs;
+}
+
+function parted<T>(
+  items: readonly T[],
+  isFirst: (item: T) => boolean,
+): readonly [readonly T[], readonly T[]] {
+  return [items.filter(isFirst), items.filter((item) => !isFirst(item))];
 }
 
 type TimedTrial = Trial & { readonly durationMs: number };
