@@ -121,6 +121,8 @@ const ACTS: readonly [number, number] = [2, 12];
 const CROWD_ACTS: readonly [number, number] = [20, 60];
 /** Enough for a VM to be made, to go, and to be lost on the way. */
 const VANISH_ACTS: readonly [number, number] = [20, 60];
+/** Enough for a second snapshot of one process, and to go on from it. */
+const FIRECRACKER_ACTS: readonly [number, number] = [10, 30];
 const TROUBLE_PAUSE_MS_MAX = 4000;
 /** How many worlds have their store at a service. */
 const S3_SHARE = 0.4;
@@ -134,8 +136,8 @@ const PARTITION_PAUSE_MS_MAX = 40_000;
 /** Commands are over long before. */
 const TROUBLE_END_MS = 120_000;
 
-export const workloadNames = ['people', 'crowd', 'errand', 'vanish'] as const;
-/** `people`: some random commands; `crowd`: many; `errand`: always the same ones; `vanish`: leases and reclaims, and a store that is cut off. */
+export const workloadNames = ['people', 'crowd', 'errand', 'vanish', 'firecracker'] as const;
+/** `people`: some random commands; `crowd`: many; `errand`: always the same ones; `vanish`: leases and reclaims, and a store that is cut off; `firecracker`: it is in every world, and VMs live longer. */
 export type WorkloadName = (typeof workloadNames)[number];
 
 /** What limits the worlds of a campaign. */
@@ -157,7 +159,7 @@ export function drawPlan(seed: number, choice: Choice = anything): Plan {
   const store = stores.chance(S3_SHARE) ? 's3' : 'directory';
   // Who vanishes must have been apart.
   const isOneMachine = random.chance(0.5) && choice.workload !== 'vanish';
-  const firecrackers = choice.workload === 'errand' ? noFirecrackers : drawFirecrackers(seed, isOneMachine);
+  const firecrackers = drawFirecrackers(seed, isOneMachine, choice.workload);
   return {
     seed,
     strategy: kind < 0.5 ? 'random' : kind < 0.65 ? 'fifo' : 'priority',
@@ -180,9 +182,10 @@ export function drawPlan(seed: number, choice: Choice = anything): Plan {
 }
 
 /** Mostly the same on both hosts, sometimes another one or none. */
-function drawFirecrackers(seed: number, isOneMachine: boolean): Firecrackers {
+function drawFirecrackers(seed: number, isOneMachine: boolean, workload: WorkloadName): Firecrackers {
   const random = Prng.named(seed, 'firecrackers');
-  if (!random.chance(FIRECRACKER_SHARE)) return noFirecrackers;
+  if (workload === 'errand') return noFirecrackers;
+  if (!random.chance(FIRECRACKER_SHARE) && workload !== 'firecracker') return noFirecrackers;
   const one = random.pick(firecrackerVersions);
   const kind = random.fraction();
   if (isOneMachine || kind < 0.6) return { a: one, b: one };
@@ -192,7 +195,12 @@ function drawFirecrackers(seed: number, isOneMachine: boolean): Firecrackers {
 
 function drawActs(random: Prng, workload: WorkloadName): Plan['acts'] {
   if (workload === 'errand') return errand;
-  const [least, most] = { people: ACTS, crowd: CROWD_ACTS, vanish: VANISH_ACTS }[workload];
+  const [least, most] = {
+    people: ACTS,
+    crowd: CROWD_ACTS,
+    vanish: VANISH_ACTS,
+    firecracker: FIRECRACKER_ACTS,
+  }[workload];
   return random.between(least, most);
 }
 

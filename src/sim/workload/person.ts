@@ -4,7 +4,7 @@ import type { DaemonClient } from '../../cli/daemon-client.ts';
 import type { ActName, PlannedAct } from '../plan.ts';
 import { Prng } from '../prng.ts';
 import type { SimProcess } from '../process.ts';
-import { hasFirecracker } from '../world/world.ts';
+import { hasFirecracker } from '../world/daemon-program.ts';
 import type { Site, World } from '../world/world.ts';
 import { createActs } from './acts.ts';
 import type { Act } from './acts.ts';

@@ -3,16 +3,11 @@
  * of one machine then, whose loss of power takes the store's files that were not synced too, or of a server that does not fail, which two mount.
  */
 import { defined } from '../../base/assert.ts';
-import { isKelpieError } from '../../base/errors.ts';
 import { GIB } from '../../base/units.ts';
 import { DaemonClient } from '../../cli/daemon-client.ts';
-import { serve } from '../../daemon/main.ts';
 import type { InPlaceCompute } from '../../env/compute.ts';
-import { isSystemError } from '../../env/system-error.ts';
 import { plainSealing } from '../../store/packages/sealing.ts';
 import type { PackageSealing } from '../../store/packages/sealing.ts';
-import { createFirecrackerBackend } from '../../vm/firecracker/backend.ts';
-import { createQemuBackend } from '../../vm/qemu/backend.ts';
 import { Volume } from '../disk/volume.ts';
 import { createSimEnv } from '../env/sim-env.ts';
 import { Faults } from '../faults.ts';
@@ -30,7 +25,8 @@ import type { Settle } from '../scheduler.ts';
 import { createStrategy } from '../strategies.ts';
 import { parseVersion } from '../firecracker/version.ts';
 import type { Version } from '../firecracker/version.ts';
-import { daemonOptions, installJailer, needsRoot } from './firecracker/daemon-options.ts';
+import { daemonProgram, FIRECRACKER } from './daemon-program.ts';
+import { installJailer, needsRoot } from './firecracker/daemon-options.ts';
 import { hostTools } from './firecracker/host-tools.ts';
 import { jailerProgram } from './firecracker/jailer-program.ts';
 import { KernelObjects } from './firecracker/kernel-objects.ts';
@@ -47,7 +43,6 @@ import { WorldTruth } from './world-truth.ts';
 const WALL_START_MS = 1_750_000_000_000;
 const DISK_BYTES: number = 64 * GIB;
 const CLOCK_SKEW_MS_MAX = 60_000;
-const FIRECRACKER = 'firecracker';
 
 export interface WorldOptions {
   readonly plan: Plan;
@@ -260,33 +255,9 @@ export class World {
   }
 }
 
-/** What `kelpie serve` runs. It ends with an error that it can tell; any other is a bug. */
-function daemonProgram(firecracker: FirecrackerHost): Program {
-  return async ({ process, env, args }) => {
-    const home = defined(args[1], 'the home');
-    try {
-      const options = { cacheDirectory: `${home}/cache` };
-      const qemu = createQemuBackend(env, options);
-      // Where it is not installed it is not looked for either: that would be a step more of every world.
-      const backends = hasFirecracker(process.machine)
-        ? [createFirecrackerBackend(env, { ...options, ...daemonOptions(firecracker) }), qemu]
-        : [qemu];
-      await serve(env, { home, backends }, new AbortController().signal);
-      return 0;
-    } catch (error) {
-      if (isKelpieError(error) || isSystemError(error)) return 1;
-      throw error;
-    }
-  };
-}
-
 function directoryStore(on: { readonly volume: Volume; readonly root: string }): StorePlace {
   installDirectory(on.volume, on.root);
   return { kind: 'directory', url: STORE_PATH, ...on };
-}
-
-export function hasFirecracker({ programs }: Machine): boolean {
-  return programs.has(FIRECRACKER);
 }
 
 function rootOf(machine: Machine): Volume {
