@@ -1,19 +1,12 @@
-import { routes } from '../../daemon/api/routes.ts';
 import { formatBytes } from '../../base/units.ts';
-import { KelpieError, isKelpieError } from '../../base/errors.ts';
-import { askYesNo, canAsk } from '../ask.ts';
+import { KelpieError } from '../../base/errors.ts';
 import { isSet, textOption } from '../command.ts';
 import { sealText, signatureText } from '../seal-text.ts';
+import { teleportOrAsk } from '../teleport-or-ask.ts';
 import { absolutePath, shortId, timingLine } from '../views.ts';
 import { publishedLines } from './checkpoint.ts';
-import type { Cli } from '../cli.ts';
 import type { LeafCommand } from '../command.ts';
-import type {
-  CheckpointTeleported,
-  MemoryTeleported,
-  Teleport,
-  Teleported,
-} from '../../daemon/api/teleports.ts';
+import type { CheckpointTeleported, MemoryTeleported } from '../../daemon/api/teleports.ts';
 
 export const teleport: LeafCommand = {
   declare: (command) => {
@@ -73,20 +66,6 @@ Examples:
     return 0;
   },
 };
-
-/** A person at a terminal, who was told why not, may still take a checkpoint. */
-async function teleportOrAsk(cli: Cli, vm: string, body: Partial<Teleport>): Promise<Teleported> {
-  const attempt = (more: Partial<Teleport>): Promise<Teleported> =>
-    cli.operate(routes.teleport, { parameters: { vm }, body: { ...body, ...more } });
-  try {
-    return await attempt({});
-  } catch (error) {
-    if (!isKelpieError(error, 'teleport_incompatible') || !canAsk(cli)) throw error;
-    await cli.output.notice(error.message);
-    if (!(await askYesNo(cli, 'Publish a checkpoint for it, and let the VM go on here?'))) throw error;
-    return attempt({ allowCheckpoint: true });
-  }
-}
 
 function memoryText(done: MemoryTeleported): string {
   const { memory, disk, sent } = done.bytes;
