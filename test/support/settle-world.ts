@@ -167,7 +167,7 @@ export class SettleWorld {
   }
 
   async #open(url: string): ReturnType<TeleportHost['openStore']> {
-    const shelf = url === storeUrl ? this.here : this.other;
+    const shelf = url === otherStoreUrl ? this.other : this.here;
     if (shelf === null) throw new KelpieError('store_unavailable', `${url} does not answer.`);
     const store = await openStore(this.hosts.env, this.hosts.storeUrl, {
       home: this.host.places.home,
