@@ -11,8 +11,8 @@ import { PageGatherer } from '../checkpoint/page-gatherer.ts';
 import { createSynced } from '../env/durable-files.ts';
 import { attemptLocally } from '../snapshot/local-failure.ts';
 import { pageFilePath } from '../snapshot/local-snapshot.ts';
-import { PAGE_MAP_BYTES_MAX } from '../snapshot/page-map-codec.ts';
-import { PageMap } from '../snapshot/page-map.ts';
+import { readPageMap } from '../snapshot/read-page-map.ts';
+import type { PageMap } from '../snapshot/page-map.ts';
 import type { LocalSnapshot, SnapshotFacts } from '../snapshot/local-snapshots.ts';
 import type { SnapshotMetadata } from '../snapshot/metadata.ts';
 import type { TeleportHost } from './teleport-host.ts';
@@ -89,10 +89,7 @@ export async function checkpointMap(
   { env }: Pick<FilesHost, 'env'>,
   { memory }: LocalSnapshot,
 ): Promise<PageMap> {
-  const bytes = await attemptLocally('read the checkpoint', () =>
-    env.files.readFile(memory.mapPath, PAGE_MAP_BYTES_MAX),
-  );
-  return PageMap.decode(bytes, env.compute);
+  return attemptLocally('read the checkpoint', () => readPageMap(env, memory.mapPath));
 }
 
 /** Its head, for `parseHead`. */

@@ -2,8 +2,7 @@
 import { defined } from '../base/assert.ts';
 import { diskLayerPath, pageFilePath } from '../snapshot/local-snapshot.ts';
 import { attemptLocally } from '../snapshot/local-failure.ts';
-import { PAGE_MAP_BYTES_MAX } from '../snapshot/page-map-codec.ts';
-import { PageMap } from '../snapshot/page-map.ts';
+import { readPageMap } from '../snapshot/read-page-map.ts';
 import type { LocalSnapshot } from '../snapshot/local-snapshots.ts';
 import type { LocalPages } from '../store/teleport-storage.ts';
 import type { TeleportHost } from './teleport-host.ts';
@@ -19,17 +18,13 @@ export async function snapshotPages(
   snapshot: Pick<LocalSnapshot, 'memory' | 'disk'>,
   signal: AbortSignal,
 ): Promise<SnapshotPages> {
-  const { files, compute } = host.env;
   const { blobDirectory } = host.places;
-  const encoded = await attemptLocally('read the memory of the snapshot', () =>
-    files.readFile(snapshot.memory.mapPath, PAGE_MAP_BYTES_MAX),
+  const map = await attemptLocally('read the memory of the snapshot', () =>
+    readPageMap(host.env, snapshot.memory.mapPath),
   );
   const layers = new Map(snapshot.disk.map((layer) => [layer.id, layer]));
   return {
-    memory: {
-      map: PageMap.decode(encoded, compute),
-      pathOf: (id) => pageFilePath(blobDirectory, id),
-    },
+    memory: { map, pathOf: (id) => pageFilePath(blobDirectory, id) },
     disk: {
       map: await host.disks.pageMap(snapshot.disk, signal),
       pathOf: (id) => diskLayerPath(blobDirectory, defined(layers.get(id), 'the layer of a run')),

@@ -4,8 +4,7 @@ import { KelpieError } from '../base/errors.ts';
 import { makeDurable } from '../env/durable-files.ts';
 import { pageFilePath } from '../snapshot/local-snapshot.ts';
 import { materializeMemory } from '../snapshot/materialize.ts';
-import { PAGE_MAP_BYTES_MAX } from '../snapshot/page-map-codec.ts';
-import { PageMap } from '../snapshot/page-map.ts';
+import { readPageMap } from '../snapshot/read-page-map.ts';
 import type { MemoryImage } from '../snapshot/local-snapshot.ts';
 import type { LocalSnapshot } from '../snapshot/local-snapshots.ts';
 import type { GuestNames } from '../vm/instance.ts';
@@ -86,10 +85,7 @@ export async function mappableMemory(
   if (snapshot.memory.mappable !== null) return snapshot.memory;
   options.listener.progress('memory');
   const { env, places } = host;
-  const map = PageMap.decode(
-    await env.files.readFile(snapshot.memory.mapPath, PAGE_MAP_BYTES_MAX),
-    env.compute,
-  );
+  const map = await readPageMap(env, snapshot.memory.mapPath);
   const pathOf = (id: string): string => pageFilePath(places.blobDirectory, id);
   const mappable = env.random.uuid();
   await materializeMemory(env, map, pathOf, pathOf(mappable), options.signal);

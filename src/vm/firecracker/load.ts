@@ -12,8 +12,8 @@ import { isKelpieError, KelpieError } from '../../base/errors.ts';
 import { makeDurable } from '../../env/durable-files.ts';
 import { diskLayerPath } from '../../snapshot/local-snapshot.ts';
 import type { DiskLayer } from '../../snapshot/local-snapshot.ts';
-import { PAGE_MAP_BYTES_MAX } from '../../snapshot/page-map-codec.ts';
-import { PageMap } from '../../snapshot/page-map.ts';
+import type { PageMap } from '../../snapshot/page-map.ts';
+import { readPageMap } from '../../snapshot/read-page-map.ts';
 import { both } from '../bounded.ts';
 import { bringBack, memoryToMap } from '../bring-back.ts';
 import type { RestoreRequest } from '../instance.ts';
@@ -111,7 +111,7 @@ class Load {
     const hasNetwork = this.#context.network !== null;
     assertCanRun(machine, config, await this.#context.abilities(), { hasNetwork });
     const mapped = await memoryToMap(this.#context, memory);
-    const base = PageMap.decode(await env.files.readFile(memory.mapPath, PAGE_MAP_BYTES_MAX), env.compute);
+    const base = await readPageMap(env, memory.mapPath);
     return { mapped, base };
   }
 

@@ -16,8 +16,8 @@ import { makeDurable } from '../../env/durable-files.ts';
 import type { FileHandle } from '../../env/files.ts';
 import { diskLayerPath, pageFilePath } from '../../snapshot/local-snapshot.ts';
 import type { DiskLayer, MemoryImage } from '../../snapshot/local-snapshot.ts';
-import { PAGE_MAP_BYTES_MAX } from '../../snapshot/page-map-codec.ts';
 import { PageMap } from '../../snapshot/page-map.ts';
+import { readPageMap } from '../../snapshot/read-page-map.ts';
 import type { CapturedSnapshot, SnapshotTimings } from '../instance.ts';
 import type { CaptureRequest } from '../vm-driver.ts';
 import { both } from '../bounded.ts';
@@ -118,7 +118,7 @@ class Capture {
     const { env, config } = this.#context;
     throwIfCanceled(this.#request.signal, 'taking the snapshot');
     if (this.#vm.memory === null) return PageMap.empty((config.memoryMib * MIB) / PAGE_BYTES);
-    return PageMap.decode(await env.files.readFile(this.#vm.memory.mapPath, PAGE_MAP_BYTES_MAX), env.compute);
+    return readPageMap(env, this.#vm.memory.mapPath);
   }
 
   /** The layer that the guest will write to after the pause, open but above nothing. */
