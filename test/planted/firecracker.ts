@@ -96,8 +96,8 @@ export const firecrackerBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: orphans,
-        right: 'if (isCaged || (await workingDirectory(files, identity)) === runDirectory)',
-        wrong: 'if (isCaged && (await workingDirectory(files, identity)) === runDirectory)',
+        right: 'if (isCaged(args, cages) || (await workingDirectory(files, identity)) === runDirectory)',
+        wrong: 'if (isCaged(args, cages) && (await workingDirectory(files, identity)) === runDirectory)',
       },
     ],
     oracles: ['leak', 'one-copy', 'right-to-run', 'layer'],
