@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { fromUtf8, utf8 } from '../base/bytes.ts';
 import { KelpieError } from '../base/errors.ts';
 import { canonicalJson } from '../base/canonical-json.ts';
+import { architectures } from '../snapshot/metadata.ts';
 import { IMAGE_FILE_BYTES_MAX, IMAGE_JSON_BYTES_MAX, IMAGE_PACKAGES_MAX } from './limits.ts';
 import { IMAGE_FILE_NAMES } from './paths.ts';
 import type { Bytes } from '../base/bytes.ts';
@@ -59,7 +60,7 @@ const schema = z.strictObject({
   formatVersion: z.literal(1),
   name: z.string().regex(/^[a-z][a-z0-9-]{0,31}$/),
   version: z.string().regex(/^\d{1,5}\.\d{1,5}\.\d{1,5}$/),
-  architecture: z.enum(['x86_64', 'arm64']),
+  architecture: z.enum(architectures),
   digest: sha256,
   kernelVersion: word,
   distribution: word,

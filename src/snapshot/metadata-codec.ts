@@ -5,7 +5,14 @@ import type { Bytes } from '../base/bytes.ts';
 import { KelpieError } from '../base/errors.ts';
 import { isUuid } from '../base/uuid.ts';
 import * as limits from './limits.ts';
-import { SNAPSHOT_FORMAT_VERSION } from './metadata.ts';
+import {
+  SNAPSHOT_FORMAT_VERSION,
+  accelerators,
+  architectures,
+  backendNames,
+  portabilities,
+  snapshotKinds,
+} from './metadata.ts';
 import type {
   ImageReference,
   MachineFacts,
@@ -42,26 +49,26 @@ export const imageSchema: z.ZodType<ImageReference> = z.strictObject({
 
 const configSchema: z.ZodType<VmConfig> = z.strictObject({
   name: vmNameSchema,
-  architecture: z.enum(['x86_64', 'arm64']),
+  architecture: z.enum(architectures),
   vcpuCount: z.int().min(1).max(limits.VCPU_COUNT_MAX),
   memoryMib: z.int().min(1).max(limits.MEMORY_MIB_MAX),
   diskMib: z.int().min(1).max(limits.DISK_MIB_MAX),
   image: imageSchema,
-  portability: z.enum(['host', 'arch', 'any']),
+  portability: z.enum(portabilities),
   publish: z.array(z.strictObject({ hostPort: port, guestPort: port })).max(limits.PORT_FORWARDS_MAX),
 });
 
 const machineSchema: z.ZodType<MachineFacts> = z.strictObject({
-  backend: z.enum(['qemu', 'firecracker', 'vz', 'sim']),
+  backend: z.enum(backendNames),
   backendVersion: printable,
   machineType: machineWord,
   cpuModel: machineWord,
-  accelerator: z.enum(['tcg', 'kvm', 'hvf', 'none']),
+  accelerator: z.enum(accelerators),
   deviceLayout: count,
 });
 
 export const sourceSchema: z.ZodType<SourceHostFacts> = z.strictObject({
-  architecture: z.enum(['x86_64', 'arm64']),
+  architecture: z.enum(architectures),
   kernel: printable,
   cpu: z
     .strictObject({
@@ -82,7 +89,7 @@ export const metadataSchema: z.ZodType<SnapshotMetadata> = z.strictObject({
   snapshotId: uuidSchema,
   vmId: uuidSchema,
   parentId: uuidSchema.nullable(),
-  kind: z.enum(['suspend', 'teleport', 'checkpoint']),
+  kind: z.enum(snapshotKinds),
   message: z.string().max(limits.MESSAGE_LENGTH_MAX),
   createdAtUnixMs: count,
   config: configSchema,

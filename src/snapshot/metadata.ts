@@ -3,13 +3,16 @@
  * `parseSnapshotMetadata` (`metadata-codec.ts`) is the only way in.
  */
 
-export type Architecture = 'x86_64' | 'arm64';
+export const architectures = ['x86_64', 'arm64'] as const;
+export type Architecture = (typeof architectures)[number];
 
 /** `suspend`: same host, disks in place. `teleport`: a complete VM. `checkpoint`: the application's state only. */
-export type SnapshotKind = 'suspend' | 'teleport' | 'checkpoint';
+export const snapshotKinds = ['suspend', 'teleport', 'checkpoint'] as const;
+export type SnapshotKind = (typeof snapshotKinds)[number];
 
 /** Where the VM can go: the same CPU model, any host of the architecture, or any host. Chosen at creation. */
-export type Portability = 'host' | 'arch' | 'any';
+export const portabilities = ['host', 'arch', 'any'] as const;
+export type Portability = (typeof portabilities)[number];
 
 export interface ImageReference {
   readonly name: string;
@@ -36,16 +39,19 @@ export interface VmConfig {
   readonly publish: readonly PortForward[];
 }
 
+export const backendNames = ['qemu', 'firecracker', 'vz', 'sim'] as const;
+export const accelerators = ['tcg', 'kvm', 'hvf', 'none'] as const;
+
 /** What ran the VM, as exact as restoring needs it. */
 export interface MachineFacts {
-  readonly backend: 'qemu' | 'firecracker' | 'vz' | 'sim';
+  readonly backend: (typeof backendNames)[number];
   /** The VMM's own words: `7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)`. */
   readonly backendVersion: string;
   /** Always a versioned one: `pc-q35-7.2`, `virt-7.2`. */
   readonly machineType: string;
   /** Always a named one, with its version where there is one: `Nehalem-v1`. */
   readonly cpuModel: string;
-  readonly accelerator: 'tcg' | 'kvm' | 'hvf' | 'none';
+  readonly accelerator: (typeof accelerators)[number];
   /** Which devices the VM has and in which order; a restore uses the same layout. */
   readonly deviceLayout: number;
 }

@@ -1,5 +1,6 @@
 /** Schemas of what this host writes about its own VMs. Read back they are checked, since disks and people damage files. */
 import { z } from 'zod';
+import { architectures, backendNames, portabilities } from '../snapshot/metadata.ts';
 import type { DiskLayer, MemoryImage } from '../snapshot/local-snapshot.ts';
 import type { MachineFacts, VmConfig } from '../snapshot/metadata.ts';
 
@@ -7,25 +8,16 @@ const port = z.int().min(1).max(65_535);
 
 export const vmConfig: z.ZodType<VmConfig> = z.object({
   name: z.string().min(1),
-  architecture: z.enum(['x86_64', 'arm64']),
+  architecture: z.enum(architectures),
   vcpuCount: z.int().positive(),
   memoryMib: z.int().positive(),
   diskMib: z.int().positive(),
   image: z.object({ name: z.string(), version: z.string(), digest: z.string() }),
-  portability: z.enum(['host', 'arch', 'any']),
+  portability: z.enum(portabilities),
   publish: z.array(z.object({ hostPort: port, guestPort: port })),
 });
 
-export const backendName: z.ZodType<MachineFacts['backend']> = z.enum(['qemu', 'firecracker', 'vz', 'sim']);
-
-export const machineFacts: z.ZodType<MachineFacts> = z.object({
-  backend: backendName,
-  backendVersion: z.string(),
-  machineType: z.string(),
-  cpuModel: z.string(),
-  accelerator: z.enum(['tcg', 'kvm', 'hvf', 'none']),
-  deviceLayout: z.int(),
-});
+export const backendName: z.ZodType<MachineFacts['backend']> = z.enum(backendNames);
 
 export const diskLayer: z.ZodType<DiskLayer> = z.object({
   id: z.uuid(),

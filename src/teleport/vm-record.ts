@@ -5,7 +5,8 @@
  */
 import { z } from 'zod';
 import { vmStates } from '../vm/state.ts';
-import { backendName, diskLayer, machineFacts, memoryImage, vmConfig } from './record-schemas.ts';
+import { machineFacts } from '../snapshot/machine-facts.ts';
+import { backendName, diskLayer, memoryImage, vmConfig } from './record-schemas.ts';
 import type { DiskLayer } from '../snapshot/local-snapshot.ts';
 import type { MachineFacts, VmConfig } from '../snapshot/metadata.ts';
 import type { VmRuntime } from '../vm/instance.ts';

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { HOUR_MS, SECOND_MS } from '../../base/units.ts';
 import { isUuid, UUID_PATTERN } from '../../base/uuid.ts';
+import { architectures } from '../../snapshot/metadata.ts';
 import type { Architecture, ImageReference, PortForward } from '../../snapshot/metadata.ts';
 import { HOST_NAME_LENGTH_MAX, LEASE_MS_MAX, LEASE_MS_MIN } from '../../store/limits.ts';
 import { MESSAGE_LENGTH_MAX, STORE_URL_LENGTH_MAX, VM_NAME_LENGTH_MAX } from './limits.ts';
@@ -35,7 +36,7 @@ export const message: z.ZodType<string> = z
   .string()
   .max(MESSAGE_LENGTH_MAX, `must have at most ${MESSAGE_LENGTH_MAX} characters`);
 
-export const architecture: z.ZodType<Architecture> = z.enum(['x86_64', 'arm64']);
+export const architecture: z.ZodType<Architecture> = z.enum(architectures);
 
 const port = z.int('must be a whole number').min(1, 'must be 1 … 65535').max(65_535, 'must be 1 … 65535');
 

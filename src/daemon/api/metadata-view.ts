@@ -1,5 +1,6 @@
 /** The part of a package's metadata that people look at. */
 import { z } from 'zod';
+import { portabilities, snapshotKinds } from '../../snapshot/metadata.ts';
 import type { Architecture, ImageReference, Portability, SnapshotMetadata } from '../../snapshot/metadata.ts';
 import { architecture, imageReference } from './fields.ts';
 
@@ -27,13 +28,13 @@ export const metadataView: z.ZodType<MetadataView> = z.object({
   vmName: z.string(),
   snapshotId: z.string(),
   parentId: z.string().nullable(),
-  kind: z.enum(['suspend', 'teleport', 'checkpoint']),
+  kind: z.enum(snapshotKinds),
   message: z.string(),
   createdAtUnixMs: z.number(),
   architecture,
   memoryMib: z.number(),
   image: imageReference,
-  portability: z.enum(['host', 'arch', 'any']),
+  portability: z.enum(portabilities),
   backend: z.string(),
   backendVersion: z.string(),
   machineType: z.string(),

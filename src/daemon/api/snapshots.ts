@@ -1,5 +1,6 @@
 /** Snapshots, restores and teleports over the API. */
 import { z } from 'zod';
+import { snapshotKinds } from '../../snapshot/metadata.ts';
 import type { Architecture, PortForward } from '../../snapshot/metadata.ts';
 import {
   architecture,
@@ -44,7 +45,7 @@ export const snapshotView: z.ZodType<SnapshotView> = z.object({
   id: z.string(),
   vmId: z.string(),
   parentId: z.string().nullable(),
-  kind: z.enum(['suspend', 'teleport', 'checkpoint']),
+  kind: z.enum(snapshotKinds),
   message: z.string(),
   createdAtUnixMs: z.number(),
   dirtyBytes: z.number(),

@@ -4,6 +4,8 @@ import { backendChoices } from './backend-choice.ts';
 import type { BackendChoice } from './backend-choice.ts';
 import { vmStates } from '../../vm/state.ts';
 import type { VmState } from '../../vm/state.ts';
+import { machineFacts } from '../../snapshot/machine-facts.ts';
+import { portabilities } from '../../snapshot/metadata.ts';
 import type {
   Architecture,
   ImageReference,
@@ -57,7 +59,7 @@ export const vmCreate: z.ZodType<VmCreate> = z.strictObject({
   vcpuCount: bounded(VM_VCPU_COUNT_MIN, VM_VCPU_COUNT_MAX).default(VM_DEFAULTS.vcpuCount),
   memoryMib: bounded(VM_MEMORY_MIB_MIN, VM_MEMORY_MIB_MAX).default(VM_DEFAULTS.memoryMib),
   diskMib: bounded(VM_DISK_MIB_MIN, VM_DISK_MIB_MAX).default(VM_DEFAULTS.diskMib),
-  portability: z.enum(['host', 'arch', 'any']).default(VM_DEFAULTS.portability),
+  portability: z.enum(portabilities).default(VM_DEFAULTS.portability),
   publish: z.array(portForward).max(VM_PORT_FORWARDS_MAX).default([]),
   backend: z.exactOptional(z.enum(backendChoices)),
   lease: z.exactOptional(leaseOf),
@@ -112,15 +114,6 @@ export interface LeaseView {
   readonly isPaused: boolean;
 }
 
-const machine: z.ZodType<MachineFacts> = z.object({
-  backend: z.enum(['qemu', 'firecracker', 'vz', 'sim']),
-  backendVersion: z.string(),
-  machineType: z.string(),
-  cpuModel: z.string(),
-  accelerator: z.enum(['tcg', 'kvm', 'hvf', 'none']),
-  deviceLayout: z.int(),
-});
-
 const vmViewShape = {
   id: z.string(),
   name: z.string(),
@@ -132,7 +125,7 @@ const vmViewShape = {
   memoryMib: z.int(),
   diskMib: z.int(),
   image: imageReference,
-  portability: z.enum(['host', 'arch', 'any']),
+  portability: z.enum(portabilities),
   publish: z.array(portForward),
   createdAtUnixMs: z.number(),
   startedAtUnixMs: z.number().nullable(),
@@ -143,7 +136,7 @@ const vmViewShape = {
     .nullable(),
   lease: z.object({ storeUrl: z.string(), durationMs: z.number(), isPaused: z.boolean() }).nullable(),
   forkedFrom: z.object({ vmId: z.string(), vmName: z.string() }).nullable(),
-  machine: machine.nullable(),
+  machine: machineFacts.nullable(),
 };
 
 export const vmView: z.ZodType<VmView> = z.object(vmViewShape);

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { imageSchema, machineWord, printable, sourceSchema } from '../metadata-codec.ts';
+import { architectures, backendNames } from '../metadata.ts';
 import type { Architecture, ImageReference, SourceHostFacts } from '../metadata.ts';
 import * as limits from '../limits.ts';
 import type { Accelerator, BackendFacts, HostFacts } from './facts.ts';
@@ -14,13 +15,13 @@ export interface FactsDocument {
   readonly images: readonly { readonly image: ImageReference; readonly architecture: Architecture }[];
 }
 
-const architecture = z.enum(['x86_64', 'arm64']);
+const architecture = z.enum(architectures);
 const accelerators = ['tcg', 'kvm', 'hvf'] as const satisfies readonly Accelerator[];
 const words = (countMax: number): z.ZodType<readonly string[]> => z.array(machineWord).max(countMax);
 const models = z.exactOptional(words(limits.CPU_MODELS_MAX));
 
 const backendFacts: z.ZodType<BackendFacts> = z.strictObject({
-  name: z.enum(['qemu', 'firecracker', 'vz', 'sim']),
+  name: z.enum(backendNames),
   architecture,
   version: printable.nullable(),
   accelerators: z.array(z.enum(accelerators)).max(accelerators.length),
