@@ -4,6 +4,12 @@ import type { CommandEnv } from '../env/env.ts';
 import type { Timings, VmView } from '../daemon/api/vms.ts';
 import type { Output } from './output.ts';
 
+/** `3.4 s: boot 3.2 s, guest 150 ms` */
+export function totalLine(timings: Timings): string {
+  const totalMs = Object.values(timings).reduce((sum, ms) => sum + ms, 0);
+  return `${formatDurationMs(totalMs)}: ${timingLine(timings)}`;
+}
+
 /** `boot 3.2 s, guest 150 ms` */
 export function timingLine(timings: Timings): string {
   return Object.entries(timings)

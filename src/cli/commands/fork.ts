@@ -15,7 +15,7 @@ import {
   textOption,
 } from '../command.ts';
 import { STORE_HELP, storeOption } from '../store-option.ts';
-import { timingLine } from '../views.ts';
+import { totalLine } from '../views.ts';
 import type { Cli } from '../cli.ts';
 import type { LeafCommand, Options } from '../command.ts';
 import type { Copies, Forked } from '../../daemon/api/forks.ts';
@@ -114,9 +114,8 @@ async function leaseStore(cli: Cli, source: string, options: Options): Promise<s
 function runningLine({ vms, timings }: Forked, source: string): string {
   const names = vms.map(({ name }) => name).join(' ');
   const { pauseMs = null, ...phases } = timings;
-  const totalMs = Object.values(phases).reduce((sum, ms) => sum + ms, 0);
   const paused = pauseMs === null ? '' : `; ${source} paused for ${formatDurationMs(pauseMs)}`;
-  return `${names} ${vms.length === 1 ? 'is a running copy' : `are ${vms.length} running copies`} of ${source} (${formatDurationMs(totalMs)}: ${timingLine(phases)}${paused})`;
+  return `${names} ${vms.length === 1 ? 'is a running copy' : `are ${vms.length} running copies`} of ${source} (${totalLine(phases)}${paused})`;
 }
 
 function failedLines({ failed }: Forked): readonly string[] {

@@ -1,7 +1,6 @@
 import { packageReference, snapshotReference, vmName } from '../../daemon/api/fields.ts';
 import { routes } from '../../daemon/api/routes.ts';
 import { KelpieError } from '../../base/errors.ts';
-import { formatDurationMs } from '../../base/units.ts';
 import {
   checkedOption,
   collect,
@@ -11,7 +10,7 @@ import {
   parsePublish,
   textOption,
 } from '../command.ts';
-import { absolutePath, timingLine } from '../views.ts';
+import { absolutePath, totalLine } from '../views.ts';
 import { creationOptions } from './up.ts';
 import type { LeafCommand, Options } from '../command.ts';
 import type { NewMachine, Restored } from '../../daemon/api/snapshots.ts';
@@ -78,11 +77,7 @@ export const restore: LeafCommand = {
         },
       });
     }
-    const totalMs = Object.values(result.timings).reduce((sum, ms) => sum + ms, 0);
-    await cli.output.result(
-      result,
-      `${result.vm.name} is running again (${formatDurationMs(totalMs)}: ${timingLine(result.timings)})`,
-    );
+    await cli.output.result(result, `${result.vm.name} is running again (${totalLine(result.timings)})`);
     return 0;
   },
 };

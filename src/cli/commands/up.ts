@@ -1,5 +1,4 @@
 import { routes } from '../../daemon/api/routes.ts';
-import { formatDurationMs } from '../../base/units.ts';
 import { KelpieError } from '../../base/errors.ts';
 import {
   VM_DISK_MIB_MAX,
@@ -20,7 +19,7 @@ import {
   textOption,
 } from '../command.ts';
 import { STORE_HELP, storeOption } from '../store-option.ts';
-import { timingLine } from '../views.ts';
+import { totalLine } from '../views.ts';
 import type { Cli } from '../cli.ts';
 import type { LeafCommand, Options } from '../command.ts';
 import { parseBackend } from '../../daemon/api/backend-choice.ts';
@@ -71,11 +70,7 @@ Examples:
       existing === undefined
         ? await cli.operate(routes.vmCreate, { body: { name, ...asked } })
         : await cli.operate(routes.vmStart, { parameters: { vm: name } });
-    const totalMs = Object.values(started.timings).reduce((sum, ms) => sum + ms, 0);
-    await cli.output.result(
-      started,
-      `${started.vm.name} is running (${formatDurationMs(totalMs)}: ${timingLine(started.timings)})`,
-    );
+    await cli.output.result(started, `${started.vm.name} is running (${totalLine(started.timings)})`);
     return 0;
   },
 };
