@@ -25,6 +25,8 @@ export interface Mutant {
   readonly kind: string;
   /** What stands there, cut short. */
   readonly was: string;
+  /** The line that it begins in. */
+  readonly at: string;
   /** Runs when the file is loaded: a process tries it only by loading the file anew. */
   readonly isStatic: boolean;
   /** What the file alone has of it: between these places stands that instead. */
@@ -184,13 +186,15 @@ class Mutator {
   #add(node: Node, kind: string, becomes: string): number {
     const index = this.mutants.length;
     const id = this.#firstId + index;
+    const before = this.#text.slice(0, node.range[0]).split('\n');
     this.mutants.push({
       id,
       index,
       file: this.#file,
-      line: this.#text.slice(0, node.range[0]).split('\n').length,
+      line: before.length,
       kind,
       was: this.#at(node).replaceAll(/\s+/g, ' ').slice(0, WAS_LENGTH_MAX),
+      at: `${before.at(-1) ?? ''}${this.#text.slice(node.range[0]).split('\n', 1)[0] ?? ''}`.trim(),
       isStatic: this.#depth === 0,
       from: node.range[0],
       to: node.range[1],

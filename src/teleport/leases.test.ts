@@ -28,7 +28,7 @@ class LeasesWorld {
   readonly events: unknown[] = [];
   asked = 0;
   /** What the store says; null: it does not answer, `hangs`: and nobody is told. */
-  says: { readonly state: OwnershipState; readonly epoch: number } | null | 'hangs' = null;
+  says: { readonly state: OwnershipState; readonly epoch: number } | null | 'hangs' | 'forgot' = null;
 
   /** @param store opened already: whoever moves time cannot wait for files. */
   constructor(world: SettleWorld, store: Store) {
@@ -38,6 +38,7 @@ class LeasesWorld {
       this.asked += 1;
       if (this.says === 'hangs') return await new Promise<never>(() => undefined);
       if (this.says === null) throw new KelpieError('store_unavailable', `${url} does not answer.`);
+      if (this.says === 'forgot') return { ...store, ownership: new RecordShelf() };
       const { state, epoch } = this.says;
       const ownership = new RecordShelf([world.recordOf(state, epoch)]);
       return { ...store, ownership };
@@ -151,6 +152,17 @@ test('a right of which the store says in the end that it is there is not asked a
     leases.watch(world.vm);
     await leasesWorld.pass(0);
     assert.deepEqual(leasesWorld.lost, [EPOCH]);
+  });
+});
+
+test('a store that forgot the VM says nothing about its right', async () => {
+  await withLeases(right, async (leasesWorld) => {
+    leasesWorld.says = 'forgot';
+    await leasesWorld.leases.secure(leasesWorld.world.vm);
+    assert.deepEqual(leasesWorld.lost, []);
+    assert.ok(leasesWorld.events.includes('right-not-known'));
+    await leasesWorld.pass(0);
+    assert.equal(leasesWorld.clock.sleeping, 1, 'it is asked again');
   });
 });
 

@@ -7,7 +7,10 @@ import { refusedAs } from '../../test/support/store-fixture.ts';
 import { checkMayDepart, heritageOf, isOwnedBy, nextRecord, ownedElsewhere, swap } from './ownership.ts';
 
 const vm = { vmId: '00000000-0000-4000-8000-00000000000a', vmName: 'dev' };
-const host = { identity: { id: 'host-a', name: 'alpha' }, env: { clock: sampleClock() } };
+const clock = sampleClock();
+const host = { identity: { id: 'host-a', name: 'alpha' }, env: { clock } };
+/** What is waited before a second try, and before a third. */
+const WAITS_MS = [250, 500] as const;
 const packageId = 'cd'.repeat(32);
 const lease = { durationMs: 30_000 };
 const runs: OwnershipState = { state: 'running', owner: 'host-a', packageId: null, lease: null };
@@ -88,8 +91,11 @@ test('a change that did not arrive is tried again, no more than three times in a
   for (const failures of [1, 2]) {
     const shelf = new RecordShelf();
     shelf.onSwap = () => (shelf.asked <= failures ? Promise.reject(unavailable()) : Promise.resolve());
+    const startMs = clock.monotonicMs();
     assert.deepEqual(await swap(host, shelf, null, record(runs)), { isWon: true });
     assert.equal(shelf.asked, failures + 1);
+    const waitedMs = WAITS_MS.slice(0, failures).reduce((sum, waitMs) => sum + waitMs, 0);
+    assert.equal(clock.monotonicMs() - startMs, waitedMs);
   }
   const dead = new RecordShelf();
   dead.onSwap = () => Promise.reject(unavailable());
@@ -108,8 +114,10 @@ test('a store that answers neither leaves the outcome unknown', async () => {
     },
     list: () => shelf.list(),
   };
+  const startMs = clock.monotonicMs();
   await refusedAs(swap(host, deaf, null, record(runs)), 'store_unavailable');
   assert.equal(reads, 3);
+  assert.equal(clock.monotonicMs() - startMs, WAITS_MS[0] + WAITS_MS[1]);
 });
 
 test('a change that somebody else made meanwhile is not taken for ours, however alike', async () => {
