@@ -303,6 +303,19 @@ test('a VM with a lease goes on when it is renewed, and it is renewed from then 
   });
 });
 
+test('a VM that stands still, and goes on standing, has its lease renewed again', async () => {
+  await SettleWorld.with(async (world) => {
+    const { vm, host } = world;
+    const epoch = COMMIT_EPOCH - 1;
+    await vm.update({ ownership: { storeUrl, epoch, leaseMs: LEASE_MS, leasePause: 'none' } });
+    put(world, leaving, epoch);
+    const operation = await cut(world, { step: 'departing', wasRunning: false });
+    assert.equal(await settleTeleport(host, vm, operation), 'stayed');
+    assert.ok(host.leases.view(vm.id) !== null);
+    assert.equal(world.machines[0]?.state, 'paused');
+  });
+});
+
 test('a VM whose lease is gone stays paused for whoever ends it; one whose store does not answer stays open', async () => {
   for (const isAnswered of [true, false]) {
     await SettleWorld.with(async (world) => {
