@@ -29,6 +29,12 @@ export const equivalents: readonly Equivalent[] = [
     at: 'await this.#putting.begin(1, async () => {',
     why: 'that lane has room for everything',
   },
+  {
+    file: 'src/teleport/supersede.ts',
+    kind: 'logic',
+    was: "vm.instance === null || vm.record.state !== 'paused'",
+    why: 'one that is there and not paused has died, and the attempt to keep it ends in the same answer',
+  },
 ];
 
 export function isEquivalent(mutant: Mutant): boolean {
