@@ -109,6 +109,16 @@ await test('snapshots and the life of a VM', async (t) => {
       assert.equal(await remember(host, '?'), `${pid} one`);
       const inUse = ['snapshot', 'dev', '--rm', ids['first'] ?? ''];
       assert.match(await host.fails('snapshot_in_use', inUse), /runs from/);
+      await host.fails('usage', ['prune', 'dev']);
+      for (const how of [['--dry-run'], []]) {
+        const { stdout } = await host.must(['prune', '--keep-last', '1', ...how]);
+        assert.match(stdout, / kept: running +the first\n/);
+        assert.match(stdout, / kept: last +another way\n/);
+        assert.match(
+          stdout,
+          how.length > 0 ? /^0 of 2 snapshots would be removed/m : /^0 of 2 snapshots removed/m,
+        );
+      }
     });
 
     await t.test(
