@@ -1,5 +1,6 @@
 /** A restore from a store, and what comes between its words to it. */
 import assert from 'node:assert/strict';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import test from 'node:test';
 import { quiet } from '../../test/support/fake-hosts.ts';
 import { RecordShelf } from '../../test/support/record-shelf.ts';
@@ -11,6 +12,7 @@ import { TeleportIn } from './target.ts';
 import { standingOf } from './vm-record.ts';
 import type { OwnershipState } from '../store/ownership-records.ts';
 import type { ClaimGuard, ClaimResult } from './target.ts';
+import type { VmRegistry } from './vm-registry.ts';
 
 const LEASE_MS = 30_000;
 const theirs: OwnershipState = { state: 'running', owner: 'host-b', packageId: null, lease: null };
@@ -30,10 +32,11 @@ async function claimed(
   world: SettleWorld,
   leaseMs: number | null = null,
   admit: ClaimGuard['admit'] = async () => undefined,
+  registry: VmRegistry = world.registry,
 ): Promise<ClaimResult> {
   const request = { storeUrl, vm: 'dev', packageId: null, name: null, publish: null, leaseMs };
   const guard: ClaimGuard = { whileLocked: async (_vmId, act) => await act(), admit };
-  return await new TeleportIn(world.host, world.registry, request, guard, quiet).run();
+  return await new TeleportIn(world.host, registry, request, guard, quiet).run();
 }
 
 /** As before the restore; the record is at rest again, at this epoch. */
@@ -109,6 +112,35 @@ test('a VM that is here and did not leave is not overwritten', async () => {
     await refusedAs(claimed(world), 'vm_owned_elsewhere');
     assert.equal((await shelf.read(world.vm.id))?.revision, 2);
     assert.deepEqual(await world.entries(), []);
+  });
+});
+
+test('a VM whose record here is damaged may run here; what is damaged of others is in nobody’s way', async () => {
+  for (const isOwn of [true, false]) {
+    await withLeft(async (world, shelf) => {
+      const { places, env } = world.host;
+      const id = isOwn ? world.vm.id : env.random.uuid();
+      await mkdir(places.vmDirectory(id), { recursive: true });
+      await writeFile(places.vmRecord(id), '{');
+      const claim = claimed(world, null, undefined, await world.reload());
+      if (isOwn) await refusedAs(claim, 'io_failed');
+      else await claim;
+      assert.equal((await shelf.read(world.vm.id))?.state, isOwn ? 'at-rest' : 'running');
+    });
+  }
+});
+
+test('a VM whose image is nowhere is not claimed', async () => {
+  await withLeft(async (world, shelf) => {
+    await rm(world.host.places.imageDirectory, { recursive: true });
+    await mkdir(world.host.places.imageDirectory);
+    let isAsked = false;
+    shelf.onSwap = async () => {
+      isAsked = true;
+    };
+    await refusedAs(claimed(world), 'image_not_found');
+    assert.equal(isAsked, false);
+    await checkLeft(world, shelf, 1);
   });
 });
 
