@@ -30,10 +30,12 @@ export function createForkActs(
     forkPackage: async (vm, _isBold, signal) => {
       const name = `vm-${vms.length}`;
       const copies = plan(vms, site, [name]);
+      // As it was when it was asked for: the VM may leave once more meanwhile.
+      const before = vm.packageFloor;
       allow(world, vm);
       const body = { storeUrl: world.storeUrl, source: vm.name, name, count: 1 };
       const made = await daemon.operate(routes.forkPackage, { body, ...until(signal) }, quiet);
-      take(world, site, copies, made, vm.packageFloor);
+      take(world, site, copies, made, before);
     },
   };
 }
