@@ -30,5 +30,6 @@ export const errand: readonly PlannedAct[] = acts.map(([site, thinkMs, name, isB
   thinkMs,
   name,
   isBold,
+  isLeft: false,
   vm: 'vm-0',
 }));

@@ -7,13 +7,13 @@ export const faultNames = [
   'storage_fsync_fail',
   'storage_latency',
   'disk_full',
-  'storage_unflushed_loss',
   'storage_rot',
   'teleport_upload_fail',
   'teleport_download_fail',
   'storage_corruption',
   'storage_misdirected_write',
   'host_power_loss',
+  'storage_unflushed_loss',
   'daemon_crash',
   'operation_cut',
   'crash_before_write',
@@ -65,7 +65,6 @@ const chanceRanges: Readonly<Record<FaultName, readonly [number, number]>> = {
   storage_fsync_fail: [0.0005, 0.03],
   storage_latency: [0.001, 0.05],
   disk_full: [0.05, 0.5],
-  storage_unflushed_loss: [1, 1],
   storage_rot: [0.5, 1],
   // A store that others write to and read from.
   teleport_upload_fail: [0.002, 0.05],
@@ -74,6 +73,7 @@ const chanceRanges: Readonly<Record<FaultName, readonly [number, number]>> = {
   storage_misdirected_write: [0.005, 0.05],
   // Ends of programs and machines.
   host_power_loss: [0.05, 0.4],
+  storage_unflushed_loss: [1, 1],
   daemon_crash: [0.1, 1],
   operation_cut: [0.05, 0.5],
   crash_before_write: [0.0005, 0.005],
@@ -123,6 +123,16 @@ const chanceRanges: Readonly<Record<FaultName, readonly [number, number]>> = {
   http_rate_limited: [0.005, 0.1],
   http_ack_lost: [0.005, 0.1],
 };
+
+/** What VMMs refuse or break by themselves, and the death of whoever drives them. */
+export const vmmFaults: ReadonlySet<FaultName> = new Set([
+  'daemon_crash',
+  'vm_pause_fail',
+  'vm_resume_fail',
+  'snapshot_create_fail',
+  'snapshot_restore_fail',
+  'vmm_call_crash',
+]);
 
 export function isFaultName(name: string): name is FaultName {
   return Object.hasOwn(chanceRanges, name);

@@ -8,6 +8,8 @@ import { LayerOracle } from './oracles/layer-oracle.ts';
 import { OwnerOracle } from './oracles/owner-oracle.ts';
 import { OwnershipOracle } from './oracles/ownership-oracle.ts';
 import { PackageOracle } from './oracles/package-oracle.ts';
+import { storeVersion } from './oracles/store-view.ts';
+import { watchLostTime } from './oracles/time-oracle.ts';
 import type { Plan } from './plan.ts';
 import { Prng } from './prng.ts';
 import type { SimProcess } from './process.ts';
@@ -39,12 +41,14 @@ export class Life {
   readonly #layers: LayerOracle;
   readonly #nemesis: Nemesis;
   readonly #people = new Set<SimProcess>();
+  #seenVersion = 0;
 
   constructor(world: World, plan: Plan, compute: InPlaceCompute) {
     this.#world = world;
     this.#plan = plan;
     this.#script = new Script(plan);
     this.#ownership = new OwnershipOracle(world);
+    watchLostTime(world, this.#vms);
     this.#owner = new OwnerOracle(world);
     this.#packages = new PackageOracle(world, compute);
     this.#daemons = new DaemonOracle(world);
@@ -76,6 +80,15 @@ export class Life {
       .then(() => this.#nemesis.untilOver())
       .then(() => this.#converge())
       .catch(this.#onBug);
+  }
+
+  /** When the store has changed: who may run a VM is looked at before whoever changed it can act on it. */
+  lookAtStore(): void {
+    const version = storeVersion(this.#world);
+    if (version === this.#seenVersion) return;
+    this.#seenVersion = version;
+    this.#ownership.check();
+    this.#owner.check();
   }
 
   look(): void {

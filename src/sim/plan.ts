@@ -6,7 +6,7 @@
 import { z } from 'zod';
 import { KelpieError } from '../base/errors.ts';
 import { errand } from './errand.ts';
-import { chanceRange, faultNames } from './fault-names.ts';
+import { chanceRange, faultNames, vmmFaults } from './fault-names.ts';
 import type { FaultName } from './fault-names.ts';
 import type { FaultChances } from './faults.ts';
 import { drawFirecrackerHosts, firecrackerHostsSchema, plainHosts } from './firecracker-hosts.ts';
@@ -49,6 +49,8 @@ export interface PlannedAct {
   readonly vm: string | null;
   /** The command's own choice: to replace, to force. */
   readonly isBold: boolean;
+  /** The person does not wait for its end before the next one, as in two terminals. */
+  readonly isLeft: boolean;
 }
 
 export const troubleNames = [
@@ -130,6 +132,10 @@ const S3_SHARE = 0.4;
 const ENCRYPTED_SHARE = 0.2;
 /** How many worlds have Firecracker. */
 const FIRECRACKER_SHARE = 0.25;
+/** How often a seed has a fault of a VMM's own where there is Firecracker, so that its few worlds do not wait for them. */
+const FIRECRACKER_FAULT_SHARE = 0.5;
+/** How often a loss of power takes what was not synced: without that it is another crash, and without a loss of power nothing is lost. */
+const UNFLUSHED_SHARE = 0.8;
 /** Each writes snapshots, or knows requests, that one before it does not; the last two have the deaf vsock. */
 const firecrackerVersions = ['1.12.1', '1.14.3', '1.15.1', '1.16.0', '1.16.1'] as const;
 const PARTITION_PAUSE_MS_MAX = 40_000;
@@ -153,13 +159,13 @@ export const anything: Choice = { faults: null, workload: 'people' };
 
 export function drawPlan(seed: number, choice: Choice = anything): Plan {
   const random = Prng.named(seed, 'plan');
-  const chances = drawChances(seed, choice.faults);
   const kind = random.fraction();
   const stores = Prng.named(seed, 'store');
   const store = stores.chance(S3_SHARE) ? 's3' : 'directory';
   // Who vanishes must have been apart.
   const isOneMachine = random.chance(0.5) && choice.workload !== 'vanish';
   const firecrackers = drawFirecrackers(seed, isOneMachine, choice.workload);
+  const chances = drawChances(seed, choice.faults, firecrackers);
   return {
     seed,
     strategy: kind < 0.5 ? 'random' : kind < 0.65 ? 'fifo' : 'priority',
@@ -204,8 +210,18 @@ function drawActs(random: Prng, workload: WorkloadName): Plan['acts'] {
   return random.between(least, most);
 }
 
-function drawChances(seed: number, only: ReadonlySet<string> | null): FaultChances {
+function drawChances(
+  seed: number,
+  only: ReadonlySet<string> | null,
+  firecrackers: Firecrackers,
+): FaultChances {
   const share = Prng.named(seed, 'chances').pick([0, 0.1, 0.2, 0.2, 0.4]);
+  const hasFirecracker = firecrackers.a !== null || firecrackers.b !== null;
+  const shareOf = (name: FaultName): number => {
+    if (share === 0) return 0;
+    if (name === 'storage_unflushed_loss' && chances.host_power_loss !== undefined) return UNFLUSHED_SHARE;
+    return hasFirecracker && vmmFaults.has(name) ? Math.max(share, FIRECRACKER_FAULT_SHARE) : share;
+  };
   const chances: Partial<Record<FaultName, number>> = {};
   for (const name of faultNames) {
     // Of its own, so that a new fault changes nothing of the others.
@@ -213,7 +229,7 @@ function drawChances(seed: number, only: ReadonlySet<string> | null): FaultChanc
     const [least, most] = chanceRange(name);
     const chance = least * (most / least) ** own.fraction();
     // Who asks for some faults wants to see them.
-    const isDrawn = own.chance(only === null ? share : 0.6);
+    const isDrawn = own.chance(only === null ? shareOf(name) : 0.6);
     if (isDrawn && (only === null || only.has(name))) chances[name] = chance;
   }
   return chances;
@@ -265,6 +281,7 @@ export const planSchema: z.ZodType<Plan> = z.object({
         name: z.enum([...actNames, 'none']),
         vm: z.string().nullable(),
         isBold: z.boolean(),
+        isLeft: z.boolean().default(false),
       }),
     ),
   ]),

@@ -65,6 +65,7 @@ export async function runPlan(engine: Engine, plan: Plan, audience: Audience = {
     const stray = engine.takeStray() ?? null;
     if (stray !== null) truth.violated('stray-rejection', asError(stray).stack ?? '');
     if (scheduler.steps >= STEPS_MAX) truth.violated('liveness', `${STEPS_MAX} steps were not enough`);
+    life.lookAtStore();
     if (scheduler.steps % LOOK_STEPS === 0) life.look();
     records?.look();
     return !life.isOver && truth.violation === null;

@@ -31,6 +31,8 @@ export class Volume {
   readonly root: DirectoryInode;
   /** Bytes that may be allocated. */
   capacityBytes: number;
+  /** How often names have changed. */
+  changes = 0;
   /** Changes of names that are not durable yet, in order. */
   #log: NameChange[] = [];
   #numbers = 1;
@@ -76,6 +78,7 @@ export class Volume {
       }
     }
     this.#log.push({ parts });
+    this.changes += 1;
   }
 
   /** Space for a file's contents to come. @throws SystemError `ENOSPC`. */
@@ -128,6 +131,7 @@ export class Volume {
   /** The power goes: what was not synced is there or not as `random` says; all of it without `canLose`. @returns how much was lost, for the count of faults. */
   losePower(random: Prng, canLose: boolean): number {
     let lost = 0;
+    this.changes += 1;
     for (const change of canLose ? this.#survivors(random) : this.#log.splice(0)) applyDurably(change);
     lost += this.#log.length;
     this.#log = [];

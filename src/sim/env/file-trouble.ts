@@ -38,6 +38,9 @@ const MISDIRECTED_BYTES = 4096;
 /** Shorter writes are not of packs, but perhaps of an ownership record before it has its name: no digest checks it. */
 const PACKED_BYTES_MIN = 2048;
 
+/** Each stretch of what is read may have a bit changed: a long read meets more of a bad disk than a short one. */
+const STRETCH_BYTES = 16_384;
+
 /** What file calls of one process meet. */
 export class FileTrouble {
   readonly #process: SimProcess;
@@ -95,10 +98,12 @@ export class FileTrouble {
   /** Bytes on their way from a disk. */
   corrupt(path: string, bytes: Bytes): void {
     if (!isChecked(path) || bytes.byteLength === 0) return;
-    const strike = this.#process.machine.faults.hit('storage_corruption', this.#process.label);
-    if (strike === null) return;
-    const at = strike.random.below(bytes.byteLength);
-    bytes[at] = (bytes[at] ?? 0) ^ (1 << strike.random.below(8));
+    for (let start = 0; start < bytes.byteLength; start += STRETCH_BYTES) {
+      const strike = this.#process.machine.faults.hit('storage_corruption', this.#process.label);
+      if (strike === null) continue;
+      const at = start + strike.random.below(Math.min(STRETCH_BYTES, bytes.byteLength - start));
+      bytes[at] = (bytes[at] ?? 0) ^ (1 << strike.random.below(8));
+    }
   }
 
   #failBefore(site: string, path: string): void {

@@ -24,10 +24,22 @@ export async function sendRequest(
 ): Promise<HttpResponse> {
   const { signal } = request;
   signal?.throwIfAborted();
+  const crash = isRecord(process, request)
+    ? process.machine.faults.hit('crash_at_record', process.label)
+    : null;
+  const isCrashBefore = crash?.random.chance(0.5) === true;
   const connection = await sockets.connect(request.target.address, signal);
-  const answer = await new ClientExchange(connection, process, request).begin();
+  const exchange = new ClientExchange(connection, process, request).begin();
+  if (isCrashBefore) process.machine.kill(process);
+  const answer = await exchange;
+  if (crash !== null) process.machine.kill(process);
   tellAnswer(process, request, answer.status);
   return answer;
+}
+
+/** One that says who may run a VM, on its way to a service: a daemon that dies then has sent it or not, or does not hear that it was taken. */
+function isRecord({ label }: SimProcess, { method, path }: HttpRequest): boolean {
+  return method === 'PUT' && path.includes('/ownership/') && label.startsWith('kelpied');
 }
 
 /** For traces: what was asked, and what was said. */

@@ -21,9 +21,14 @@ const SETTLE_MS_MAX = 300_000;
 const POLL_MS = 500;
 /** Of the VMs that are there at the end; each costs as much as a command. */
 const LEAVE_CHANCE = 0.3;
+/** Of the daemons that come to be looked at: what they had in mind alone is gone then, and what they had written down is done. */
+const RESTART_CHANCE = 0.4;
 
 /** How bytes that are not what was written are refused. */
 const damageCodes = ['package_corrupt', 'image_corrupt', 'snapshot_corrupt'] as const;
+
+/** Nothing of a VM executes, and its memory is gone or elsewhere. */
+const endedStates: ReadonlySet<VmView['state']> = new Set(['stopped', 'suspended']);
 
 interface Place {
   readonly site: Site;
@@ -42,7 +47,10 @@ export class ConvergenceOracle {
   }
 
   async check(): Promise<void> {
-    for (const place of this.#places) await this.#untilIdle(place);
+    for (const place of this.#places) {
+      const isRestarted = Prng.named(this.#world.seed, `restart ${place.site.name}`).chance(RESTART_CHANCE);
+      await (isRestarted ? this.#restart(place) : this.#untilIdle(place));
+    }
     for (const place of this.#places) await this.#checkVmms(place);
     for (const vm of this.#vms) if (vm.isCreated && !vm.isRemovalAsked) await this.#checkVm(vm);
     for (const place of this.#places) await this.#removeAll(place);
@@ -117,6 +125,12 @@ export class ConvergenceOracle {
       return truth.violated(
         'ended',
         `${vm.name} counts as crashed on ${place.site.name}, and nothing of it has died`,
+      );
+    const hasEnded = place === undefined || endedStates.has(place.view.state);
+    if (vm.isUp && hasEnded && vm.vmKey !== null && !truth.died.has(vm.vmKey))
+      return truth.violated(
+        'ended',
+        `${vm.name} is ${place?.view.state ?? 'on no host'}, and nobody asked for that since it was seen to live`,
       );
     const hosts = place === undefined ? this.#shuffledPlaces(vm.name) : [place];
     for (const [index, host] of hosts.entries()) {

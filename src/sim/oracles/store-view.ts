@@ -65,6 +65,11 @@ export function objectNames({ store }: World, folder: string, view: View): reado
   return directory === null ? [] : [...entriesOf(directory, view).keys()];
 }
 
+/** Another number when an object, or on a disk any name, has changed since. */
+export function storeVersion({ store }: World): number {
+  return store.kind === 's3' ? store.bucket.changes : store.volume.changes;
+}
+
 /** The ownership record of every VM. */
 export function newestRecords({ store }: World, view: View): readonly RecordSeen[] {
   if (store.kind === 's3') return recordsInBucket(store.bucket, `${store.prefix}ownership/`);

@@ -37,6 +37,8 @@ const TAG_DIGITS = 32;
 export class Bucket {
   readonly objects: Map<string, Kept> = new Map();
   readonly uploads: Map<string, Upload> = new Map();
+  /** How often objects have changed. */
+  changes = 0;
   /** Takes conditional writes for plain ones, as some services do. */
   ignoresConditions = false;
   /** `If-Match` must be quoted. */
@@ -109,12 +111,14 @@ export class Bucket {
 
   #keep(key: string, kept: Omit<Kept, 'modifiedMs'>): Answer {
     this.#before = [...this.objects.keys()];
+    this.changes += 1;
     this.objects.set(key, { ...kept, modifiedMs: this.#parts.wallMs() });
     return { status: 200, headers: { etag: `"${kept.etag}"` }, body: noBody };
   }
 
   #delete(key: string): Answer {
     this.#before = [...this.objects.keys()];
+    this.changes += 1;
     this.objects.delete(key);
     return { status: 204, headers: {}, body: noBody };
   }

@@ -59,7 +59,13 @@ export function createActs(
     ...createTeleportActs(world, site, daemon),
     restoreFromStore: async (vm, isBold, signal) => {
       const body = { storeUrl: world.storeUrl, vm: vm.name, ...(isBold ? { leaseMs: LEASE_MS } : {}) };
-      await daemon.operate(routes.restoreFromStore, { body, ...until(signal) }, quiet);
+      const { vm: restored } = await daemon.operate(
+        routes.restoreFromStore,
+        { body, ...until(signal) },
+        quiet,
+      );
+      if (vm.vmKey !== null && vmKeyOf(restored.id) !== vm.vmKey)
+        world.truth.violated('identity', `${vm.name} was asked for, and ${restored.name} came`);
       vm.place = site.name;
     },
     restoreLocal: async (vm, isBold, signal) => {

@@ -9,7 +9,7 @@ import type { Site, World } from '../world/world.ts';
 import { createActs } from './acts.ts';
 import type { Act } from './acts.ts';
 import type { Decision, Script } from './script.ts';
-import { newVmModel } from './vm-model.ts';
+import { followLife, newVmModel } from './vm-model.ts';
 import type { VmModel } from './vm-model.ts';
 
 const PATIENCE_MS_MAX = 3000;
@@ -18,7 +18,12 @@ const CUT_MS_MAX = 4000;
 const VMS_MAX = 2;
 /** Where hosts vanish: how often a VM is held by a lease, and one that is elsewhere reclaimed. */
 const LEASE_CHANCE = 0.8;
-const RECLAIM_CHANCE = 0.3;
+const RECLAIM_CHANCE = 0.1;
+const TRIP_CHANCE = 0.8;
+/** As often where the host is seen to be gone. */
+const RECLAIM_CHANCE_AWAY = 0.7;
+/** Nobody types commands at a host that is gone. */
+const AWAY_POLL_MS = 1000;
 /** Where there is Firecracker: how often a VM is made on QEMU. */
 const QEMU_CHANCE = 0.2;
 /** How often a new VM is made of a checkpoint, where there is one. */
@@ -28,7 +33,13 @@ const FORKED_VMS_MAX = 4;
 const FORK_CHANCE = 0.08;
 /** How often two copies are made at once. */
 const TWO_CHANCE = 0.4;
-const nothing: Decision = { name: 'none', vm: null, isBold: false };
+const nothing: Decision = { name: 'none', vm: null, isBold: false, isLeft: false };
+/** Commands whose end a person need not wait for, and how often they do not. */
+const leavable: ReadonlySet<ActName> = new Set(['snapshot', 'teleport', 'checkpoint', 'suspend', 'stop']);
+const LEAVE_CHANCE = 0.25;
+/** Not while another command is under way: what a VM counts to goes back by it, and which of the two came first nobody could tell. */
+const goesBack: ReadonlySet<ActName> = new Set(['restoreLocal', 'start', 'fork', 'forkPackage']);
+type Choice = Omit<Decision, 'isLeft'>;
 /** How often the bold form of a command is chosen. */
 const boldChances: Readonly<Partial<Record<ActName, number>>> = {
   restoreLocal: 0.7,
@@ -45,6 +56,9 @@ export class Person {
   readonly #acts: Readonly<Record<ActName, Act>>;
   /** Of its own, so that other commands are drawn as if there were no forks. */
   readonly #forks: Prng;
+  readonly #leaves: Prng;
+  /** Commands under way that nobody waits for. */
+  readonly #left = new Set<Promise<void>>();
 
   constructor(world: World, site: Site, vms: VmModel[]) {
     const { process, daemon }: { process: SimProcess; daemon: DaemonClient } = world.client(site);
@@ -53,6 +67,7 @@ export class Person {
     this.#site = site;
     this.#vms = vms;
     this.#forks = Prng.named(world.seed, `forks ${site.name}`);
+    this.#leaves = Prng.named(world.seed, `leaves ${site.name}`);
     this.#acts = createActs(world, site, daemon, vms);
   }
 
@@ -60,11 +75,22 @@ export class Person {
   async work(script: Script): Promise<void> {
     for (let turn = script.next(this.#site.name); turn !== null; turn = script.next(this.#site.name)) {
       await this.#world.sleep(turn.thinkMs);
+      while (this.#site.isAway && this.#world.faults.isOn) await this.#world.sleep(AWAY_POLL_MS);
       if (!this.process.isAlive) return;
-      const act = turn.decide((random) => this.#choose(random));
-      if (act === null) return;
-      if (act.name !== 'none') await this.#actOnce(act, act.name);
+      const act = turn.decide((random) => this.#decide(random));
+      if (act === null) break;
+      if (act.name === 'none') continue;
+      const acting = this.#actOnce(act, act.name);
+      if (act.isLeft) this.#leave(acting);
+      else await acting;
     }
+    await Promise.all(this.#left);
+  }
+
+  #leave(acting: Promise<void>): void {
+    this.#world.truth.mark('left a command');
+    this.#left.add(acting);
+    void acting.finally(() => this.#left.delete(acting));
   }
 
   async #actOnce({ vm, isBold }: PlannedAct, name: ActName): Promise<void> {
@@ -74,11 +100,14 @@ export class Person {
     truth.mark(`asked ${name}`);
     truth.tell('person', `${name} ${model.name}`, this.#lane);
     this.#cut();
+    const ended = followLife(model, name);
     try {
       await this.#acts[name](model, isBold, this.#patience());
+      ended('done');
       truth.mark(`done ${name}`);
       truth.tell('person', `${name} done`, this.#lane);
     } catch (error) {
+      ended(isAnswer(error) ? 'refused' : 'unknown');
       this.#onRefusal(name, error);
     }
   }
@@ -116,7 +145,15 @@ export class Person {
     });
   }
 
-  #choose(random: Prng): Decision {
+  #decide(random: Prng): Decision {
+    const chosen = this.#choose(random);
+    const { name } = chosen;
+    if (name === 'none') return nothing;
+    if (this.#left.size > 0) return goesBack.has(name) ? nothing : { ...chosen, isLeft: false };
+    return { ...chosen, isLeft: leavable.has(name) && this.#leaves.chance(LEAVE_CHANCE) };
+  }
+
+  #choose(random: Prng): Choice {
     const { hasImage, name: place } = this.#site;
     const known = this.#vms.filter((vm) => !vm.isRemovalAsked && (vm.isCreated || vm.birthplace === place));
     if (hasImage && known.length < VMS_MAX && random.chance(known.length === 0 ? 1 : 0.1))
@@ -138,22 +175,39 @@ export class Person {
     );
     if (near.length === 0) return nothing;
     const vm = random.pick(near);
+    const trip = this.#world.isVanishing && random.chance(TRIP_CHANCE) ? this.#firstTrip(vm) : null;
+    if (trip !== null) return trip;
     const fork = known.length < FORKED_VMS_MAX ? this.#chooseFork(vm) : null;
     if (fork !== null) return fork;
     const { isVanishing } = this.#world;
-    if (isVanishing && vm.isCreated && vm.place !== place && random.chance(RECLAIM_CHANCE))
-      return { name: 'reclaim', vm: vm.name, isBold: false };
+    if (isVanishing && this.#isReclaimed(random, vm)) return { name: 'reclaim', vm: vm.name, isBold: false };
     const name = vm.isCreated ? chooseAct(random, vm.place, place) : 'up';
     const boldChance = isVanishing && name === 'restoreFromStore' ? LEASE_CHANCE : (boldChances[name] ?? 0);
     return { name, vm: vm.name, isBold: random.chance(boldChance) };
   }
 
   /** Copies of what is here, or of what left something in the store; seldom of anything. */
-  #chooseFork(vm: VmModel): Decision | null {
+  #chooseFork(vm: VmModel): Choice | null {
     const isWanted = this.#forks.chance(FORK_CHANCE);
     const isBold = this.#forks.chance(TWO_CHANCE);
     if (!isWanted || !vm.isCreated) return null;
     return { name: vm.place === this.#site.name ? 'fork' : 'forkPackage', vm: vm.name, isBold };
+  }
+
+  /** Where hosts vanish, most VMs go to the other one first, by a lease: what never was in a store nobody can reclaim. */
+  #firstTrip({ name, place, birthplace, isCreated, isPublished }: VmModel): Choice | null {
+    const isHome = this.#site.name === birthplace;
+    if (!isCreated || (isPublished && place !== null)) return null;
+    if (!isPublished)
+      return isHome && place === birthplace ? { name: 'teleport', vm: name, isBold: false } : null;
+    return isHome ? null : { name: 'restoreFromStore', vm: name, isBold: true };
+  }
+
+  /** A VM that went from a store to a host of which nothing is heard. */
+  #isReclaimed(random: Prng, { place, isPublished }: VmModel): boolean {
+    const host = this.#world.sites.find(({ name }) => name === place);
+    if (!isPublished || host === undefined || host === this.#site) return false;
+    return random.chance(host.isAway ? RECLAIM_CHANCE_AWAY : RECLAIM_CHANCE);
   }
 
   get #lane(): string {
@@ -165,6 +219,11 @@ export class Person {
     this.#vms.push(model);
     return model;
   }
+}
+
+/** The daemon said it: else what was asked for may still be done. */
+function isAnswer(error: unknown): boolean {
+  return isKelpieError(error) && error.code !== 'daemon_unavailable';
 }
 
 function makesVm(name: ActName): boolean {

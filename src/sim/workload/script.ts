@@ -5,6 +5,8 @@ import { siteNames } from '../plan.ts';
 import type { Plan, PlannedAct, SiteName } from '../plan.ts';
 
 const THINK_MS_MAX = 1500;
+/** After a command whose end nobody waits for: most are done in less than a second. */
+const LEFT_THINK_MS_MAX = 300;
 
 export class Script {
   /** What was done, in the order of its beginnings. */
@@ -12,6 +14,8 @@ export class Script {
   readonly #given: ReadonlyMap<SiteName, PlannedAct[]> | null;
   readonly #randoms: ReadonlyMap<SiteName, Prng>;
   #actsLeft: number;
+  /** Where the command before goes on while the person thinks. */
+  readonly #isLeft = new Set<SiteName>();
 
   constructor({ seed, acts }: Plan) {
     const isOpen = typeof acts === 'number';
@@ -38,14 +42,18 @@ export class Script {
     if (this.#given === null ? this.isOver : planned === undefined) return null;
     const random = this.#randoms.get(site);
     assert(random !== undefined, 'there is a person at each site');
-    const thinkMs = planned?.thinkMs ?? random.fraction() * THINK_MS_MAX;
-    const index = this.taken.push({ site, thinkMs, name: 'none', vm: null, isBold: false }) - 1;
+    const thinkMsMax = this.#isLeft.has(site) ? LEFT_THINK_MS_MAX : THINK_MS_MAX;
+    const thinkMs = planned?.thinkMs ?? random.fraction() * thinkMsMax;
+    const index =
+      this.taken.push({ site, thinkMs, name: 'none', vm: null, isBold: false, isLeft: false }) - 1;
     return {
       thinkMs,
       decide: (choose) => {
         if (this.isOver) return null;
         const act = planned ?? { ...choose(random), site, thinkMs };
         this.taken[index] = act;
+        if (act.isLeft) this.#isLeft.add(site);
+        else this.#isLeft.delete(site);
         if (act.name !== 'none') this.#actsLeft -= 1;
         return act;
       },
@@ -54,7 +62,7 @@ export class Script {
 }
 
 /** What a person decides. */
-export type Decision = Pick<PlannedAct, 'name' | 'vm' | 'isBold'>;
+export type Decision = Pick<PlannedAct, 'name' | 'vm' | 'isBold' | 'isLeft'>;
 
 export interface Turn {
   readonly thinkMs: number;

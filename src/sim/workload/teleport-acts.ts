@@ -41,6 +41,7 @@ export function createTeleportActs(
       if (done.forHost !== null) world.truth.mark('teleport for a host: its memory');
       vm.floor = Math.max(vm.floor, before);
       vm.packageFloor = Math.max(vm.packageFloor, before);
+      vm.isPublished = true;
     },
   };
 }

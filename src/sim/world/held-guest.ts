@@ -108,7 +108,7 @@ export class HeldGuest {
       );
     }
     this.#truth.mark('restored');
-    this.#truth.onLoaded?.(guest);
+    for (const look of this.#truth.onLoaded) look(guest);
     guest.isRepairNeeded = true;
   }
 

@@ -14,7 +14,7 @@ export class WorldTruth {
   /** Called when a guest begins to execute. */
   onRunning: ((guest: Guest) => void) | null = null;
   /** Called when the state of a guest was loaded, before it executes. */
-  onLoaded: ((guest: Guest) => void) | null = null;
+  readonly onLoaded: ((guest: Guest) => void)[] = [];
   /** VMs of which a guest or its VMM has died without being told to. */
   readonly died: Set<string> = new Set();
   /** Every VM that somebody was told of when it was made. */
