@@ -7,6 +7,7 @@ export const faultNames = [
   'storage_fsync_fail',
   'storage_latency',
   'disk_full',
+  'storage_record_fail',
   'storage_rot',
   'teleport_upload_fail',
   'teleport_download_fail',
@@ -64,6 +65,7 @@ const chanceRanges: Readonly<Record<FaultName, readonly [number, number]>> = {
   storage_read_fail: [0.0005, 0.01],
   storage_fsync_fail: [0.0005, 0.03],
   storage_latency: [0.001, 0.05],
+  storage_record_fail: [0.005, 0.1],
   disk_full: [0.05, 0.5],
   storage_rot: [0.5, 1],
   // A store that others write to and read from.

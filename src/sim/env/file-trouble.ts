@@ -112,6 +112,7 @@ export class FileTrouble {
     if (WRITING.has(site)) this.#fail(isStore ? 'teleport_upload_fail' : 'storage_write_fail', site, path);
     if (READING.has(site)) this.#fail(isStore ? 'teleport_download_fail' : 'storage_read_fail', site, path);
     if (SYNCING.has(site)) this.#fail('storage_fsync_fail', site, path);
+    if (isOfRecord(site, path)) this.#fail('storage_record_fail', site, path);
     const { machine } = this.#process;
     if (!ALLOCATING.has(site) || volumeOf(machine, path).capacityBytes > 0) return;
     machine.faults.tookEffect('disk_full');
@@ -131,6 +132,13 @@ export class FileTrouble {
 function isRecord(site: string, path: string): boolean {
   if (site === 'unlink') return path.includes('/operations/');
   return site === 'rename' && (path.startsWith(STORE) || path.endsWith('.json.new'));
+}
+
+/** On the way of a host's own record or journal entry, before it has its name or after it; or read back. */
+function isOfRecord(site: string, path: string): boolean {
+  if (site === 'sync') return path.endsWith('.json.new');
+  if (site === 'syncDirectory') return path.endsWith('/operations') || /\/vms\/[^/]+$/.test(path);
+  return site === 'readFile' && /\/(?:vm|operations\/[^/]+)\.json$/.test(path);
 }
 
 function isChecked(path: string): boolean {
