@@ -164,4 +164,57 @@ export const snapshotBugs: readonly PlantedBug[] = [
     edits: [{ file: start, right: '      await generationKept;\n', wrong: '' }],
     oracles: ['lost-vm', 'repair', 'liveness'],
   },
+  {
+    name: 'a restore goes back to the oldest snapshot',
+    edits: [
+      {
+        file: 'src/teleport/restore-local.ts',
+        right: '    return host.snapshots.read(vm.id, snapshotId);\n  }',
+        wrong:
+          '    const [oldest] = await host.snapshots.list(vm.id);\n    return oldest?.damaged === false ? oldest.snapshot : host.snapshots.read(vm.id, snapshotId);\n  }',
+      },
+    ],
+    oracles: ['lost-time'],
+  },
+  {
+    name: 'copies begin with the last snapshot of a VM',
+    edits: [
+      {
+        file: 'src/daemon/rooms/forks.ts',
+        right:
+          'snapshotId === undefined\n            ? liveOrigin(host, registry, vm, guard)\n            : snapshotOrigin(host, vm, snapshotId, guard);',
+        wrong:
+          'snapshotId === undefined && vm.record.snapshotId === null\n            ? liveOrigin(host, registry, vm, guard)\n            : snapshotOrigin(host, vm, snapshotId ?? vm.record.snapshotId, guard);',
+      },
+    ],
+    oracles: ['fork'],
+  },
+  {
+    name: 'files that changed while they were read are taken for whole',
+    edits: [
+      {
+        file: 'src/checkpoint/capture-applications.ts',
+        right: '  if (hasChanged) return null;\n',
+        wrong: '',
+      },
+    ],
+    oracles: ['checkpoint'],
+  },
+  {
+    name: 'a VM goes on before its state is loaded',
+    edits: [
+      {
+        file: 'src/vm/qemu/load-state.ts',
+        right:
+          "    const isInTime = await isSettledWithin(env.clock, finished.promise, LOAD_TIMEOUT_MS);\n    const outcome = isInTime ? await finished.promise : 'late';\n",
+        wrong: "    const outcome = 'completed';\n",
+      },
+      {
+        file: 'src/vm/qemu/load-state.ts',
+        right: "if (runState !== 'paused')",
+        wrong: "if (runState === 'running')",
+      },
+    ],
+    oracles: ['vmm'],
+  },
 ];

@@ -8,7 +8,7 @@ import type { PlantedBug } from './planted-bug.ts';
 /** So often found, its rate is known well enough. */
 const FOUND_ENOUGH = 4;
 /** Of each oracle, seeds that are looked at again without it. */
-const ABLATED_SEEDS = 1;
+const ABLATED_SEEDS = 3;
 
 export interface MeasureOptions {
   readonly seedsMax: number;

@@ -51,4 +51,50 @@ export const daemonBugs: readonly PlantedBug[] = [
     ],
     oracles: ['layer', 'lost-vm', 'disk', 'memory', 'ended', 'internal-error', 'liveness'],
   },
+  {
+    name: 'a disk that fails is told as an error of ours',
+    edits: [
+      {
+        file: 'src/daemon/supervisor.ts',
+        right: 'throw localFailure(error, label);',
+        wrong: 'throw error;',
+      },
+    ],
+    oracles: ['internal-error'],
+  },
+  {
+    name: 'a record that nobody waits for and that cannot be written is nobody’s error',
+    edits: [
+      {
+        file: 'src/teleport/managed-vm.ts',
+        right:
+          "this.#host.log.error({ event: 'vm-record-unsaved', vmId: this.id, err: asError(error) });\n      return false;",
+        wrong:
+          "this.#host.log.error({ event: 'vm-record-unsaved', vmId: this.id, err: asError(error) });\n      throw error;",
+      },
+    ],
+    oracles: ['stray-rejection'],
+  },
+  {
+    name: 'a VM that died while no daemon was there ends the next one',
+    edits: [
+      {
+        file: 'src/teleport/recovery.ts',
+        right: "vm.instance?.state === 'paused'",
+        wrong: "vm.instance.state === 'paused'",
+      },
+    ],
+    oracles: ['bug'],
+  },
+  {
+    name: 'a VM is found by the beginning of its name',
+    edits: [
+      {
+        file: 'src/teleport/find-record.ts',
+        right: '({ vmName }) => vmName === name',
+        wrong: '({ vmName }) => vmName.slice(0, 3) === name.slice(0, 3)',
+      },
+    ],
+    oracles: ['identity', 'lost-vm'],
+  },
 ];
