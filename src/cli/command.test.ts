@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isKelpieError } from '../base/errors.ts';
-import { vmName } from '../daemon/api/fields.ts';
 import {
   checkedOption,
   parseCount,
@@ -50,10 +49,10 @@ test('a number out of bounds is told by its option', () => {
   for (const value of [0, 65]) refusesUsage(() => requireWithin(value, '--cpus', bounds));
 });
 
-test('what the API would refuse is told by its option', () => {
-  assert.equal(checkedOption({ name: 'dev' }, 'name', vmName), 'dev');
-  assert.equal(checkedOption({}, 'name', vmName), null);
-  assert.throws(() => checkedOption({ name: 'Dev' }, 'name', vmName), {
+test('what the API would refuse is told by its option', async () => {
+  assert.equal(await checkedOption({ name: 'dev' }, 'name', 'vmName'), 'dev');
+  assert.equal(await checkedOption({}, 'name', 'vmName'), null);
+  await assert.rejects(checkedOption({ name: 'Dev' }, 'name', 'vmName'), {
     code: 'usage',
     message: '--name must be of a-z, 0-9 and -, and begin with a letter or digit, not "Dev".',
   });

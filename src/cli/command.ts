@@ -1,8 +1,8 @@
 /** How a command is declared, so that only the one that was typed is loaded. */
 import type { Command } from 'commander';
 import { KelpieError } from '../base/errors.ts';
-import { leaseMs } from '../daemon/api/fields.ts';
-import type { z } from 'zod';
+import { HOUR_MS, SECOND_MS } from '../base/units.ts';
+import { LEASE_MS_MAX, LEASE_MS_MIN } from '../store/limits.ts';
 import type { Cli } from './cli.ts';
 
 /** Options as commander gives them: `--no-image` → `{image: false}`. */
@@ -36,16 +36,22 @@ export function textOption(options: Options, name: string): string | null {
   return typeof value === 'string' ? value : null;
 }
 
-/** Text of an option that the API takes as `schema`; null when it was not given. @throws KelpieError `usage` that tells the option. */
-export function checkedOption(options: Options, name: string, schema: z.ZodType<string>): string | null {
+/**
+ * Text of an option that the API takes as this field; null when it was not given.
+ * @throws KelpieError `usage` that tells the option.
+ */
+export async function checkedOption(
+  options: Options,
+  name: string,
+  field: 'packageReference' | 'snapshotReference' | 'vmName',
+): Promise<string | null> {
   const text = textOption(options, name);
-  return text === null ? null : taken(schema, text, `--${name}`, text);
-}
-
-function taken<T>(schema: z.ZodType<T>, value: unknown, what: string, text: string): T {
-  const parsed = schema.safeParse(value);
+  if (text === null) return null;
+  // Not sooner: to load what schemas are made of takes longer than the rest of a command's start.
+  const fields = await import('../daemon/api/fields.ts');
+  const parsed = fields[field].safeParse(text);
   if (parsed.success) return parsed.data;
-  throw new KelpieError('usage', `${what} ${parsed.error.issues[0]?.message}, not "${text}".`);
+  throw new KelpieError('usage', `--${name} ${parsed.error.issues[0]?.message}, not "${text}".`);
 }
 
 export function isSet(options: Options, name: string): boolean {
@@ -114,7 +120,13 @@ export function parseDurationMs(text: string, what: string): number {
 
 /** `60s` → how long a right to run a VM lasts without being renewed. @throws KelpieError `usage`. */
 export function parseLeaseMs(text: string): number {
-  return taken(leaseMs, parseDurationMs(text, '--lease'), '--lease', text);
+  const durationMs = parseDurationMs(text, '--lease');
+  if (durationMs >= LEASE_MS_MIN && durationMs <= LEASE_MS_MAX) return durationMs;
+  const bound =
+    durationMs < LEASE_MS_MIN
+      ? `at least ${LEASE_MS_MIN / SECOND_MS} s`
+      : `at most ${LEASE_MS_MAX / HOUR_MS} h`;
+  throw new KelpieError('usage', `--lease must be ${bound}, not "${text}".`);
 }
 
 /** For options that may be given several times. */

@@ -1,5 +1,4 @@
 import { routes } from '../../daemon/api/routes.ts';
-import { snapshotReference } from '../../daemon/api/fields.ts';
 import { FORK_COUNT_MAX } from '../../daemon/api/limits.ts';
 import { errorCodes, isErrorCode } from '../../base/error-codes.ts';
 import { KelpieError } from '../../base/errors.ts';
@@ -53,7 +52,7 @@ Examples:
       );
   },
   run: async (cli, [source = '', name], options) => {
-    const snapshotId = checkedOption(options, 'snapshot', snapshotReference);
+    const snapshotId = await checkedOption(options, 'snapshot', 'snapshotReference');
     const isOfStore = textOption(options, 'store') !== null;
     if (isOfStore && snapshotId !== null)
       throw new KelpieError(

@@ -1,4 +1,3 @@
-import { packageReference, snapshotReference, vmName } from '../../daemon/api/fields.ts';
 import { routes } from '../../daemon/api/routes.ts';
 import { KelpieError } from '../../base/errors.ts';
 import {
@@ -45,8 +44,8 @@ export const restore: LeafCommand = {
   },
   run: async (cli, [vm], options) => {
     const from = textOption(options, 'from');
-    const packageId = checkedOption(options, 'package', packageReference);
-    const name = checkedOption(options, 'name', vmName);
+    const packageId = await checkedOption(options, 'package', 'packageReference');
+    const name = await checkedOption(options, 'name', 'vmName');
     const machine = newMachine(options);
     let result: Restored;
     if (from === null) {
@@ -54,7 +53,7 @@ export const restore: LeafCommand = {
       if (packageId !== null) throw new KelpieError('usage', '--package needs --from STORE.');
       if (textOption(options, 'lease') !== null)
         throw new KelpieError('usage', '--lease needs --from STORE: the right to run a VM is held there.');
-      const snapshotId = checkedOption(options, 'snapshot', snapshotReference);
+      const snapshotId = await checkedOption(options, 'snapshot', 'snapshotReference');
       const body = {
         ...(snapshotId === null ? {} : { snapshotId }),
         replace: isSet(options, 'replace'),
