@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { KelpieError } from '../base/errors.ts';
 import { HOUR_MS, SECOND_MS } from '../base/units.ts';
-import { LEASE_MS_MAX, LEASE_MS_MIN } from '../store/limits.ts';
+import { LEASE_MS_MAX, LEASE_MS_MIN } from '../daemon/api/limits.ts';
 import type { Cli } from './cli.ts';
 
 /** Options as commander gives them: `--no-image` → `{image: false}`. */

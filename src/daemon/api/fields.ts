@@ -4,8 +4,14 @@ import { HOUR_MS, SECOND_MS } from '../../base/units.ts';
 import { isUuid, UUID_PATTERN } from '../../base/uuid.ts';
 import { architectures } from '../../snapshot/metadata.ts';
 import type { Architecture, ImageReference, PortForward } from '../../snapshot/metadata.ts';
-import { HOST_NAME_LENGTH_MAX, LEASE_MS_MAX, LEASE_MS_MIN } from '../../store/limits.ts';
-import { MESSAGE_LENGTH_MAX, STORE_URL_LENGTH_MAX, VM_NAME_LENGTH_MAX } from './limits.ts';
+import { HOST_NAME_LENGTH_MAX } from '../../store/limits.ts';
+import {
+  LEASE_MS_MAX,
+  LEASE_MS_MIN,
+  MESSAGE_LENGTH_MAX,
+  STORE_URL_LENGTH_MAX,
+  VM_NAME_LENGTH_MAX,
+} from './limits.ts';
 
 export const uuid: z.ZodType<string> = z.string().regex(UUID_PATTERN, 'must be a lower-case UUID');
 

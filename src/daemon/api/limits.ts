@@ -1,6 +1,8 @@
 /** Bounds of what travels between a client and the daemon. Both ends check them. */
 import { GIB, KIB, MIB } from '../../base/units.ts';
 
+export { LEASE_MS_MAX, LEASE_MS_MIN } from '../../store/limits.ts';
+
 /** A JSON request body. */
 export const REQUEST_JSON_BYTES_MAX: number = 256 * KIB;
 /** One line of an event stream; a result with a long listing fits. */
