@@ -64,7 +64,10 @@ test('DST_SEED says where to begin', async () => {
 
 const refusals: readonly (readonly [readonly string[], RegExp])[] = [
   [['--faults', 'rain'], /there is no fault "rain"; there are storage_write_fail/],
-  [['--workload', 'party'], /--workload must be one of people, crowd, errand, vanish, firecracker, not "party"/],
+  [
+    ['--workload', 'party'],
+    /--workload must be one of people, crowd, errand, vanish, firecracker, not "party"/,
+  ],
   [['--require', 'luck'], /"luck" is no fault and no path/],
   [['--seeds', '0'], /--seeds must be at least 1/],
   [['--seeds', 'many'], /--seeds must be a whole number, not "many"/],
