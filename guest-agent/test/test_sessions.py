@@ -137,7 +137,8 @@ class Sessions(AgentTest):
         child = int(self.host.output[session, 1])
         self.host.call("exec.signal", session=session, signal=15)
         self.assertEqual(self.host.finish(session)[2], {"signal": 15})
-        self.assertFalse(os.path.exists(f"/proc/{child}"))
+        # Whoever inherits it reaps it, a moment later.
+        self.wait_for(lambda: not os.path.exists(f"/proc/{child}"))
         self.assertEqual(self.host.refused("exec.signal", session=session, signal=15), "conflict")
 
     def test_timeout(self):
