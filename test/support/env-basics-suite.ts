@@ -14,15 +14,22 @@ export function clockSuite(name: string, createFixture: CreateFixture): void {
     }
   });
 
-  promise('wakes sleepers in the order of their times', async ({ env: { clock } }) => {
-    const woken: number[] = [];
-    const sleepers = [30, 10, 20].map(async (durationMs) => {
-      await clock.sleep(durationMs);
-      woken.push(durationMs);
-    });
-    await Promise.all(sleepers);
-    assert.deepEqual(woken, [10, 20, 30]);
-  });
+  promise(
+    'wakes who sleeps for a shorter time before who slept already for a longer one',
+    async ({ env: { clock } }) => {
+      const woken: number[] = [];
+      const abort = new AbortController();
+      // So far apart that a machine which stands still between the two changes nothing.
+      const sleepers = [600_000, 10].map(async (durationMs) => {
+        await clock.sleep(durationMs, abort.signal);
+        woken.push(durationMs);
+      });
+      await sleepers[1];
+      assert.deepEqual(woken, [10]);
+      abort.abort(new Error('enough'));
+      await assert.rejects(Promise.all(sleepers), /enough/);
+    },
+  );
 
   promise('throws the reason of its signal at once', async ({ env: { clock } }) => {
     const reason = new Error('enough');
