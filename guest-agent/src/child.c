@@ -8,7 +8,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -222,26 +221,24 @@ __attribute__((format(printf, 2, 3))) static char *keep(struct room *room, const
     return kept;
 }
 
-/* A variable that is there already is replaced. */
-static void set_variable(struct room *room, const char *name, const char *value)
+/* Where it is; where the next one comes when it is not there. */
+static size_t place_of_variable(const struct room *room, const char *name)
 {
     size_t length = strlen(name);
     size_t i = 0;
     while (i < room->env_count && (strncmp(room->env[i], name, length) != 0 || room->env[i][length] != '='))
         i++;
-    if (i == room->env_count)
-        room->env_count++;
-    assert(i < ENV_OWN_MAX + ENV_MAX);
-    room->env[i] = keep(room, "%s=%s", name, value);
+    return i;
 }
 
-static const char *variable(const struct room *room, const char *name)
+/* A variable that is there already is replaced. */
+static void set_variable(struct room *room, const char *name, const char *value)
 {
-    size_t length = strlen(name);
-    for (size_t i = 0; i < room->env_count; i++)
-        if (strncmp(room->env[i], name, length) == 0 && room->env[i][length] == '=')
-            return room->env[i] + length + 1;
-    return NULL;
+    size_t i = place_of_variable(room, name);
+    assert(i < ENV_OWN_MAX + ENV_MAX);
+    room->env[i] = keep(room, "%s=%s", name, value);
+    if (i == room->env_count)
+        room->env_count++;
 }
 
 static void lay_out_environment(struct room *room, const struct spawn_request *request)
@@ -275,7 +272,8 @@ static void lay_out_command(struct room *room, const struct spawn_request *reque
     }
     room->words[1 + count] = NULL;
     room->words[0] = keep(room, SHELL_PROGRAM);
-    room->path = strchr(room->words[1], '/') == NULL ? variable(room, "PATH") : NULL;
+    const char *path = room->env[place_of_variable(room, "PATH")] + strlen("PATH="); /* there is always one */
+    room->path = strchr(room->words[1], '/') == NULL ? path : NULL;
     room->folder = keep(room, "%s", request->cwd == NULL ? request->user->home : request->cwd);
     room->other_folder = request->cwd == NULL ? "/" : NULL;
 }
