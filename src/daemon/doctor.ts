@@ -89,9 +89,10 @@ async function diskFindings({ host }: Supervisor): Promise<readonly Finding[]> {
 }
 
 async function snapshotFindings({ host, registry }: Supervisor): Promise<readonly Finding[]> {
-  const { length } = await allSnapshots(host, registry);
-  if (length === 0) return [];
-  const text = `${formatBytes(await freeableBytes(host, registry, () => true))} are taken by ${length} snapshot${length === 1 ? '' : 's'} and nothing else; kelpie prune removes old ones.`;
+  const all = await allSnapshots(host, registry);
+  if (all.length === 0) return [];
+  const takenBytes = await freeableBytes(host, registry, all, () => true);
+  const text = `${formatBytes(takenBytes)} are taken by ${all.length} snapshot${all.length === 1 ? '' : 's'} and nothing else; kelpie prune removes old ones.`;
   return [{ check: 'snapshots', level: 'ok', text }];
 }
 

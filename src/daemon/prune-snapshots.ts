@@ -1,7 +1,7 @@
 /** Removes snapshots and checkpoints of a VM by their age, but none that something needs. */
 import { decidePrune, requireKeeping } from '../snapshot/prune-rule.ts';
 import { holderOf } from './snapshot-holder.ts';
-import { freeableBytes } from './snapshot-space.ts';
+import { allSnapshots, freeableBytes } from './snapshot-space.ts';
 import { viewSnapshot } from './views.ts';
 import type { PruneRule } from '../snapshot/prune-rule.ts';
 import type { ManagedVm } from '../teleport/managed-vm.ts';
@@ -35,8 +35,11 @@ export async function pruneSnapshots(
       : [{ ...viewSnapshot(snapshot), keptBy: [...keptBy, ...needOf(host, vm, id)] }];
   });
   const going = new Set(snapshots.filter(({ keptBy }) => keptBy.length === 0).map(({ id }) => id));
-  // Before they go: nothing can be measured afterwards.
-  const freedBytes = await freeableBytes(host, registry, (id) => going.has(id));
+  // Before they go: nothing can be measured afterwards. Where none goes, what the whole host has is not read for it.
+  const freedBytes =
+    going.size === 0
+      ? 0
+      : await freeableBytes(host, registry, await allSnapshots(host, registry), (id) => going.has(id));
   if (!isDryRun) for (const id of going) await host.snapshots.delete(vm.id, id);
   return { snapshots, damaged: listings.filter(({ damaged }) => damaged).map(({ id }) => id), freedBytes };
 }

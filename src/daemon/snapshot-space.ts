@@ -24,13 +24,13 @@ export async function allSnapshots(
   return all;
 }
 
-/** What would be free without the snapshots named. */
+/** What would be free without some snapshots. @param all those that there are, which `allSnapshots` tells. */
 export async function freeableBytes(
-  host: Pick<TeleportHost, 'env' | 'places' | 'snapshots'>,
+  host: Pick<TeleportHost, 'env' | 'places'>,
   registry: Pick<VmRegistry, 'all'>,
+  all: readonly LocalSnapshot[],
   isCounted: (snapshotId: string) => boolean,
 ): Promise<number> {
-  const all = await allSnapshots(host, registry);
   const counted = all.filter(({ metadata }) => isCounted(metadata.snapshotId));
   const staying = all.filter(({ metadata }) => !isCounted(metadata.snapshotId));
   return spaceOf(host.env, host.places.home, counted, [...usedByVms(registry), ...staying]);
