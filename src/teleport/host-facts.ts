@@ -2,8 +2,10 @@
 import { fromUtf8Lossy } from '../base/bytes.ts';
 import { KelpieError } from '../base/errors.ts';
 import type { Env } from '../env/env.ts';
+import { isThere } from '../env/is-there.ts';
 import { isSystemError } from '../env/system-error.ts';
 import { listImages } from '../image/image-store.ts';
+import { imagePaths } from '../image/paths.ts';
 import { checkCompatibility } from '../snapshot/compatibility/check.ts';
 import type { Compatibility } from '../snapshot/compatibility/check.ts';
 import { snapshotFacts } from '../snapshot/compatibility/facts.ts';
@@ -35,13 +37,11 @@ async function readCpu(env: Pick<Env, 'files'>): Promise<CpuFacts | null> {
   }
 }
 
+/** All that others may be told: every image is read. */
 export async function readHostFacts(host: FactsHost): Promise<HostFacts> {
-  const { env, facts, places, backends } = host;
-  const probes = await Promise.all(backends.map((backend) => backend.probe()));
-  const { images, damaged } = await listImages(env, places.home);
+  const { images, damaged } = await listImages(host.env, host.places.home);
   return {
-    ...facts,
-    backends: probes.flatMap(({ guests }) => guests),
+    ...(await readMachineFacts(host)),
     imageDigests: new Set([...images, ...damaged].map(({ digest }) => digest)),
     images: images.map(({ name, version, digest, architecture }) => ({
       name,
@@ -50,6 +50,23 @@ export async function readHostFacts(host: FactsHost): Promise<HostFacts> {
       architecture,
     })),
   };
+}
+
+async function readMachineFacts({
+  facts,
+  backends,
+}: FactsHost): Promise<Omit<HostFacts, 'imageDigests' | 'images'>> {
+  const probes = await Promise.all(backends.map((backend) => backend.probe()));
+  return { ...facts, backends: probes.flatMap(({ guests }) => guests) };
+}
+
+/** What the check of one snapshot reads. Memory is checked before every restore, and only its own image is looked for: the others may be many, and unreadable. */
+async function readFactsFor(host: FactsHost, { kind, config }: SnapshotMetadata): Promise<HostFacts> {
+  // It may boot from any image of its release.
+  if (kind === 'checkpoint') return readHostFacts(host);
+  const { digest } = config.image;
+  const isHere = await isThere(host.env.files, imagePaths(host.places.home, digest).description);
+  return { ...(await readMachineFacts(host)), imageDigests: new Set(isHere ? [digest] : []), images: [] };
 }
 
 /**
@@ -61,7 +78,7 @@ export async function checkHere(
   metadata: SnapshotMetadata,
   { carriesImage }: { readonly carriesImage: boolean },
 ): Promise<Compatibility> {
-  return checkCompatibility(snapshotFacts(metadata, carriesImage), await readHostFacts(host));
+  return checkCompatibility(snapshotFacts(metadata, carriesImage), await readFactsFor(host, metadata));
 }
 
 /** The same for another host, as far as it has told. */

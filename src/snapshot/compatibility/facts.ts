@@ -33,6 +33,7 @@ export interface HostImage extends ImageReference {
   readonly architecture: Architecture;
 }
 
+/** What is left out of it is not known, and so never a yes. */
 export interface HostFacts {
   readonly architecture: Architecture;
   readonly kernel: string;
