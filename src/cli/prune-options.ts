@@ -1,10 +1,9 @@
-/** The rules of what is kept, as options of the commands that remove by age. */
+/** What the commands that remove by age share: the rules of what is kept, as options, and what is told of each thing and of all. */
 import type { Command } from 'commander';
 import { parseCount, parseDurationMs, textOption } from './command.ts';
 import type { Options } from './command.ts';
-import type { PackagePrune } from '../daemon/api/package-care.ts';
+import type { PruneRule } from '../snapshot/prune-rule.ts';
 
-type Rule = PackagePrune['rule'];
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 export function declarePruneRule(command: Command): void {
@@ -19,8 +18,8 @@ export function declarePruneRule(command: Command): void {
 }
 
 /** @throws KelpieError `usage`. */
-export function pruneRuleOf(options: Options): Rule {
-  const rule: Mutable<Rule> = {};
+export function pruneRuleOf(options: Options): PruneRule {
+  const rule: Mutable<PruneRule> = {};
   for (const kind of ['last', 'daily', 'weekly', 'monthly', 'yearly'] as const) {
     const text = textOption(options, `keep${kind.slice(0, 1).toUpperCase()}${kind.slice(1)}`);
     if (text !== null) rule[kind] = parseCount(text, `--keep-${kind}`);
@@ -34,4 +33,14 @@ export function pruneRuleOf(options: Options): Rule {
 export function prunedText(keptBy: readonly string[], isDryRun: boolean): string {
   if (keptBy.length > 0) return `kept: ${keptBy.join(', ')}`;
   return isDryRun ? 'would go' : 'removed';
+}
+
+/** `2 of 5 packages removed` @param things `packages` */
+export function prunedCountText(
+  all: readonly { readonly keptBy: readonly string[] }[],
+  things: string,
+  isDryRun: boolean,
+): string {
+  const goneCount = all.filter(({ keptBy }) => keptBy.length === 0).length;
+  return `${goneCount} of ${all.length} ${things} ${isDryRun ? 'would be removed' : 'removed'}`;
 }

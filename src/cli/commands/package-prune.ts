@@ -1,7 +1,7 @@
 import { routes } from '../../daemon/api/routes.ts';
 import { formatBytes } from '../../base/units.ts';
 import { isSet } from '../command.ts';
-import { declarePruneRule, prunedText, pruneRuleOf } from '../prune-options.ts';
+import { declarePruneRule, prunedCountText, prunedText, pruneRuleOf } from '../prune-options.ts';
 import { STORE_HELP, storeOption } from '../store-option.ts';
 import { ageText, shortId } from '../views.ts';
 import type { MemberCommand } from '../command.ts';
@@ -35,7 +35,7 @@ Examples:
       ageText(createdAtUnixMs, nowMs),
       prunedText(keptBy, isDryRun),
     ]);
-    const table = cli.output.table(['PACKAGE', 'VM', 'CREATED', ''], rows);
+    const table = cli.output.table(['PACKAGE', 'VM', 'CREATED', 'OUTCOME'], rows);
     await cli.output.result(
       pruned,
       [...(rows.length > 0 ? [table] : []), ...summary(pruned, isDryRun)].join('\n'),
@@ -45,8 +45,7 @@ Examples:
 };
 
 function summary({ packages, damaged, freeableBytes }: PackagePruned, isDryRun: boolean): readonly string[] {
-  const gone = packages.filter(({ keptBy }) => keptBy.length === 0).length;
-  const lines = [`${gone} of ${packages.length} packages ${isDryRun ? 'would be removed' : 'removed'}`];
+  const lines = [prunedCountText(packages, 'packages', isDryRun)];
   if (damaged.length > 0)
     lines.push(`${damaged.length} damaged packages stay: ${damaged.map(shortId).join(' ')}`);
   if (freeableBytes !== null && freeableBytes > 0)

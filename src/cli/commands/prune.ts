@@ -3,7 +3,7 @@ import { errorCodes } from '../../base/error-codes.ts';
 import { isKelpieError } from '../../base/errors.ts';
 import { formatBytes } from '../../base/units.ts';
 import { isSet } from '../command.ts';
-import { declarePruneRule, prunedText, pruneRuleOf } from '../prune-options.ts';
+import { declarePruneRule, prunedCountText, prunedText, pruneRuleOf } from '../prune-options.ts';
 import { ageText, shortId } from '../views.ts';
 import type { KelpieError } from '../../base/errors.ts';
 import type { Cli } from '../cli.ts';
@@ -70,23 +70,22 @@ async function pruneOne(cli: Cli, vm: string, body: SnapshotPrune): Promise<Outc
 
 function textOf(cli: Cli, outcomes: readonly Outcome[], isDryRun: boolean, freedBytes: number): string {
   const nowMs = cli.env.clock.wallMs();
-  const rows = outcomes.flatMap(({ vm, pruned }) =>
-    (pruned?.snapshots ?? []).map(({ id, kind, createdAtUnixMs, keptBy, message }) => [
-      shortId(id),
-      vm,
-      kind === 'checkpoint' ? kind : 'snapshot',
-      ageText(createdAtUnixMs, nowMs),
-      prunedText(keptBy, isDryRun),
-      message,
-    ]),
+  const snapshots = outcomes.flatMap(({ vm, pruned }) =>
+    (pruned?.snapshots ?? []).map((snapshot) => ({ vm, ...snapshot })),
   );
-  const gone = outcomes
-    .flatMap(({ pruned }) => pruned?.snapshots ?? [])
-    .filter(({ keptBy }) => keptBy.length === 0).length;
+  const rows = snapshots.map(({ id, vm, kind, createdAtUnixMs, keptBy, message }) => [
+    shortId(id),
+    vm,
+    kind === 'checkpoint' ? kind : 'snapshot',
+    ageText(createdAtUnixMs, nowMs),
+    prunedText(keptBy, isDryRun),
+    message,
+  ]);
+  const heads = ['SNAPSHOT', 'VM', 'KIND', 'TAKEN', 'OUTCOME', 'MESSAGE'];
   const damaged = outcomes.flatMap(({ pruned }) => pruned?.damaged ?? []);
   return [
-    ...(rows.length > 0 ? [cli.output.table(['SNAPSHOT', 'VM', 'KIND', 'TAKEN', '', 'MESSAGE'], rows)] : []),
-    `${gone} of ${rows.length} snapshots ${isDryRun ? 'would be removed' : 'removed'}, which ${isDryRun ? 'would free' : 'frees'} ${formatBytes(freedBytes)}`,
+    ...(rows.length > 0 ? [cli.output.table(heads, rows)] : []),
+    `${prunedCountText(snapshots, 'snapshots', isDryRun)}, which ${isDryRun ? 'would free' : 'frees'} ${formatBytes(freedBytes)}`,
     ...(damaged.length > 0 ? [`damaged snapshots stay: ${damaged.map(shortId).join(' ')}`] : []),
     ...outcomes.flatMap(({ failure }) => (failure === null ? [] : [failure.message])),
   ].join('\n');
