@@ -11,7 +11,14 @@ import { factsDocument } from '../../snapshot/compatibility/facts-document.ts';
 import type { FactsDocument } from '../../snapshot/compatibility/facts-document.ts';
 import { parseDocument, printable, reasonOf } from '../../snapshot/metadata-codec.ts';
 import { HOST_RECORD_BYTES_MAX } from '../limits.ts';
-import { openPart, sealPart, sealedPartSchema, signatureSchema } from '../packages/sealed-part.ts';
+import {
+  encodeSigned,
+  openPart,
+  sealPart,
+  sealedPartSchema,
+  signatureSchema,
+  verifySigned,
+} from '../packages/sealed-part.ts';
 import type { DocumentSealer } from '../packages/sealing.ts';
 
 const FORMAT_VERSION = 1;
@@ -50,9 +57,7 @@ const bodySchema: z.ZodType<Omit<HostRecord, 'hostId'>> = z.strictObject({
 /** @throws KelpieError `package_corrupt` for a record that nobody could read back; `permission_denied` when this host may not write there. */
 export function encodeHostRecord(sealer: DocumentSealer, { hostId, ...body }: HostRecord): Bytes {
   const clear = { formatVersion: FORMAT_VERSION, hostId };
-  const unsigned = { ...clear, ...sealPart(sealer, body, utf8(canonicalJson(clear))) };
-  const signature = sealer.sign(utf8(canonicalJson(unsigned)));
-  const bytes = utf8(canonicalJson(signature === null ? unsigned : { ...unsigned, signature }));
+  const bytes = encodeSigned(sealer, { ...clear, ...sealPart(sealer, body, utf8(canonicalJson(clear))) });
   parseHostRecord(sealer, hostId, bytes);
   return bytes;
 }
@@ -60,17 +65,17 @@ export function encodeHostRecord(sealer: DocumentSealer, { hostId, ...body }: Ho
 /** @throws KelpieError `package_corrupt`, also for another host's; `package_too_new`; `permission_denied` when it is sealed for others, or not signed as this host wants it. */
 export function parseHostRecord(sealer: DocumentSealer, hostId: string, bytes: Bytes): SignedHostRecord {
   const what = `what host ${hostId} says of itself`;
-  const { signature = null, ...unsigned } = parseDocument(bytes, documentSchema, {
+  const document = parseDocument(bytes, documentSchema, {
     what,
     formatVersion: FORMAT_VERSION,
     sizeBytesMax: HOST_RECORD_BYTES_MAX,
     code: 'package_corrupt',
   });
-  if (unsigned.hostId !== hostId)
+  if (document.hostId !== hostId)
     throw new KelpieError('package_corrupt', `${what} cannot be used: it is another host's.`);
-  const signedBy = sealer.verify(utf8(canonicalJson(unsigned)), signature);
+  const signedBy = verifySigned(sealer, document);
   const bound = utf8(canonicalJson({ formatVersion: FORMAT_VERSION, hostId }));
-  const body = bodySchema.safeParse(openPart(sealer, unsigned, bound, what));
+  const body = bodySchema.safeParse(openPart(sealer, document, bound, what));
   if (!body.success)
     throw new KelpieError('package_corrupt', `${what} cannot be used: ${reasonOf(body.error)}.`);
   return { hostId, ...body.data, signedBy };

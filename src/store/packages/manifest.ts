@@ -15,7 +15,14 @@ import { bodyJson, parseBody } from './manifest-body.ts';
 import type { PackageBody } from './manifest-body.ts';
 import { packText, parsePackText } from './pack-name.ts';
 import type { PackName } from './pack-name.ts';
-import { openPart, sealPart, sealedPartSchema, signatureSchema } from './sealed-part.ts';
+import {
+  encodeSigned,
+  openPart,
+  sealPart,
+  sealedPartSchema,
+  signatureSchema,
+  verifySigned,
+} from './sealed-part.ts';
 import type { DocumentSealer } from './sealing.ts';
 
 /** The format of a package with running memory, and of a checkpoint, which programs that know of no checkpoints refuse as too new. */
@@ -57,8 +64,7 @@ export function sealManifest(
 ): { readonly id: string; readonly bytes: Bytes; readonly manifest: PackageManifest } {
   const clear = clearPart(formatOf(body), ownPacks, packs.map(packText));
   const unsigned = { ...clear, ...sealPart(sealer, bodyJson(body, packs), boundOf(clear)) };
-  const signature = sealer.sign(utf8(canonicalJson(unsigned)));
-  const bytes = utf8(canonicalJson(signature === null ? unsigned : { ...unsigned, signature }));
+  const bytes = encodeSigned(sealer, unsigned);
   const id = compute.sha256(bytes);
   return { id, bytes, manifest: parseManifest(compute, sealer, id, bytes) };
 }
@@ -74,8 +80,7 @@ export function parseManifest(
   bytes: Bytes,
 ): PackageManifest {
   const { envelope, packs } = readEnvelope(compute, id, bytes);
-  const { signature = null, ...unsigned } = envelope;
-  const signedBy = sealer.verify(utf8(canonicalJson(unsigned)), signature);
+  const signedBy = verifySigned(sealer, envelope);
   const bound = boundOf(clearPart(envelope.formatVersion, envelope.ownPacks, envelope.packs));
   const body = parseBody(openPart(sealer, envelope, bound, whatOf(id)), packs, whatOf(id));
   if (formatOf(body) !== envelope.formatVersion) throw unusable(id, 'its format is not that of its kind');

@@ -1,4 +1,4 @@
-/** The part of a JSON document that is in the clear in a plain store (`body`) and sealed in an encrypted one (`sealed`). */
+/** The part of a JSON document that is in the clear in a plain store (`body`) and sealed in an encrypted one (`sealed`), and who signed all of it. */
 import { z } from 'zod';
 import { fromHex, fromUtf8, hex, utf8 } from '../../base/bytes.ts';
 import type { Bytes } from '../../base/bytes.ts';
@@ -32,6 +32,22 @@ export const signatureSchema: z.ZodType<ManifestSignature> = z.strictObject({
   publicKey: z.string().regex(/^[\x21-\x7e]{1,200}$/),
   value: hexText(2048),
 });
+
+export interface SignedDocument {
+  readonly signature?: ManifestSignature | undefined;
+}
+
+/** The document's bytes, signed where this host signs. */
+export function encodeSigned(sealer: DocumentSealer, unsigned: object): Bytes {
+  const signature = sealer.sign(utf8(canonicalJson(unsigned)));
+  return utf8(canonicalJson(signature === null ? unsigned : { ...unsigned, signature }));
+}
+
+/** Who signed the document. @returns and throws as `DocumentSealer.verify`. */
+export function verifySigned(sealer: DocumentSealer, document: SignedDocument): string | null {
+  const { signature = null, ...unsigned } = document;
+  return sealer.verify(utf8(canonicalJson(unsigned)), signature);
+}
 
 /** The members of a document that has such a part. */
 export const sealedPartSchema: {
