@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { KelpieError } from '../base/errors.ts';
 import { HOUR_MS, SECOND_MS } from '../base/units.ts';
-import { LEASE_MS_MAX, LEASE_MS_MIN } from '../daemon/api/limits.ts';
+import { LEASE_MS_MAX, LEASE_MS_MIN, PORT_MAX } from '../daemon/api/limits.ts';
 import type { Cli } from './cli.ts';
 
 /** Options as commander gives them: `--no-image` → `{image: false}`. */
@@ -75,8 +75,6 @@ export function requireWithin(value: number, what: string, { min, max }: Bounds,
     throw new KelpieError('usage', `${what} must be ${min} … ${max}${unit}, not ${value}.`);
   return value;
 }
-
-const PORT_MAX = 65_535;
 
 /** A whole number. @throws KelpieError `usage`. */
 export function parseCount(text: string, what: string): number {

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { KelpieError } from '../base/errors.ts';
 import { KIB } from '../base/units.ts';
 import { isUuid } from '../base/uuid.ts';
+import { HOST_NAME_LENGTH_MAX } from '../store/limits.ts';
 import { readJson, writeJsonDurably } from '../teleport/durable-json.ts';
 import type { Env } from '../env/env.ts';
 import type { HostPlaces } from '../teleport/host-places.ts';
@@ -13,7 +14,6 @@ export interface HostIdentity {
 }
 
 const HOST_FILE_BYTES_MAX: number = 64 * KIB;
-const HOST_NAME_LENGTH_MAX = 255;
 
 const hostFile = z.object({
   formatVersion: z.literal(1),

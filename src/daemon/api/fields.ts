@@ -9,6 +9,7 @@ import {
   LEASE_MS_MAX,
   LEASE_MS_MIN,
   MESSAGE_LENGTH_MAX,
+  PORT_MAX,
   STORE_URL_LENGTH_MAX,
   VM_NAME_LENGTH_MAX,
 } from './limits.ts';
@@ -44,7 +45,10 @@ export const message: z.ZodType<string> = z
 
 export const architecture: z.ZodType<Architecture> = z.enum(architectures);
 
-const port = z.int('must be a whole number').min(1, 'must be 1 … 65535').max(65_535, 'must be 1 … 65535');
+const port = z
+  .int('must be a whole number')
+  .min(1, `must be 1 … ${PORT_MAX}`)
+  .max(PORT_MAX, `must be 1 … ${PORT_MAX}`);
 
 export const portForward: z.ZodType<PortForward> = z.strictObject({ hostPort: port, guestPort: port });
 

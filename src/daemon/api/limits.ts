@@ -1,7 +1,9 @@
 /** Bounds of what travels between a client and the daemon. Both ends check them. */
 import { GIB, KIB, MIB } from '../../base/units.ts';
 
-export { LEASE_MS_MAX, LEASE_MS_MIN } from '../../store/limits.ts';
+// What is taken here is written there: another bound would let in what cannot be stored.
+export { MESSAGE_LENGTH_MAX, VM_NAME_LENGTH_MAX } from '../../snapshot/limits.ts';
+export { LEASE_MS_MAX, LEASE_MS_MIN, STORE_URL_LENGTH_MAX } from '../../store/limits.ts';
 
 /** A JSON request body. */
 export const REQUEST_JSON_BYTES_MAX: number = 256 * KIB;
@@ -19,11 +21,10 @@ export const VM_MEMORY_MIB_MAX = 65_536;
 export const VM_DISK_MIB_MIN = 64;
 export const VM_DISK_MIB_MAX: number = (2 * 1024 * GIB) / MIB;
 export const VM_PORT_FORWARDS_MAX = 64;
+/** A port of TCP. */
+export const PORT_MAX = 65_535;
 /** Copies that one call makes. */
 export const FORK_COUNT_MAX = 100;
-export const VM_NAME_LENGTH_MAX = 63;
-export const MESSAGE_LENGTH_MAX = 4096;
-export const STORE_URL_LENGTH_MAX = 4096;
 /** Of a public key as text; those that there are have 71 at most. */
 export const KEY_TEXT_LENGTH_MAX = 200;
 /** What is said of a trusted key. */
