@@ -84,7 +84,7 @@ test('a VM that went on deaf, since no snapshot could be taken, is heard again w
 
 const caged: FirecrackerHost = { isCaged: true, network: 'bridge' };
 
-for (const where of ['tap_refused nsenter a', 'jailer_refused jailer a'])
+for (const where of ['tap_refused nsenter a', 'storage_read_fail nsenter a stat', 'jailer_refused jailer a'])
   test(`a caged VM with a network leaves nothing on its host: ${where}, each time`, async () => {
     let offer = 1;
     for (; offer < CALLS_MAX; offer += 1) {

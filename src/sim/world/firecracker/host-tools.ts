@@ -1,6 +1,5 @@
 /** `ip`, `nsenter` and `rmdir`, as far as Firecracker's backend asks them (`vm/firecracker/tap.ts`, `control-group.ts`). */
 import { utf8 } from '../../../base/bytes.ts';
-import type { Env } from '../../../env/env.ts';
 import { isSystemError } from '../../../env/system-error.ts';
 import type { Strike } from '../../faults.ts';
 import type { Program } from '../../machine.ts';
@@ -34,8 +33,9 @@ function nsenterProgram(ip: Program): Program {
     const { process, env, args, streams } = context;
     const [, net = '', , ...rest] = args;
     const namespace = net.replace('--net=', '');
-    if (!(await isThere(env, namespace))) {
-      const complaint = `nsenter: cannot open ${namespace}: No such file or directory\n`;
+    const reason = await refusalOf(() => env.files.stat(namespace));
+    if (reason !== null) {
+      const complaint = `nsenter: cannot open ${namespace}: ${reason}\n`;
       await streams.stderr?.write(process, 'nsenter.stderr', utf8(complaint));
       return 1;
     }
@@ -126,7 +126,11 @@ function rmdirProgram(kernel: KernelObjects): Program {
   return async ({ process, env, args, streams }) => {
     const path = args[1] ?? '';
     const group = path.slice(CONTROL_GROUPS.length + 1);
-    const reason = kernel.isGroupInUse(group) ? 'Device or resource busy' : await removed(env, path);
+    const remove = async (): Promise<void> => {
+      await env.files.stat(path);
+      await env.files.removeTree(path);
+    };
+    const reason = kernel.isGroupInUse(group) ? 'Device or resource busy' : await refusalOf(remove);
     if (reason === null) return 0;
     const complaint = `rmdir: failed to remove '${path}': ${reason}\n`;
     await streams.stderr?.write(process, 'rmdir.stderr', utf8(complaint));
@@ -134,24 +138,13 @@ function rmdirProgram(kernel: KernelObjects): Program {
   };
 }
 
-/** Why it could not be removed; null when it was. */
-async function removed({ files }: Env, path: string): Promise<string | null> {
+/** Why the system does not do it, in the C library's words; null when it does. */
+async function refusalOf(act: () => Promise<unknown>): Promise<Complaint> {
   try {
-    await files.stat(path);
-    await files.removeTree(path);
+    await act();
     return null;
   } catch (error) {
     if (!isSystemError(error)) throw error;
     return error.errno === 'ENOENT' ? 'No such file or directory' : 'Input/output error';
-  }
-}
-
-async function isThere({ files }: Env, path: string): Promise<boolean> {
-  try {
-    await files.stat(path);
-    return true;
-  } catch (error) {
-    if (!isSystemError(error)) throw error;
-    return false;
   }
 }
