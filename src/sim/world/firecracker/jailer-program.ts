@@ -27,7 +27,7 @@ import type { SimProcess } from '../../process.ts';
 import type { WorldTruth } from '../world-truth.ts';
 import { CONTROL_GROUPS } from './kernel-objects.ts';
 import type { KernelObjects } from './kernel-objects.ts';
-import { tryAppendText } from './text-file.ts';
+import { printer } from './text-file.ts';
 
 const PROGRAM_BYTES_MAX: number = 16 * MIB;
 /** What it may be refused, in its words. */
@@ -54,11 +54,8 @@ export function jailerProgram(
   { version, firecracker }: { readonly version: Version; readonly firecracker: Program },
 ): Program {
   return async (context) => {
-    const { process, env, args, streams } = context;
-    const print = async (text: string): Promise<void> => {
-      if (streams.file !== null) tryAppendText(process.machine, streams.file, text);
-      await streams.stdout?.write(process, 'jailer.stdout', utf8(text));
-    };
+    const { process, env, args } = context;
+    const print = printer(context, 'jailer');
     try {
       const request = readJailRequest(args.slice(1));
       if (request === null) {

@@ -2,7 +2,6 @@
  * `firecracker`, simulated at the wire: command line, interface over a Unix socket, vsock, files of snapshots, `/proc` files. Its rules are those of
  * `../../firecracker`, which the stand-in for tests has too.
  */
-import { utf8 } from '../../../base/bytes.ts';
 import { MIB } from '../../../base/units.ts';
 import type { Env } from '../../../env/env.ts';
 import { isSystemError } from '../../../env/system-error.ts';
@@ -32,7 +31,7 @@ import type { KernelObjects } from './kernel-objects.ts';
 import { SimPlatform } from './platform.ts';
 import { SimLog, SimMetrics } from './reports.ts';
 import { ApiTroubles } from './troubles.ts';
-import { tryAppendText } from './text-file.ts';
+import { printer, tryAppendText } from './text-file.ts';
 
 /** Simulated milliseconds. */
 const START_MS_MAX = 20;
@@ -46,12 +45,10 @@ export function firecrackerProgram(
   version: Version,
   kernel: KernelObjects | null = null,
 ): Program {
-  return async ({ process, env, args, streams }) => {
+  return async (context) => {
+    const { process, env, args, streams } = context;
     const at = (path: string): string => hostPath(process, path);
-    const print = async (text: string): Promise<void> => {
-      if (streams.file !== null) tryAppendText(process.machine, streams.file, text);
-      await streams.stdout?.write(process, 'firecracker.stdout', utf8(text));
-    };
+    const print = printer(context, 'firecracker');
     try {
       const line = parseCommandLine(args.slice(1), firecrackerOptions);
       const answer = await answerOf(line, version, (path) => env.files.readFile(at(path), FILE_BYTES_MAX));

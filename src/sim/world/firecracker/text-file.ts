@@ -2,7 +2,20 @@
 import { utf8 } from '../../../base/bytes.ts';
 import { isSystemError, SystemError } from '../../../env/system-error.ts';
 import { follow } from '../../disk/paths.ts';
+import type { StandardStreams } from '../../env/sim-processes.ts';
 import type { Machine } from '../../machine.ts';
+import type { SimProcess } from '../../process.ts';
+
+/** Says what a program prints to whoever listens: its file, or who started it. @param name of the program. */
+export function printer(
+  { process, streams }: { readonly process: SimProcess; readonly streams: StandardStreams },
+  name: string,
+): (text: string) => Promise<void> {
+  return async (text) => {
+    if (streams.file !== null) tryAppendText(process.machine, streams.file, text);
+    await streams.stdout?.write(process, `${name}.stdout`, utf8(text));
+  };
+}
 
 /** Makes the file where there is none. @throws SystemError `ENOENT`, `EISDIR`, `ENOSPC`. */
 export function appendText(machine: Machine, path: string, text: string): void {
