@@ -4,23 +4,16 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { root } from '../run-node.ts';
 import { equivalents, isOf } from './equivalents.ts';
-import { mutate } from './mutants.ts';
+import { alone, mutate } from './mutants.ts';
 import { scatter } from './scatter.ts';
 
-/** What a text becomes with each of its mutants alone. */
-function alone(text: string): readonly string[] {
-  return mutate('a.ts', text, 0).mutants.map(
-    ({ from, to, becomes }) => text.slice(0, from) + becomes + text.slice(to),
-  );
-}
-
 test('a mutant is what stands there with one mistake', () => {
-  assert.deepEqual(alone('if (a < 2) b();'), [
-    'if (a < (3)) b();',
-    'if (((a) <= (2))) b();',
-    'if ((!(a < 2))) b();',
-    'if (a < 2) {}',
-  ]);
+  const text = 'if (a < 2) b();';
+  const { mutants } = mutate('a.ts', text, 0);
+  assert.deepEqual(
+    mutants.map((mutant) => alone(text, mutant)),
+    ['if (a < (3)) b();', 'if (((a) <= (2))) b();', 'if ((!(a < 2))) b();', 'if (a < 2) {}'],
+  );
 });
 
 test('an `await` whose value is returned has no mutant, but in a `try`, which hears of what fails only by waiting', () => {

@@ -29,7 +29,7 @@ export interface Mutant {
   readonly at: string;
   /** Runs when the file is loaded: a process tries it only by loading the file anew. */
   readonly isStatic: boolean;
-  /** What the file alone has of it: between these places stands that instead. */
+  /** The file with it alone: between these places stands that instead. */
   readonly from: number;
   readonly to: number;
   readonly becomes: string;
@@ -67,6 +67,11 @@ export function mutate(
   // Its other arguments are for languages in languages.
   const root = nodeOf(Reflect.apply(parsers.typescript.parse, null, [text, {}]));
   return { text: mutator.whole(root), mutants: mutator.mutants };
+}
+
+/** What a file's text becomes with one of its mutants alone. */
+export function alone(text: string, { from, to, becomes }: Mutant): string {
+  return text.slice(0, from) + becomes + text.slice(to);
 }
 
 const nodeSchema = z.looseObject({ type: z.string(), range: z.tuple([z.number(), z.number()]) });

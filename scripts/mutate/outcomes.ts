@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { root } from '../run-node.ts';
 import { KeptJson } from './kept-json.ts';
 
 export type Outcome =
@@ -20,7 +21,7 @@ const schema = z.record(
   z.string(),
   z.object({ digest: z.string(), isJudged: z.boolean(), outcomes: z.record(z.string(), outcomeSchema) }),
 );
-const kept = new KeptJson(join(import.meta.dirname, '../../.cache/mutants.json'), schema);
+const kept = new KeptJson(join(root, '.cache/mutants.json'), schema);
 
 export class Outcomes {
   readonly #files: z.infer<typeof schema>;

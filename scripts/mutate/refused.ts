@@ -6,6 +6,7 @@ import { cp, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root, runNode } from '../run-node.ts';
+import { alone } from './mutants.ts';
 import type { Mutant } from './mutants.ts';
 
 /** What only a dropped statement used would be dropped with it. */
@@ -49,10 +50,6 @@ export async function findRefused(
 
 function placeOf(file: string, id: number | 'none'): string {
   return file.replace(/\.ts$/, `.mutant-${id}.ts`);
-}
-
-function alone(text: string, { from, to, becomes }: Mutant): string {
-  return text.slice(0, from) + becomes + text.slice(to);
 }
 
 async function compile(directory: string): Promise<ReadonlyMap<number, string>> {
