@@ -13,10 +13,11 @@ export function report(mutants: readonly Mutant[], outcomes: Outcomes): string {
       const outcome = outcomes.of(file, mutant.index);
       if (outcome?.kind === 'refused') count.refused += 1;
       else if (isEquivalent(mutant)) count.equivalent += 1;
-      else if (outcome !== undefined) count.tried += 1;
-      if (outcome?.kind === 'killed') count.killed += 1;
-      if (outcome?.kind === 'survived' && !isEquivalent(mutant))
-        survivors.push(`${file}:${mutant.line} ${mutant.kind}: ${mutant.was}`);
+      else if (outcome !== undefined) {
+        count.tried += 1;
+        if (outcome.kind === 'killed') count.killed += 1;
+        else survivors.push(`${file}:${mutant.line} ${mutant.kind}: ${mutant.was}`);
+      }
     }
     rows.push(rowOf(file, count));
     for (const key of keys) all[key] += count[key];
