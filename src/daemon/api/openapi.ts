@@ -1,12 +1,14 @@
 /** The API as OpenAPI 3.1, made from the table of routes: `docs/openapi.json` is this, and a test holds them equal. */
 import { z } from 'zod';
 import { KELPIE_VERSION } from '../../base/version.ts';
+import { factsDocument } from '../../snapshot/compatibility/facts-document.ts';
 import { EVENTS_CONTENT_TYPE } from './events.ts';
 import { BLOB_CONTENT_TYPE } from './blob-frames.ts';
 import { EXEC_CONTENT_TYPE } from './exec-frames.ts';
 import { isErrorCode } from '../../base/error-codes.ts';
 import { PROBLEM_CONTENT_TYPE } from './problem.ts';
 import { routes } from './routes.ts';
+import { vmView } from './vms.ts';
 import type { OperationEvent } from './events.ts';
 import type { Problem } from './problem.ts';
 import type { Route } from './routes.ts';
@@ -37,6 +39,17 @@ export const operationEvent: z.ZodType<OperationEvent> = z.discriminatedUnion('e
   z.object({ event: z.literal('error'), problem }),
 ]);
 
+/** What many answers have: described once, and referred to. None may be a part of an intersection, whose other part would refuse its fields. */
+const components: Readonly<Record<string, z.ZodType>> = {
+  Problem: problem,
+  OperationEvent: operationEvent,
+  VmView: vmView,
+  HostFacts: factsDocument,
+};
+const references: ReadonlyMap<unknown, string> = new Map(
+  Object.entries(components).map(([name, schema]) => [schema, `#/components/schemas/${name}`]),
+);
+
 /** A document that only depends on the routes. */
 export async function describeApi(): Promise<Json> {
   const paths: Record<string, Record<string, Json>> = {};
@@ -55,7 +68,9 @@ export async function describeApi(): Promise<Json> {
     },
     paths,
     components: {
-      schemas: { Problem: schemaOf(problem, 'output'), OperationEvent: schemaOf(operationEvent, 'output') },
+      schemas: Object.fromEntries(
+        Object.entries(components).map(([name, schema]) => [name, schemaOf(schema, 'output', schema)]),
+      ),
     },
   };
 }
@@ -76,7 +91,7 @@ async function describeRoute(name: string, route: Route): Promise<Json> {
       200: { description: answerText[route.answer], content: await answerContent(route) },
       default: {
         description: 'What went wrong',
-        content: { [PROBLEM_CONTENT_TYPE]: { schema: { $ref: '#/components/schemas/Problem' } } },
+        content: { [PROBLEM_CONTENT_TYPE]: { schema: schemaOf(problem, 'output') } },
       },
     },
   };
@@ -99,7 +114,7 @@ async function answerContent(route: Route): Promise<Json> {
     case 'events':
       return {
         [EVENTS_CONTENT_TYPE]: {
-          schema: { $ref: '#/components/schemas/OperationEvent' },
+          schema: schemaOf(operationEvent, 'output'),
           'x-result': result,
         },
       };
@@ -136,7 +151,20 @@ async function queryParameters({ query }: Route): Promise<readonly Json[]> {
   }));
 }
 
-function schemaOf(schema: z.ZodType, io: 'input' | 'output'): Json {
-  const { $schema: _, ...described } = z.toJSONSchema(schema, { io, unrepresentable: 'any' });
+/**
+ * Components are referred to, but not in what is taken: that may be written in other ways than what is answered.
+ * @param whole the component that is described itself.
+ */
+function schemaOf(schema: z.ZodType, io: 'input' | 'output', whole: z.ZodType | null = null): Json {
+  const { $schema: _, ...described } = z.toJSONSchema(schema, {
+    io,
+    unrepresentable: 'any',
+    override: ({ zodSchema, jsonSchema }) => {
+      const reference = io === 'output' && zodSchema !== whole ? references.get(zodSchema) : undefined;
+      if (reference === undefined) return;
+      for (const key of Object.keys(jsonSchema)) delete jsonSchema[key];
+      jsonSchema.$ref = reference;
+    },
+  });
   return described;
 }
