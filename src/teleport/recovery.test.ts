@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import test from 'node:test';
-import { RecordShelf } from '../../test/support/record-shelf.ts';
 import { SettleWorld, hostId, packageId, storeUrl } from '../../test/support/settle-world.ts';
 import { refusedAs } from '../../test/support/store-fixture.ts';
 import { defined } from '../base/assert.ts';
@@ -39,10 +38,6 @@ async function unfound(world: SettleWorld, change: Partial<VmRecord> = {}): Prom
   await world.vm.release();
   await world.vm.update(change);
   return (await world.reload()).require('dev');
-}
-
-function put(world: SettleWorld, state: OwnershipState): void {
-  world.here = new RecordShelf([world.recordOf(state, EPOCH)]);
 }
 
 async function freeze(world: SettleWorld): Promise<ManagedVm> {
@@ -307,7 +302,7 @@ test('a VM whose lease ran out is asked about before it is served', async () => 
 test('a frozen VM that is still this host’s goes on, and its lease lets it', async () => {
   await SettleWorld.with(async (world) => {
     const vm = await freeze(world);
-    put(world, ours);
+    world.put(ours, EPOCH);
     await findAgain(world.host, vm);
     assert.equal(vm.instance?.state, 'running');
     assert.equal(vm.record.ownership?.leasePause, 'ending');
@@ -319,7 +314,7 @@ test('a frozen VM that was paused before stays so', async () => {
   await SettleWorld.with(async (world) => {
     await world.vm.requireLive('pause').pause();
     const vm = await freeze(world);
-    put(world, ours);
+    world.put(ours, EPOCH);
     await findAgain(world.host, vm);
     assert.deepEqual([vm.instance?.state, vm.record.ownership?.leasePause], ['paused', 'none']);
   });
@@ -329,7 +324,7 @@ test('a frozen VM that is another host’s, or of which nobody knows, stays froz
   for (const isAnswered of [true, false]) {
     await SettleWorld.with(async (world) => {
       const vm = await freeze(world);
-      if (isAnswered) put(world, theirs);
+      if (isAnswered) world.put(theirs, EPOCH);
       else world.here = null;
       if (isAnswered) await findAgain(world.host, vm);
       else await refusedAs(findAgain(world.host, vm), 'store_unavailable');
@@ -378,7 +373,7 @@ test('a VM with a lease goes on when it is renewed, and not when it is gone or n
       await world.vm.update({ ownership });
       await world.vm.requireLive('pause').pause();
       if (state === null) world.here = null;
-      else put(world, state);
+      else world.put(state, EPOCH);
       const gone = goOn(world.host, world.vm);
       if (state === null) await refusedAs(gone, 'store_unavailable');
       else await gone;

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import test from 'node:test';
-import { RecordShelf } from '../../test/support/record-shelf.ts';
 import { SettleWorld, hostId, olderPackageId, packageId, storeUrl } from '../../test/support/settle-world.ts';
 import { refusedAs } from '../../test/support/store-fixture.ts';
 import { settleClaim } from './settle-claim.ts';
@@ -34,12 +33,6 @@ async function cut(world: SettleWorld, changes: Partial<ClaimOperation> = {}): P
   };
   await world.host.journal.begin(operation);
   return operation;
-}
-
-function put(world: SettleWorld, state: OwnershipState, epoch: number): RecordShelf {
-  const shelf = new RecordShelf([world.recordOf(state, epoch)]);
-  world.here = shelf;
-  return shelf;
 }
 
 /** As before the restore, and nothing of it runs. */
@@ -77,7 +70,7 @@ test('one that only fetched is forgotten, and no store is asked', async () => {
 for (const step of ['claiming', 'claimed'] as const) {
   test(`${step}: what runs in our name rests again, an epoch later`, async () => {
     await SettleWorld.with(async (world) => {
-      const shelf = put(world, runs, CLAIM_EPOCH);
+      const shelf = world.put(runs, CLAIM_EPOCH);
       await checkForgotten(world, await cut(world, { step }));
       const record = await shelf.read(world.vm.id);
       assert.ok(record?.state === 'at-rest');
@@ -88,7 +81,7 @@ for (const step of ['claiming', 'claimed'] as const) {
 
 test('a claim that is still on its way comes too late', async () => {
   await SettleWorld.with(async (world) => {
-    const shelf = put(world, rests, CLAIM_EPOCH - 1);
+    const shelf = world.put(rests, CLAIM_EPOCH - 1);
     await checkForgotten(world, await cut(world));
     const record = await shelf.read(world.vm.id);
     assert.deepEqual([record?.state, record?.epoch, record?.revision], ['at-rest', CLAIM_EPOCH - 1, 8]);
@@ -97,7 +90,7 @@ test('a claim that is still on its way comes too late', async () => {
 
 test('a claim that comes while it is fenced off is put to rest', async () => {
   await SettleWorld.with(async (world) => {
-    const shelf = put(world, rests, CLAIM_EPOCH - 1);
+    const shelf = world.put(rests, CLAIM_EPOCH - 1);
     shelf.onSwap = async () => {
       shelf.onSwap = async () => undefined;
       await shelf.compareAndSwap(7, { ...world.recordOf(runs, CLAIM_EPOCH), revision: 8 });
@@ -120,7 +113,7 @@ const others: readonly (readonly [OwnershipState, number])[] = [
 test('a record that is not about this claim is left alone', async () => {
   for (const [state, epoch] of others) {
     await SettleWorld.with(async (world) => {
-      const shelf = put(world, state, epoch);
+      const shelf = world.put(state, epoch);
       await checkForgotten(world, await cut(world));
       assert.equal(shelf.asked, 0, `${state.state} at ${epoch}`);
     });
@@ -143,7 +136,7 @@ test('a store without an answer, or without the record that was there, leaves it
 
 test('a record that changes each time leaves it open, after five tries', async () => {
   await SettleWorld.with(async (world) => {
-    const shelf = put(world, rests, CLAIM_EPOCH - 1);
+    const shelf = world.put(rests, CLAIM_EPOCH - 1);
     let revision = 7;
     const change = async (): Promise<void> => {
       shelf.onSwap = async () => undefined;
@@ -162,7 +155,7 @@ test('a record that changes each time leaves it open, after five tries', async (
 test('a VM that this host did not know is not known after, with all its files', async () => {
   await SettleWorld.with(async (world) => {
     const { host, registry } = world;
-    put(world, runs, CLAIM_EPOCH);
+    world.put(runs, CLAIM_EPOCH);
     const operation = await cut(world, { before: null });
     await settleClaim(host, registry, operation);
     assert.deepEqual([world.machines, registry.all], [[], []]);
@@ -191,7 +184,7 @@ test('nothing of a lease is left', async () => {
   await SettleWorld.with(async (world) => {
     const { host, vm } = world;
     const lease = { durationMs: 30_000 };
-    const shelf = put(world, { ...runs, lease }, CLAIM_EPOCH);
+    const shelf = world.put({ ...runs, lease }, CLAIM_EPOCH);
     const operation = await cut(world);
     await host.leases.secure(vm, { ...right, leaseMs: lease.durationMs });
     assert.ok(host.leases.view(vm.id) !== null && shelf.writes > 0);

@@ -30,8 +30,7 @@ async function cameFrom(
   state: OwnershipState,
   leaseMs: number | null,
 ): Promise<RecordShelf> {
-  const shelf = new RecordShelf([world.recordOf(state, EPOCH)]);
-  world.here = shelf;
+  const shelf = world.put(state, EPOCH);
   await world.vm.update({ ownership: { storeUrl, epoch: EPOCH, leaseMs, leasePause: 'none' } });
   return shelf;
 }

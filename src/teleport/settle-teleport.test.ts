@@ -41,12 +41,6 @@ async function cut(world: SettleWorld, changes: Partial<TeleportOperation> = {})
   return operation;
 }
 
-function put(world: SettleWorld, state: OwnershipState, epoch: number): RecordShelf {
-  const shelf = new RecordShelf([world.recordOf(state, epoch)]);
-  world.here = shelf;
-  return shelf;
-}
-
 /** It runs here as before, and nothing of the teleport is left. */
 async function checkStayed(world: SettleWorld, operation: TeleportOperation): Promise<void> {
   assert.equal(await settleTeleport(world.host, world.vm, operation), 'stayed');
@@ -90,7 +84,7 @@ test('a VM that stood still before stands still after', async () => {
 
 test('a record that says that it is leaving is put back, with its package and its lease', async () => {
   await SettleWorld.with(async (world) => {
-    const shelf = put(world, leaving, COMMIT_EPOCH - 1);
+    const shelf = world.put(leaving, COMMIT_EPOCH - 1);
     await checkStayed(world, await cut(world, { step: 'departing' }));
     const record = await shelf.read(world.vm.id);
     assert.ok(record?.state === 'running');
@@ -114,7 +108,7 @@ test('a store that was never told of the VM is told that it runs here', async ()
 test('a record that says something else is left alone', async () => {
   await SettleWorld.with(async (world) => {
     for (const state of [{ ...leaving, owner: 'host-b' }, { ...elsewhere, owner: hostId }, rests] as const) {
-      const shelf = put(world, state, COMMIT_EPOCH - 1);
+      const shelf = world.put(state, COMMIT_EPOCH - 1);
       await checkStayed(world, await cut(world, { step: 'departing' }));
       assert.equal(shelf.asked, 0);
     }
@@ -134,7 +128,7 @@ test('the VM goes on though the store cannot be told, and keeps the right that i
 
 test('a commit that did not come is fenced off before the VM goes on', async () => {
   await SettleWorld.with(async (world) => {
-    const shelf = put(world, leaving, COMMIT_EPOCH - 1);
+    const shelf = world.put(leaving, COMMIT_EPOCH - 1);
     let isFenced = false;
     world.onAct = async (act) => {
       if (act === 'resume') isFenced = shelf.writes > 0;
@@ -148,7 +142,7 @@ test('a commit that did not come is fenced off before the VM goes on', async () 
 
 test('a commit that comes while it is fenced off is found', async () => {
   await SettleWorld.with(async (world) => {
-    const shelf = put(world, leaving, COMMIT_EPOCH - 1);
+    const shelf = world.put(leaving, COMMIT_EPOCH - 1);
     shelf.onSwap = async () => {
       shelf.onSwap = async () => undefined;
       await shelf.compareAndSwap(7, { ...world.recordOf(rests, COMMIT_EPOCH), revision: 8 });
@@ -159,7 +153,7 @@ test('a commit that comes while it is fenced off is found', async () => {
 
 test('a record that changes each time leaves it open, after five tries', async () => {
   await SettleWorld.with(async (world) => {
-    const shelf = put(world, leaving, COMMIT_EPOCH - 1);
+    const shelf = world.put(leaving, COMMIT_EPOCH - 1);
     let changes = 0;
     shelf.onSwap = async () => {
       changes += 1;
@@ -189,7 +183,7 @@ test('a store without an answer, or without the record that was there, leaves it
     await assert.rejects(settleTeleport(world.host, world.vm, operation), /has no record of "dev" any more/);
     world.here = null;
     await refusedAs(settleTeleport(world.host, world.vm, operation), 'store_unavailable');
-    put(world, elsewhere, COMMIT_EPOCH - 1);
+    world.put(elsewhere, COMMIT_EPOCH - 1);
     await refusedAs(settleTeleport(world.host, world.vm, operation), 'vm_owned_elsewhere');
     await checkHeld(world);
   });
@@ -209,7 +203,7 @@ for (const [state, epoch] of gone) {
   test(`the commit is there when the record says ${state.state} at epoch ${epoch}${package_}: the copy here ends`, async () => {
     await SettleWorld.with(async (world) => {
       await world.vm.update({ ownership: { storeUrl, epoch: 2, leaseMs: null, leasePause: 'none' } });
-      const shelf = put(world, state, epoch);
+      const shelf = world.put(state, epoch);
       await checkDeparted(world, await cut(world));
       assert.equal(shelf.asked, 0);
     });
@@ -278,7 +272,7 @@ for (const [state, epoch] of [
 ] as const) {
   test(`a VM that was reclaimed meanwhile (${state.state}) ends here, and its snapshot stays`, async () => {
     await SettleWorld.with(async (world) => {
-      put(world, state, epoch);
+      world.put(state, epoch);
       const operation = await cut(world);
       assert.equal(await settleTeleport(world.host, world.vm, operation), 'stayed');
       const expected = { storeUrl, packageId: olderPackageId, epoch, reclaimedBy: 'beta' };
@@ -296,7 +290,7 @@ test('a VM with a lease goes on when it is renewed, and it is renewed from then 
     const { vm } = world;
     const epoch = COMMIT_EPOCH - 1;
     await vm.update({ ownership: { storeUrl, epoch, leaseMs: LEASE_MS, leasePause: 'none' } });
-    const shelf = put(world, { ...elsewhere, owner: hostId, lease }, epoch);
+    const shelf = world.put({ ...elsewhere, owner: hostId, lease }, epoch);
     await checkStayed(world, await cut(world, { step: 'preparing' }));
     assert.ok(shelf.writes > 0);
     assert.ok((world.host.leases.view(vm.id)?.leftMs ?? 0) > 0);
@@ -308,7 +302,7 @@ test('a VM that stands still, and goes on standing, has its lease renewed again'
     const { vm, host } = world;
     const epoch = COMMIT_EPOCH - 1;
     await vm.update({ ownership: { storeUrl, epoch, leaseMs: LEASE_MS, leasePause: 'none' } });
-    put(world, leaving, epoch);
+    world.put(leaving, epoch);
     const operation = await cut(world, { step: 'departing', wasRunning: false });
     assert.equal(await settleTeleport(host, vm, operation), 'stayed');
     assert.ok(host.leases.view(vm.id) !== null);
@@ -323,7 +317,7 @@ test('a VM whose lease is gone stays paused for whoever ends it; one whose store
       const epoch = COMMIT_EPOCH - 1;
       await vm.update({ ownership: { storeUrl, epoch, leaseMs: LEASE_MS, leasePause: 'none' } });
       const operation = await cut(world, { step: 'preparing' });
-      if (isAnswered) put(world, rests, COMMIT_EPOCH);
+      if (isAnswered) world.put(rests, COMMIT_EPOCH);
       else world.here = null;
       const settled = settleTeleport(world.host, vm, operation);
       if (isAnswered) assert.equal(await settled, 'stayed');

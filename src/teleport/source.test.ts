@@ -28,12 +28,6 @@ async function leaves(world: SettleWorld, options: OperationOptions = quiet): Pr
   return await new TeleportOut(world.host, world.vm, request, options).run();
 }
 
-function put(world: SettleWorld, state: OwnershipState, epoch: number, revision = 7): RecordShelf {
-  const shelf = new RecordShelf([{ ...world.recordOf(state, epoch), revision }]);
-  world.here = shelf;
-  return shelf;
-}
-
 /** Somebody else changes the record right before the change that comes then, first or second. */
 function interfere(world: SettleWorld, shelf: RecordShelf, change: 1 | 2, state: OwnershipState): void {
   const revision = 7 + change;
@@ -83,7 +77,7 @@ test('the first word is that it is leaving, the last that it rests, and each is 
 
 test('a VM that came from the store goes on from its epoch, with its lease, which nobody renews meanwhile', async () => {
   await SettleWorld.with(async (world) => {
-    const shelf = put(world, { ...ours, lease }, EPOCH);
+    const shelf = world.put({ ...ours, lease }, EPOCH);
     await world.vm.update({ ownership: { ...right, leaseMs: lease.durationMs } });
     await world.host.leases.secure(world.vm);
     let departing: unknown = null;
@@ -104,7 +98,7 @@ test('the higher epoch counts, of the store or of the right that it has elsewher
   ] as const) {
     await SettleWorld.with(async (world) => {
       world.other = new RecordShelf([world.recordOf(ours, held)]);
-      put(world, { state: 'moved', storeUrl: otherStoreUrl }, here);
+      world.put({ state: 'moved', storeUrl: otherStoreUrl }, here);
       await world.vm.update({ ownership: { ...right, storeUrl: otherStoreUrl, epoch: held } });
       assert.equal((await leaves(world)).epoch, 10);
     });
@@ -121,7 +115,7 @@ test('what another has, or somebody forgot, is found before the VM is touched', 
     [null, elsewhere, 'invalid_state'],
   ] as const) {
     await SettleWorld.with(async (world) => {
-      if (state !== null) put(world, state, EPOCH);
+      if (state !== null) world.put(state, EPOCH);
       await world.vm.update(change);
       world.onAct = async (act) => assert.fail(act);
       await refusedAs(leaves(world), code);
@@ -151,7 +145,7 @@ test('a record that another took while the VM was packed is left alone', async (
     [ours, 9],
   ] as const) {
     await SettleWorld.with(async (world) => {
-      const shelf = put(world, ours, EPOCH);
+      const shelf = world.put(ours, EPOCH);
       world.onAct = async (act) => {
         if (act === 'snapshot')
           await shelf.compareAndSwap(7, { ...world.recordOf(state, epoch), revision: 8 });
@@ -165,7 +159,7 @@ test('a record that another took while the VM was packed is left alone', async (
 
 test('a record that changes as the VM is announced keeps it here', async () => {
   await SettleWorld.with(async (world) => {
-    interfere(world, put(world, ours, EPOCH), 1, theirs);
+    interfere(world, world.put(ours, EPOCH), 1, theirs);
     await refusedAs(leaves(world), 'vm_owned_elsewhere');
     await checkStayed(world);
   });
@@ -173,7 +167,7 @@ test('a record that changes as the VM is announced keeps it here', async () => {
 
 test('a VM that is reclaimed right before the commit ends here, and its person is told', async () => {
   await SettleWorld.with(async (world) => {
-    interfere(world, put(world, ours, EPOCH), 2, {
+    interfere(world, world.put(ours, EPOCH), 2, {
       state: 'at-rest',
       packageId: olderPackageId,
       reclaimedFrom: 'a',
@@ -188,7 +182,7 @@ test('a VM that is reclaimed right before the commit ends here, and its person i
 test('a commit whose answer is lost counts, and one that nobody can tell keeps the VM paused', async () => {
   for (const isThere of [true, false]) {
     await SettleWorld.with(async (world) => {
-      const shelf = put(world, ours, EPOCH);
+      const shelf = world.put(ours, EPOCH);
       shelf.onSwapped = async () => {
         if (shelf.writes < 2) return;
         if (!isThere) {
@@ -216,7 +210,7 @@ test('a commit whose answer is lost counts, and one that nobody can tell keeps t
 
 test('a VM that has left, and whose copy cannot be ended yet, is said to have left', async () => {
   await SettleWorld.with(async (world) => {
-    put(world, ours, EPOCH);
+    world.put(ours, EPOCH);
     world.onAct = async (act) => {
       if (act === 'stop') throw new KelpieError('vm_crashed', 'it does not answer.');
     };
@@ -238,7 +232,7 @@ test('whoever cancels before anything was done finds it so', async () => {
 test('a VM that stood still stands still when it does not leave', async () => {
   await SettleWorld.with(async (world) => {
     await world.vm.requireLive('pause').pause();
-    interfere(world, put(world, ours, EPOCH), 1, { ...theirs, packageId });
+    interfere(world, world.put(ours, EPOCH), 1, { ...theirs, packageId });
     await refusedAs(leaves(world), 'vm_owned_elsewhere');
     assert.equal(world.machines[0]?.state, 'paused');
   });

@@ -151,6 +151,12 @@ export class SettleWorld {
     return { ...state, vmId, vmName, epoch, revision: 7, changedAtUnixMs: 0, hostName: 'beta' };
   }
 
+  /** This is what the store says of the VM, and all that it knows. */
+  put(state: OwnershipState, epoch: number): RecordShelf {
+    this.here = new RecordShelf([this.recordOf(state, epoch)]);
+    return this.here;
+  }
+
   async snapshots(): Promise<readonly string[]> {
     return (await this.host.snapshots.list(this.vm.id)).map(({ id }) => id);
   }
