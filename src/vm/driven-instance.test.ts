@@ -3,14 +3,19 @@ import { test } from 'node:test';
 import type { Clock } from '../env/clock.ts';
 import { createNodeEnv } from '../env/node/env.ts';
 import { KelpieError } from '../base/errors.ts';
+import { SystemError } from '../env/system-error.ts';
 import { exampleConfig } from '../../test/support/example-vm.ts';
+import { refusedAs } from '../../test/support/store-fixture.ts';
 import { AgentLink } from './agent-link.ts';
 import { DrivenInstance } from './driven-instance.ts';
 import type { LiveVmBase, VmDriver } from './vm-driver.ts';
 
 const env = createNodeEnv();
-/** Nothing of it is waited for. */
-const clock: Clock = { ...env.clock, sleep: async () => undefined };
+/** Nothing of it is waited for but what is there already. */
+const clock: Clock = {
+  ...env.clock,
+  sleep: async () => new Promise((resolve) => void setImmediate(resolve)),
+};
 
 function failed(what: string): KelpieError {
   return new KelpieError('vm_backend_failed', `the VMM did not ${what} in time.`);
@@ -51,7 +56,7 @@ class LateVmm {
     const vm: LiveVmBase = {
       process: {
         identity: { pid: 1, startedAt: '' },
-        ended: new Promise(() => undefined),
+        ended: this.hasEnded ? Promise.resolve() : new Promise(() => undefined),
         hasEnded: () => this.hasEnded,
         end: async () => undefined,
       },
@@ -81,7 +86,7 @@ class LateVmm {
       snapshotEndsConnections: false,
       boot: never,
       load: never,
-      capture: never,
+      capture: async () => Promise.reject(new SystemError('ESRCH', 'open', '/proc/1/pagemap')),
       stopCpus: () => this.set('stop', false),
       continueCpus: () => this.set('continue', true),
       isPaused: () => this.ask(),
@@ -153,4 +158,12 @@ test('a VM that could not be stopped is watched on: its end is to be noticed', a
   const instance = vmm.instance();
   await assert.rejects(instance.stop(), /did not end in time/);
   assert.deepEqual([instance.state, vmm.watchers], ['running', 1]);
+});
+
+test('a snapshot that the system refuses since the VMM is gone says that the VM crashed', async () => {
+  const vmm = new LateVmm({});
+  const request = { directory: '/nowhere', resume: true };
+  await refusedAs(vmm.instance().snapshot(request), 'io_failed');
+  vmm.hasEnded = true;
+  await refusedAs(vmm.instance().snapshot(request), 'vm_crashed');
 });

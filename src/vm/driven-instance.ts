@@ -244,17 +244,15 @@ export class DrivenInstance<Live extends LiveVmBase> implements VmInstance {
   }
 
   async #explain(act: string, vm: Live | null, error: unknown): Promise<unknown> {
-    if (vm !== null && isKelpieError(error, 'vm_backend_failed', 'guest_unreachable', 'io_failed')) {
-      // The connection may end a moment before the process does.
-      const hasEnded = await isSettledWithin(this.#clock, vm.process.ended, END_NOTICE_MS);
-      if (hasEnded) {
-        await this.#ending;
-        return new KelpieError('vm_crashed', `"${this.config.name}" crashed during ${act}.`, {
-          cause: error,
-        });
-      }
-    }
-    return localFailure(error, `${act} "${this.config.name}"`);
+    const told = localFailure(error, `${act} "${this.config.name}"`);
+    // What a process that ended leaves in /proc is refused by the system: `ESRCH`, or `EIO` for an empty file.
+    if (vm === null || !isKelpieError(told, 'vm_backend_failed', 'guest_unreachable', 'io_failed'))
+      return told;
+    // The connection may end a moment before the process does.
+    const hasEnded = await isSettledWithin(this.#clock, vm.process.ended, END_NOTICE_MS);
+    if (!hasEnded) return told;
+    await this.#ending;
+    return new KelpieError('vm_crashed', `"${this.config.name}" crashed during ${act}.`, { cause: error });
   }
 
   /** From no process to a running VM, by a boot or a load, which leave nothing behind when they fail. */
