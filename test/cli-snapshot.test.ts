@@ -110,6 +110,7 @@ await test('snapshots and the life of a VM', async (t) => {
       const inUse = ['snapshot', 'dev', '--rm', ids['first'] ?? ''];
       assert.match(await host.fails('snapshot_in_use', inUse), /runs from/);
       await host.fails('usage', ['prune', 'dev']);
+      await host.fails('usage', ['prune', '--keep-last', '0']);
       for (const how of [['--dry-run'], []]) {
         const { stdout } = await host.must(['prune', '--keep-last', '1', ...how]);
         assert.match(stdout, / kept: running +the first\n/);

@@ -43,7 +43,7 @@ export function textOption(options: Options, name: string): string | null {
 export async function checkedOption(
   options: Options,
   name: string,
-  field: 'packageReference' | 'snapshotReference' | 'vmName',
+  field: 'hostReference' | 'packageReference' | 'snapshotReference' | 'vmName',
 ): Promise<string | null> {
   const text = textOption(options, name);
   if (text === null) return null;

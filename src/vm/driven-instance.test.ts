@@ -56,7 +56,7 @@ class LateVmm {
     const vm: LiveVmBase = {
       process: {
         identity: { pid: 1, startedAt: '' },
-        ended: this.hasEnded ? Promise.resolve() : new Promise(() => undefined),
+        ended: this.hasEnded ? Promise.resolve(null) : new Promise(() => undefined),
         hasEnded: () => this.hasEnded,
         end: async () => undefined,
       },

@@ -1,6 +1,6 @@
 import { routes } from '../../daemon/api/routes.ts';
 import { PAGE_BYTES, formatBytes } from '../../base/units.ts';
-import { textOption } from '../command.ts';
+import { checkedOption } from '../command.ts';
 import { sealText, signatureText } from '../seal-text.ts';
 import { STORE_HELP, storeOption } from '../store-option.ts';
 import { ageText, mibText, shortId } from '../views.ts';
@@ -24,9 +24,10 @@ export const packageShow: MemberCommand = {
       );
   },
   run: async (cli, [id = ''], options) => {
+    const forHost = await checkedOption(options, 'for', 'hostReference');
     const detail = await cli.call(routes.packageInspect, {
       parameters: { package: id },
-      query: { storeUrl: storeOption(cli, options), forHost: textOption(options, 'for') ?? undefined },
+      query: { storeUrl: storeOption(cli, options), forHost: forHost ?? undefined },
     });
     await cli.output.result(detail, describe(detail, cli.env.clock.wallMs()));
     return 0;

@@ -1,3 +1,4 @@
+import { requireKeeping } from '../../daemon/api/keeping.ts';
 import { routes } from '../../daemon/api/routes.ts';
 import { errorCodes } from '../../base/error-codes.ts';
 import { isKelpieError } from '../../base/errors.ts';
@@ -35,6 +36,7 @@ Examples:
   },
   run: async (cli, named, options) => {
     const body = { rule: pruneRuleOf(options), isDryRun: isSet(options, 'dryRun') };
+    requireKeeping(body.rule, 'snapshots');
     const vms = named.length > 0 ? named : await readableVms(cli);
     const outcomes: Outcome[] = [];
     for (const vm of vms) outcomes.push(await pruneOne(cli, vm, body));

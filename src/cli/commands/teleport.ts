@@ -1,6 +1,6 @@
 import { formatBytes } from '../../base/units.ts';
 import { KelpieError } from '../../base/errors.ts';
-import { isSet, textOption } from '../command.ts';
+import { checkedOption, isSet, textOption } from '../command.ts';
 import { sealText, signatureText } from '../seal-text.ts';
 import { teleportOrAsk } from '../teleport-or-ask.ts';
 import { absolutePath, shortId, timingLine } from '../views.ts';
@@ -48,7 +48,7 @@ Examples:
         'usage',
         'say where to with --to STORE: a directory that the other host sees too, or s3://bucket/prefix.',
       );
-    const forHost = textOption(options, 'for');
+    const forHost = await checkedOption(options, 'for', 'hostReference');
     const allowCheckpoint = isSet(options, 'allowCheckpoint');
     if (allowCheckpoint && forHost === null)
       throw new KelpieError(

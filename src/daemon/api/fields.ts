@@ -27,7 +27,10 @@ export const vmName: z.ZodType<string> = z
 export const vmReference: z.ZodType<string> = z.string().min(1).max(VM_NAME_LENGTH_MAX);
 
 /** A host that a store knows, as a person names it: by its name, its id, or a beginning of that. */
-export const hostReference: z.ZodType<string> = z.string().min(1).max(HOST_NAME_LENGTH_MAX);
+export const hostReference: z.ZodType<string> = z
+  .string()
+  .min(1, 'must be the name or id of a host')
+  .max(HOST_NAME_LENGTH_MAX);
 
 /** A package as a person names it. */
 export const packageReference: z.ZodType<string> = z

@@ -153,9 +153,9 @@ async function queryParameters({ query }: Route): Promise<readonly Json[]> {
 
 /**
  * Components are referred to, but not in what is taken: that may be written in other ways than what is answered.
- * @param whole the component that is described itself.
+ * @param whole the component that is described itself; it is not referred to from within.
  */
-function schemaOf(schema: z.ZodType, io: 'input' | 'output', whole: z.ZodType | null = null): Json {
+function schemaOf(schema: z.ZodType, io: 'input' | 'output', whole: unknown = null): Json {
   const { $schema: _, ...described } = z.toJSONSchema(schema, {
     io,
     unrepresentable: 'any',
