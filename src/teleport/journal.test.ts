@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { MIB } from '../base/units.ts';
 import { createNodeEnv } from '../env/node/env.ts';
 import { SystemError } from '../env/system-error.ts';
 import { HostPlaces } from './host-places.ts';
@@ -136,6 +137,17 @@ test('an entry that the disk does not give now may be anything: nothing goes on 
     const readFile: Env['files']['readFile'] = (path) => Promise.reject(new SystemError('EIO', 'read', path));
     const journal = new Journal({ ...env, files: { ...env.files, readFile } }, places);
     await assert.rejects(journal.readAll(), { code: 'io_failed' });
+  });
+});
+
+test('an entry that is larger than any that is written is damaged, and the others are read', async () => {
+  await withHome(async (env, places) => {
+    const journal = new Journal(env, places);
+    await journal.begin(entry);
+    const other = places.operation('00000000-0000-4000-8000-000000000002');
+    await writeFile(other, ' '.repeat(4 * MIB + 1));
+    const { entries, damaged } = await journal.readAll();
+    assert.deepEqual([entries, damaged.map(({ path }) => path)], [[entry], [other]]);
   });
 });
 

@@ -79,7 +79,9 @@ export class Journal {
         if (entry !== null) entries.push(entry);
       } catch (error) {
         // One that the disk does not give now may hold a VM that is another host's already: nothing may run before it is read.
-        if (isSystemError(error)) throw localFailure(error, 'read the journal');
+        // One that is larger than any that is written will not get smaller: it is damaged.
+        if (isSystemError(error) && !isSystemError(error, 'EFBIG'))
+          throw localFailure(error, 'read the journal');
         damaged.push({
           path: this.#places.operation(id),
           reason: error instanceof Error ? error.message : String(error),
