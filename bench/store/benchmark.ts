@@ -3,8 +3,6 @@
  * files in the same run.
  */
 import { createNodeEnv } from '../../src/env/node/env.ts';
-import { startCeph } from '../../test/support/ceph.ts';
-import { testKeys } from '../../test/support/strict-s3/strict-s3.ts';
 import type { BenchmarkOptions, Findings } from '../benchmark.ts';
 import { makeHost, prepare, scratchDirectory, tidyUp } from '../vm/homes.ts';
 import { toRows } from './figures.ts';
@@ -15,20 +13,12 @@ import { peerVersions } from './peers.ts';
 export async function storeBenchmark({ runs, input }: BenchmarkOptions): Promise<Findings> {
   const env = createNodeEnv();
   const peers = await peerVersions();
-  const ceph = await startCeph();
   try {
     const image = await prepare(env);
     const images = input ?? (await makeMemoryImages(env, makeHost('worker', image), scratchDirectory));
-    const s3 = {
-      endpoint: ceph.endpoint,
-      bucket: ceph.url.slice('s3://'.length),
-      accessKeyId: testKeys['AWS_ACCESS_KEY_ID'] ?? '',
-      secretAccessKey: testKeys['AWS_SECRET_ACCESS_KEY'] ?? '',
-    };
-    const samples = await measure({ images, directory: scratchDirectory, s3, runs });
+    const samples = await measure({ images, directory: scratchDirectory, runs });
     return { rows: toRows(samples), peers };
   } finally {
     await tidyUp(env);
-    await ceph.close();
   }
 }

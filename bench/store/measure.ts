@@ -1,6 +1,8 @@
 /** Everybody takes a turn in every run, so that a busy host slows all of them alike. */
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { startCeph } from '../../test/support/ceph.ts';
+import { testKeys } from '../../test/support/strict-s3/strict-s3.ts';
 import type { MemoryImages } from './memory-images.ts';
 import { runOurs } from './ours.ts';
 import type { OurRun } from './ours.ts';
@@ -21,18 +23,16 @@ export interface Samples {
 export interface MeasureRequest {
   readonly images: MemoryImages;
   readonly directory: string;
-  readonly s3: S3Place;
   readonly runs: number;
 }
 
-export async function measure({ images, directory, s3, runs }: MeasureRequest): Promise<Samples> {
+export async function measure({ images, directory, runs }: MeasureRequest): Promise<Samples> {
   const plain: OurRun[] = [];
   const sealed: OurRun[] = [];
   const overS3: OurRun[] = [];
   const zstd: Samples['zstd'][number][] = [];
   const parts: Parts[] = [];
   const peers = new Map<PeerName, PeerRun[]>();
-  const keys = { AWS_ACCESS_KEY_ID: s3.accessKeyId, AWS_SECRET_ACCESS_KEY: s3.secretAccessKey };
   const ours = async (isSealed: boolean): Promise<OurRun> => {
     const store = join(directory, 'ours');
     rmSync(store, { recursive: true, force: true });
@@ -45,13 +45,31 @@ export async function measure({ images, directory, s3, runs }: MeasureRequest): 
     parts.push(measureParts(images.a));
     plain.push(await ours(false));
     sealed.push(await ours(true));
-    const url = `s3://${s3.bucket}/ours-${run}?endpoint=${s3.endpoint}`;
-    overS3.push(await runOurs({ url, isSealed: false, variables: keys }, images, directory));
-    for (const peer of [...localPeers(directory), ...s3Peers(s3, directory, run)]) {
-      const taken = peers.get(peer.name) ?? [];
-      taken.push(await runPeer(peer, images, directory));
-      peers.set(peer.name, taken);
-    }
+    await withS3(async (s3) => {
+      const url = `s3://${s3.bucket}/ours?endpoint=${s3.endpoint}`;
+      const variables = { AWS_ACCESS_KEY_ID: s3.accessKeyId, AWS_SECRET_ACCESS_KEY: s3.secretAccessKey };
+      overS3.push(await runOurs({ url, isSealed: false, variables }, images, directory));
+      for (const peer of [...localPeers(directory), ...s3Peers(s3, directory)]) {
+        const taken = peers.get(peer.name) ?? [];
+        taken.push(await runPeer(peer, images, directory));
+        peers.set(peer.name, taken);
+      }
+    });
   }
   return { plain, sealed, overS3, zstd, parts, peers };
+}
+
+/** A service of its own for each run: it keeps its objects in memory, which would be full after some, and then nobody is answered. */
+async function withS3(use: (s3: S3Place) => Promise<void>): Promise<void> {
+  const ceph = await startCeph();
+  try {
+    await use({
+      endpoint: ceph.endpoint,
+      bucket: ceph.url.slice('s3://'.length),
+      accessKeyId: testKeys['AWS_ACCESS_KEY_ID'] ?? '',
+      secretAccessKey: testKeys['AWS_SECRET_ACCESS_KEY'] ?? '',
+    });
+  } finally {
+    await ceph.close();
+  }
 }

@@ -66,12 +66,12 @@ export function localPeers(directory: string): readonly Peer[] {
   ];
 }
 
-export function s3Peers(place: S3Place, directory: string, run: number): readonly Peer[] {
+export function s3Peers(place: S3Place, directory: string): readonly Peer[] {
   const { endpoint, bucket, accessKeyId, secretAccessKey } = place;
   // A bundle of certificates that the user's own programs need stops rclone, and there is no TLS here.
   const keys = { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_CA_BUNDLE: '' };
-  const overS3 = restic(join(directory, 'restic-s3'), `s3:${endpoint}/${bucket}/restic-${run}`);
-  const remote = `:s3,provider=Ceph,env_auth=true,endpoint='${endpoint}':${bucket}/rclone-${run}`;
+  const overS3 = restic(join(directory, 'restic-s3'), `s3:${endpoint}/${bucket}/restic`);
+  const remote = `:s3,provider=Ceph,env_auth=true,endpoint='${endpoint}':${bucket}/rclone`;
   const copied = rclone(join(directory, 'rclone-s3'), remote);
   return [
     { ...overS3, name: 'restic over S3', variables: { ...overS3.variables, ...keys } },
