@@ -1,4 +1,4 @@
-import { requireKeeping } from '../../daemon/api/keeping.ts';
+import { requireKeeping } from '../../daemon/api/limits.ts';
 import { routes } from '../../daemon/api/routes.ts';
 import { errorCodes } from '../../base/error-codes.ts';
 import { isKelpieError } from '../../base/errors.ts';

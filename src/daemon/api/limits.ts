@@ -3,6 +3,7 @@ import { GIB, KIB, MIB } from '../../base/units.ts';
 
 // What is taken here is written there: another bound would let in what cannot be stored.
 export { MESSAGE_LENGTH_MAX, VM_NAME_LENGTH_MAX } from '../../snapshot/limits.ts';
+export { requireKeeping } from '../../snapshot/prune-rule.ts';
 export { LEASE_MS_MAX, LEASE_MS_MIN, STORE_URL_LENGTH_MAX } from '../../store/limits.ts';
 
 /** A JSON request body. */
