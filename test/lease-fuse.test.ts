@@ -1,6 +1,6 @@
 /** The fuse of a lease against real processes: it stops those of its VM when its time is over, and no others. */
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
@@ -106,6 +106,26 @@ test('a fuse that was not taken, that another replaced, or that was disarmed, en
     await eventually(async () => (await burning(places.home)).length === 0, 'no fuse burns');
     assert.equal(await isStopped(vmm), false);
     assert.equal(await fuse.isBlown(), false);
+  });
+});
+
+test('a fuse whose file cannot be read does not give up: it blows when its time is over', async () => {
+  await withWorld(async ({ places, fuse, vmm }) => {
+    await fuse.take(await fuse.light(SHORT_MS));
+    const file = places.leaseFuse(vmId);
+    // A folder is there and cannot be read, as a file on a disk that fails.
+    await rename(file, `${file}.aside`);
+    await mkdir(file);
+    await eventually(async () => await isStopped(vmm), 'the VMM is stopped');
+    assert.equal(await fuse.isBlown(), true);
+  });
+});
+
+test('a fuse stops its VM also where it cannot leave its mark', async () => {
+  await withWorld(async ({ places, fuse, vmm }) => {
+    await mkdir(`${places.leaseFuse(vmId)}.blown`);
+    await fuse.take(await fuse.light(SHORT_MS));
+    await eventually(async () => await isStopped(vmm), 'the VMM is stopped');
   });
 });
 

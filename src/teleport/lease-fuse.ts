@@ -6,8 +6,9 @@
  *                  └──put out          └──time is over──▶ blown: the mark is made, the VM's processes are stopped
  *
  * It is lit before a renewal is asked for and taken when it was granted, so it is never late: a crash in between leaves the one before in force. Which one is in
- * force says a file; whoever can't read the file any more has nothing to guard. Time is counted by `/proc/uptime`, which goes on while the machine
- * sleeps, or by the wall clock where there is no `/proc`.
+ * force says a file; when it is gone, so is what was guarded. While it is there and cannot be read (a disk that fails), the fuse burns on, and blows
+ * at its end if it still does not know: a VM that stands can go on, one that ran twice cannot be mended. Time is counted by `/proc/uptime`, which
+ * goes on while the machine sleeps, or by the wall clock where there is no `/proc`.
  */
 import { utf8 } from '../base/bytes.ts';
 import { replaceDurably } from '../env/durable-files.ts';
@@ -25,19 +26,23 @@ const FUSE_LATE_MS: number = 2 * SECOND_MS;
 /**
  * Arguments: the file, the token, the folder of all run directories, the name of the VM's in it, seconds. Folder and name come apart so that this
  * process is not found by the search for the VM's own. One that is caged does not have its run directory on its command line, but the name of its
- * cage (`vm/cages.ts`).
+ * cage (`vm/cages.ts`). A mark that cannot be made ends the script if `:` makes it, and nothing would be stopped; `printf` only fails.
  */
 const SCRIPT = `
+look() {
+  force=out
+  if read -r current 2>/dev/null <"$1"; then [ "$current" != "$2" ] || force=in; elif [ -e "$1" ]; then force=unknown; fi
+}
 now() { if read -r up rest 2>/dev/null </proc/uptime; then echo "\${up%%.*}"; else date +%s; fi; }
 end=$(($(now) + $5)) seen=
 while :; do
-  current= ; read -r current 2>/dev/null <"$1"
-  if [ "$current" = "$2" ]; then seen=1; elif [ -n "$seen" ]; then exit 0; fi
+  look "$1" "$2"
+  case $force in in) seen=1 ;; out) [ -z "$seen" ] || exit 0 ;; esac
   [ "$(now)" -lt "$end" ] || break
   sleep 1
 done
-[ "$current" = "$2" ] || exit 0
-: >"$1.blown"
+[ "$force" != out ] || exit 0
+printf '' 2>/dev/null >"$1.blown"
 if [ -d /proc/self ]; then
   stop() { for path in $(grep -lsa "$@" /proc/[0-9]*/cmdline); do path=\${path%/cmdline}; kill -STOP "\${path##*/}" 2>/dev/null; done; }
   stop -F -e "$3/$4/"

@@ -5,6 +5,7 @@
 import { fromUtf8Lossy, utf8 } from '../../base/bytes.ts';
 import { SECOND_MS } from '../../base/units.ts';
 import type { Env } from '../../env/env.ts';
+import { isThere } from '../../env/is-there.ts';
 import { isSystemError } from '../../env/system-error.ts';
 import { isCaged, listCages } from '../../vm/cages.ts';
 import type { Program } from '../machine.ts';
@@ -19,11 +20,11 @@ export const fuseProgram: Program = async ({ process, env, args }) => {
   const endS = nowS() + Number(seconds);
   let isSeen = false;
   for (;;) {
-    const isInForce = (await tokenIn(env, file)) === token;
-    if (isSeen && !isInForce) return 0;
-    isSeen ||= isInForce;
+    const force = await forceOf(env, file, token);
+    if (isSeen && force === 'out') return 0;
+    isSeen ||= force === 'in';
     if (nowS() < endS) await env.clock.sleep(SECOND_MS);
-    else if (!isInForce) return 0;
+    else if (force === 'out') return 0;
     else break;
   }
   await mark(env, `${file}.blown`);
@@ -35,11 +36,23 @@ export const fuseProgram: Program = async ({ process, env, args }) => {
   return 0;
 };
 
-async function tokenIn(env: Env, file: string): Promise<string | null> {
+/** Whether the file says that this fuse is in force: it is there and cannot be read, or what it says is known. */
+async function forceOf(env: Env, file: string, token: string): Promise<'in' | 'out' | 'unknown'> {
   try {
-    return fromUtf8Lossy(await env.files.readFile(file, TOKEN_BYTES_MAX)).trim();
+    const current = fromUtf8Lossy(await env.files.readFile(file, TOKEN_BYTES_MAX)).trim();
+    return current === token ? 'in' : 'out';
   } catch (error) {
-    if (isSystemError(error)) return null;
+    if (isSystemError(error)) return (await isThereForAShell(env, file)) ? 'unknown' : 'out';
+    throw error;
+  }
+}
+
+/** `[ -e FILE ]`, which takes every refusal for a no. */
+async function isThereForAShell(env: Env, path: string): Promise<boolean> {
+  try {
+    return await isThere(env.files, path);
+  } catch (error) {
+    if (isSystemError(error)) return false;
     throw error;
   }
 }
