@@ -86,7 +86,7 @@ export class LeaseFuse {
     return { token, putOut: () => child.kill('SIGKILL') };
   }
 
-  /** From here on this one guards, and no other. */
+  /** From here on this one guards, and no other; which of them does when this fails is not known. @throws SystemError as `replaceDurably`. */
   async take({ token }: LitFuse): Promise<void> {
     await replaceDurably(this.#env.files, this.#file, utf8(`${token}\n`));
   }

@@ -101,6 +101,17 @@ test('a VM that cannot be paused is frozen before its lease ends', async () => {
   });
 });
 
+test('a renewal that is granted and not known to be written is guarded all the same', async () => {
+  await withWorld(async (world) => {
+    world.isSyncRefused = true;
+    await world.pass(LEASE_MS / 2);
+    assert.match(world.watch.trouble ?? '', /whether it was written/);
+    world.killHolder();
+    await world.pass(fuseMs);
+    assert.ok(!world.isExecuting, 'the fuse has frozen it');
+  });
+});
+
 test('a host that finds its VM reclaimed by force stops it and says so, and does not take it back', async () => {
   await withWorld(async (world) => {
     world.startReclaim(true);

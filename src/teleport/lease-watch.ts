@@ -139,8 +139,10 @@ export class LeaseWatch {
       }
       if (elapsedAtMostMs(clock, since) >= this.#times.pauseMs)
         throw new Error('the answer came too late to be of use');
-      await this.#options.fuse.take(lit);
+      const granted = lit;
+      // From here on it may be in force, whatever the disk says of it: put out then, it would leave none, for the one before it ends.
       lit = null;
+      await this.#options.fuse.take(granted);
       this.#heldSince = since;
       this.#trouble = null;
       await this.#options.fuse.thaw();

@@ -19,8 +19,8 @@ const blindClaim: Edit = {
 /** Alone, and without the pause too. */
 const noFuse: Edit = {
   file: watch,
-  right: 'await this.#options.fuse.take(lit);',
-  wrong: 'lit.putOut();',
+  right: 'await this.#options.fuse.take(granted);',
+  wrong: 'granted.putOut();',
 };
 
 export const ownershipBugs: readonly PlantedBug[] = [

@@ -71,6 +71,10 @@ export class LeaseWorld {
   connection: Connection = 'up';
   /** Whoever pauses the VM finds it busy. */
   isVmBusy = false;
+  /** What the holder writes is there, and yet refused. */
+  set isSyncRefused(isRefused: boolean) {
+    this.#fuse.isSyncRefused = isRefused;
+  }
   lost: OwnershipRecord | null = null;
   reclaimed: ReclaimResult | null = null;
   refused: unknown = null;
@@ -238,6 +242,7 @@ class ModelFuse {
   readonly #deadlines = new Map<string, number>();
   #inForce: string | null = null;
   isBlown = false;
+  isSyncRefused = false;
 
   constructor(nowMs: () => number) {
     this.#nowMs = nowMs;
@@ -246,10 +251,11 @@ class ModelFuse {
   async light(durationMs: number): Promise<{ token: string; putOut: () => void }> {
     const token = String(this.#deadlines.size);
     this.#deadlines.set(token, this.#nowMs() + durationMs);
-    return { token, putOut: () => undefined };
+    return { token, putOut: () => this.#deadlines.set(token, Infinity) };
   }
   async take({ token }: { readonly token: string }): Promise<void> {
     this.#inForce = token;
+    if (this.isSyncRefused) throw new Error('the disk does not say whether it was written');
   }
   async disarm(): Promise<void> {
     this.#inForce = null;
