@@ -75,6 +75,7 @@ list_needs_of_tests() {
   need ceph-osd - 'is the part of that service that keeps data, in memory' ceph-osd
   need ceph-common - 'sets that service up' ceph
   need iproute2 - 'makes the networks between hosts that the soak cuts' ip
+  need slirp4netns - 'is the network that VMs on Firecracker have without rights' slirp4netns
   need chromium-headless-shell - 'shows the pages that tests look at' chromium-headless-shell
   need clang - 'builds the fuzzer of the guest agent' clang
   fuzzer_of_clang='/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a'

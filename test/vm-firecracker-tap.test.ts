@@ -55,7 +55,7 @@ describe('TAP devices of this kernel', { skip: why }, () => {
     execFileSync('nsenter', [`--net=${namespace}`, 'ip', ...args], { encoding: 'utf8' });
   const devices = (): readonly string[] => ip('-br', 'link').match(/^kelpie[0-9a-f]+/gm) ?? [];
   const create = (bridge: string | null): Promise<string> =>
-    createVmTap(env, { runDirectory, network: { bridge }, ownerUid: OWNER_UID, namespace });
+    createVmTap(env, { runDirectory, bridge, ownerUid: OWNER_UID, namespace });
 
   before(() => void ip('link', 'add', BRIDGE, 'type', 'bridge'));
   beforeEach(async () => {
@@ -108,7 +108,7 @@ describe('TAP devices of this kernel', { skip: why }, () => {
 
   test('those of a namespace that is gone are gone with it', async () => {
     const other = await makeNamespace();
-    const request = { runDirectory, network: { bridge: null }, ownerUid: OWNER_UID };
+    const request = { runDirectory, bridge: null, ownerUid: OWNER_UID };
     await createVmTap(env, { ...request, namespace: namespaceOf(other) });
     other?.kill('SIGKILL');
     await eventually(() => !existsSync(namespaceOf(other)), 'the namespace is gone');

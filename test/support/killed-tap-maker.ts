@@ -17,4 +17,4 @@ const env: typeof node = {
     },
   },
 };
-await createVmTap(env, { runDirectory, network: { bridge: null }, ownerUid: env.host.uid, namespace });
+await createVmTap(env, { runDirectory, bridge: null, ownerUid: env.host.uid, namespace });

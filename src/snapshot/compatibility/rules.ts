@@ -1,4 +1,5 @@
 /** The rules of `check.ts`, one function each: null when it holds, else why not and what would work instead. */
+import { FIRECRACKER_LAYOUT_WITH_NETWORK } from './device-layouts.ts';
 import { portabilityTable } from './portability.ts';
 import type { CpuFacts, ImageReference } from '../metadata.ts';
 import type { BackendFacts, HostFacts, SnapshotFacts } from './facts.ts';
@@ -167,6 +168,12 @@ export const machineTypeRule: Rule = ({ snapshot, backend, called }) => {
 export const deviceLayoutRule: Rule = ({ snapshot, backend, called }) => {
   const { deviceLayout } = snapshot.machine;
   if (backend === null || backend.deviceLayouts.includes(deviceLayout)) return null;
+  if (backend.name === 'firecracker' && deviceLayout === FIRECRACKER_LAYOUT_WITH_NETWORK)
+    return {
+      code: 'device-layout',
+      text: `it has a network card, and Firecracker on ${called} gives VMs none.`,
+      instead: `Install slirp4netns on ${called}, or set KELPIE_FIRECRACKER_NETWORK for its daemon: \`kelpie doctor\` says what is missing.`,
+    };
   return {
     code: 'device-layout',
     text: `its devices are laid out as version ${deviceLayout}; the Kelpie of ${called} knows ${backend.deviceLayouts.join(', ')}.`,

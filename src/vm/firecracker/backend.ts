@@ -11,12 +11,14 @@ import { checkJailer, discoverAbilities } from './abilities.ts';
 import type { FirecrackerAbilities } from './abilities.ts';
 import { adopt } from './adopt.ts';
 import type { JailOptions } from './command-line.ts';
-import type { LiveVm, NetworkOptions, VmContext } from './context.ts';
+import type { LiveVm, VmContext } from './context.ts';
 import { FirecrackerDriver } from './driver.ts';
 import { findKvmProblem } from './explain-refusal.ts';
 import { tryKvm } from './kvm-trial.ts';
 import { factsOf, refusalOf } from './machine.ts';
 import { tellsHoles } from './memory-file.ts';
+import { findNetwork, networkFinding } from './network.ts';
+import type { Network, NetworkOptions } from './network.ts';
 import { findOrphans } from './orphans.ts';
 import { clearUp } from './start-process.ts';
 import { isNewerThanKnown, versionText } from './version.ts';
@@ -47,6 +49,7 @@ class FirecrackerBackend implements VmBackend {
   readonly #options: FirecrackerBackendOptions;
   #abilities: Promise<FirecrackerAbilities> | null = null;
   #probe: Promise<BackendProbe> | null = null;
+  #network: Promise<Network> | null = null;
   readonly #tellsHoles = new Map<string, Promise<boolean>>();
 
   constructor(env: Env, options: FirecrackerBackendOptions) {
@@ -59,11 +62,12 @@ class FirecrackerBackend implements VmBackend {
     const probe = await this.#probe;
     // What is installed or repaired later is found later.
     if (!probe.usable) this.#probe = null;
-    return probe;
+    return probe.usable ? this.#withNetwork(probe) : probe;
   }
 
   async refusal(wanted: WantedVm): Promise<string | null> {
-    return refusalOf(wanted, this.#env.host.architecture, await this.#discover());
+    const abilities = await this.#discover();
+    return refusalOf(wanted, this.#env.host.architecture, abilities, await this.#findNetwork());
   }
 
   async create(id: string, config: VmConfig, places: VmPlaces): Promise<VmInstance> {
@@ -102,17 +106,37 @@ class FirecrackerBackend implements VmBackend {
         findings: [`${found}: ${kvm}`, ...newer, ...this.#jailFindings()],
         accelerator: 'kvm',
         architectures: [architecture],
-        guests: [
-          factsOf(abilities, architecture, {
-            isKvmUsable: true,
-            hasNetwork: this.#options.network !== undefined,
-          }),
-        ],
+        guests: [],
       };
     } catch (error) {
       return unusable(null, [
         isKelpieError(error) ? error.message : `Firecracker cannot be asked: ${asError(error).message}.`,
       ]);
+    }
+  }
+
+  async #withNetwork(probe: BackendProbe): Promise<BackendProbe> {
+    try {
+      const network = await this.#findNetwork();
+      const abilities = await this.#discover();
+      const facts = factsOf(abilities, this.#env.host.architecture, { isKvmUsable: true, network });
+      return { ...probe, findings: [...probe.findings, networkFinding(network)], guests: [facts] };
+    } catch (error) {
+      const finding = `What VMs can have a network by cannot be told: ${asError(error).message}`;
+      return { ...probe, usable: false, findings: [...probe.findings, finding] };
+    }
+  }
+
+  /** Kept once there is one: what is installed later is found later. */
+  async #findNetwork(): Promise<Network> {
+    this.#network ??= findNetwork(this.#env, this.#options.network ?? null);
+    try {
+      const network = await this.#network;
+      if (network.kind === 'none') this.#network = null;
+      return network;
+    } catch (error) {
+      this.#network = null;
+      throw error;
     }
   }
 
@@ -163,19 +187,14 @@ class FirecrackerBackend implements VmBackend {
   }
 
   #contextOf(id: string, config: VmConfig, places: VmPlaces): VmContext {
-    const {
-      cacheDirectory,
-      jail = null,
-      network = null,
-      bootTimeoutMs = BOOT_TIMEOUT_MS_DEFAULT,
-    } = this.#options;
+    const { cacheDirectory, jail = null, bootTimeoutMs = BOOT_TIMEOUT_MS_DEFAULT } = this.#options;
     return {
       env: this.#env,
       id,
       config,
       places,
       bootTimeoutMs,
-      network,
+      network: () => this.#findNetwork(),
       jail,
       cacheDirectory,
       abilities: () => this.#discover(),

@@ -28,9 +28,11 @@ import type { LiveVm, VmContext } from './context.ts';
 import { createDisk } from './disk.ts';
 import { explainRefusal } from './explain-refusal.ts';
 import { chooseMachine, templateOf } from './machine.ts';
+import type { Network } from './network.ts';
 import { names } from './process-places.ts';
 import { contactOf, showDisk, startProcess } from './start-process.ts';
 import type { StartedProcess } from './start-process.ts';
+import { USER_NETWORK_WORD } from './user-network.ts';
 import { bootableKernel } from './vmlinux.ts';
 
 /** The guest's number on vsock: each Firecracker has a host of its own, so all guests can have the same. */
@@ -45,8 +47,8 @@ export async function boot(context: VmContext, request: StartOptions): Promise<L
   return orUndo(async (undo) => {
     const { env, config, places } = context;
     const { signal } = request;
-    const hasNetwork = context.network !== null;
-    const machine = chooseMachine(config, env.host.architecture, await context.abilities(), { hasNetwork });
+    const network = await context.network();
+    const machine = chooseMachine(config, env.host.architecture, await context.abilities(), network);
     const { kernel: packed, initramfs } = places.image;
     const kernel = await bootableKernel(env, packed, config.architecture, context.cacheDirectory);
     const top = await createDisk(context, request.disk, signal);
@@ -58,13 +60,13 @@ export async function boot(context: VmContext, request: StartOptions): Promise<L
       { name: names.kernel, path: kernel },
       { name: names.initramfs, path: initramfs },
     ];
-    const starting = startProcess(context, undo, { files, network: context.network, signal });
+    const starting = startProcess(context, undo, { files, network, signal });
     const [started] = await both(starting, makeDurable(env.files, topPath));
     await showDisk(context, started.places, top);
 
     request.onProgress?.({ phase: 'boot' });
     try {
-      await configure(context, started, machine);
+      await configure(context, started, { machine, network });
       await startInstance(started.process.api);
     } catch (error) {
       throw await explainRefusal(env, error);
@@ -89,7 +91,7 @@ export async function boot(context: VmContext, request: StartOptions): Promise<L
 async function configure(
   { id, config, places }: VmContext,
   { process, tap }: StartedProcess,
-  machine: MachineFacts,
+  { machine, network }: { readonly machine: MachineFacts; readonly network: Network },
 ): Promise<void> {
   const { api } = process;
   const template = templateOf(machine);
@@ -103,7 +105,7 @@ async function configure(
   await putBootSource(api, {
     kernel_image_path: names.kernel,
     initrd_path: names.initramfs,
-    boot_args: bootArguments(config, places),
+    boot_args: bootArguments(config, places, network),
   });
   await putDrive(api, {
     drive_id: 'root',
@@ -126,13 +128,14 @@ async function configure(
 }
 
 /** What the guest agent finds its devices by, and how a guest ends its Firecracker: by a restart, since there is no switch to turn it off. */
-export function bootArguments(config: VmConfig, places: VmPlaces): string {
+export function bootArguments(config: VmConfig, places: VmPlaces, network: Network): string {
   const words = [
     config.architecture === 'x86_64' ? 'console=ttyS0' : 'console=ttyAMA0',
     // Without its keyboard controller a guest would not hear Ctrl-Alt-Del, nor could it restart.
     ...places.image.kernelArguments.filter((word) => !word.startsWith('i8042.')),
     ...(config.architecture === 'x86_64' ? ['reboot=k', 'kelpie.off=restart'] : []),
     ...['kelpie.root=/dev/vda', 'kelpie.data=/dev/vdb', `kelpie.hostname=${config.name}`],
+    ...(network.kind === 'user' ? [USER_NETWORK_WORD] : []),
   ];
   return words.join(' ');
 }

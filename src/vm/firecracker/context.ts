@@ -5,21 +5,17 @@ import type { VmmProcess } from '../vmm-process.ts';
 import type { FirecrackerAbilities } from './abilities.ts';
 import type { FirecrackerApi } from './api/client.ts';
 import type { JailOptions } from './command-line.ts';
+import type { Network } from './network.ts';
 import type { ProcessPlaces } from './process-places.ts';
 
 export interface VmContext extends VmContextBase<FirecrackerAbilities> {
-  readonly network: NetworkOptions | null;
+  /** What VMs of this host have a card on; looked up when it is needed first. */
+  network(): Promise<Network>;
   readonly jail: JailOptions | null;
   /** Where kernels that were unpacked are kept. */
   readonly cacheDirectory: string;
   /** Whether the blobs' file system can keep files of what changed (`memory-file.ts`). */
   tellsHoles(): Promise<boolean>;
-}
-
-/** A TAP device that is made for each VM, and removed with it. */
-export interface NetworkOptions {
-  /** A bridge of the host that the device joins; null: it stands alone. */
-  readonly bridge: string | null;
 }
 
 export interface FirecrackerProcess extends VmmProcess {

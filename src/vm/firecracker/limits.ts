@@ -22,6 +22,15 @@ export const VSOCK_ATTEMPT_TIMEOUT_MS = 500;
 /** `OK 4294967295` and its newline, with room. */
 export const VSOCK_ANSWER_BYTES_MAX = 32;
 
+/** One question to slirp4netns, which opens a port or tells which it has. */
+export const SLIRP_CALL_TIMEOUT_MS: number = 5 * SECOND_MS;
+/** As many published ports as a VM may have are told in less. */
+export const SLIRP_ANSWER_BYTES_MAX: number = 64 * KIB;
+
+/** A group that its process has just left is in use for a moment still. */
+export const GROUP_TRIES_MAX = 10;
+export const GROUP_RETRY_MS = 50;
+
 /** From Ctrl-Alt-Del until Firecracker is killed. */
 export const STOP_KEYS_TIMEOUT_MS: number = 3 * SECOND_MS;
 

@@ -29,6 +29,7 @@ import type { LiveVm, VmContext } from './context.ts';
 import { createDisk } from './disk.ts';
 import { explainRefusal } from './explain-refusal.ts';
 import { assertCanRun, goingOn, hasNetworkCard } from './machine.ts';
+import { noNetwork } from './network.ts';
 import { names } from './process-places.ts';
 import { askProgram, complaintOf, hasSucceeded } from './programs.ts';
 import { contactOf, showDisk, startProcess } from './start-process.ts';
@@ -71,7 +72,7 @@ class Load {
   async #start(): Promise<LiveVm> {
     const { disk, signal, machine, memory, deviceStatePath, onProgress } = this.#request;
     const { mapped, base } = await this.#check();
-    const network = hasNetworkCard(machine) ? this.#context.network : null;
+    const network = hasNetworkCard(machine) ? await this.#context.network() : noNetwork;
     onProgress?.({ phase: 'process' });
     const files = [
       { name: names.memory, path: mapped.path },
@@ -108,8 +109,7 @@ class Load {
     const { env, config } = this.#context;
     const { machine, memory, signal } = this.#request;
     throwIfCanceled(signal, 'restoring the VM');
-    const hasNetwork = this.#context.network !== null;
-    assertCanRun(machine, config, await this.#context.abilities(), { hasNetwork });
+    assertCanRun(machine, config, await this.#context.abilities(), await this.#context.network());
     const mapped = await memoryToMap(this.#context, memory);
     const base = await readPageMap(env, memory.mapPath);
     return { mapped, base };

@@ -1,10 +1,13 @@
 /** Which machine a VM gets, and whether this host's Firecracker can run a recorded one. */
 import { KelpieError } from '../../base/errors.ts';
 import type { BackendFacts } from '../../snapshot/compatibility/facts.ts';
+import { FIRECRACKER_LAYOUT_WITH_NETWORK } from '../../snapshot/compatibility/device-layouts.ts';
 import type { Architecture, MachineFacts, VmConfig } from '../../snapshot/metadata.ts';
 import type { WantedVm } from '../instance.ts';
 import type { FirecrackerAbilities } from './abilities.ts';
 import type { CpuTemplate } from './api/requests.ts';
+import { publishProblem } from './network.ts';
+import type { Network } from './network.ts';
 import { parseVersion, versionText } from './version.ts';
 import type { FirecrackerVersion } from './version.ts';
 
@@ -13,13 +16,7 @@ import type { FirecrackerVersion } from './version.ts';
  * can neither add a card to it nor leave it out; the number changes when what they are or are called does.
  */
 const LAYOUT_ALONE = 1;
-const LAYOUT_WITH_NETWORK = 2;
-
-/** What the daemon gives VMs here. */
-export interface Surroundings {
-  /** New VMs have a network card, and one that had is given a device of the host again. */
-  readonly hasNetwork: boolean;
-}
+const LAYOUT_WITH_NETWORK = FIRECRACKER_LAYOUT_WITH_NETWORK;
 
 export function hasNetworkCard({ deviceLayout }: MachineFacts): boolean {
   return deviceLayout === LAYOUT_WITH_NETWORK;
@@ -33,6 +30,7 @@ export function refusalOf(
   config: WantedVm,
   architecture: Architecture,
   { cpuTemplate }: Pick<FirecrackerAbilities, 'cpuTemplate'>,
+  network: Network,
 ): string | null {
   if (config.architecture !== architecture)
     return `Firecracker runs ${architecture} guests here, not ${config.architecture}: use the qemu backend.`;
@@ -40,9 +38,10 @@ export function refusalOf(
     return 'Firecracker has no portability "any", since KVM does not emulate: use the qemu backend, or --portability arch.';
   if (config.portability === 'arch' && cpuTemplate === null)
     return 'Firecracker has no CPU template for the CPU of this host: use --portability host, or the qemu backend.';
-  if (config.publish.length > 0)
-    return 'Firecracker publishes no ports, since it has no user-mode network: use the qemu backend.';
-  return null;
+  const problem = config.publish.length === 0 ? null : publishProblem(network);
+  return problem === null
+    ? null
+    : `Firecracker publishes no ports here, since ${problem}, or use the qemu backend.`;
 }
 
 /** @throws KelpieError `backend_unavailable` when Firecracker cannot run such a VM here. */
@@ -50,9 +49,9 @@ export function chooseMachine(
   config: VmConfig,
   architecture: Architecture,
   abilities: FirecrackerAbilities,
-  { hasNetwork }: Surroundings,
+  network: Network,
 ): MachineFacts {
-  const refusal = refusalOf(config, architecture, abilities);
+  const refusal = refusalOf(config, architecture, abilities, network);
   if (refusal !== null) throw new KelpieError('backend_unavailable', refusal);
   return {
     backend: 'firecracker',
@@ -60,7 +59,7 @@ export function chooseMachine(
     machineType: machineType(abilities.snapshotVersion),
     cpuModel: config.portability === 'arch' ? (abilities.cpuTemplate ?? 'host') : 'host',
     accelerator: 'kvm',
-    deviceLayout: hasNetwork ? LAYOUT_WITH_NETWORK : LAYOUT_ALONE,
+    deviceLayout: network.kind === 'none' ? LAYOUT_ALONE : LAYOUT_WITH_NETWORK,
   };
 }
 
@@ -79,7 +78,7 @@ export function goingOn(machine: MachineFacts, abilities: FirecrackerAbilities):
 export function factsOf(
   abilities: FirecrackerAbilities,
   architecture: Architecture,
-  { isKvmUsable, hasNetwork }: Surroundings & { readonly isKvmUsable: boolean },
+  { isKvmUsable, network }: { readonly isKvmUsable: boolean; readonly network: Network },
 ): BackendFacts {
   const { version, snapshotVersion, cpuTemplate } = abilities;
   const { major, minor } = snapshotVersion;
@@ -91,7 +90,7 @@ export function factsOf(
     // The same major version, no newer a minor one.
     machineTypes: Array.from({ length: minor + 1 }, (_, older) => machineType({ major, minor: older })),
     cpuModels: { kvm: cpuTemplate === null ? ['host'] : ['host', cpuTemplate] },
-    deviceLayouts: hasNetwork ? [LAYOUT_ALONE, LAYOUT_WITH_NETWORK] : [LAYOUT_ALONE],
+    deviceLayouts: network.kind === 'none' ? [LAYOUT_ALONE] : [LAYOUT_ALONE, LAYOUT_WITH_NETWORK],
   };
 }
 
@@ -109,14 +108,14 @@ export function assertCanRun(
   machine: MachineFacts,
   config: VmConfig,
   abilities: FirecrackerAbilities,
-  { hasNetwork }: Surroundings,
+  network: Network,
 ): void {
   const { version, snapshotVersion, cpuTemplate } = abilities;
-  const facts = factsOf(abilities, config.architecture, { isKvmUsable: true, hasNetwork });
+  const facts = factsOf(abilities, config.architecture, { isKvmUsable: true, network });
   const reasons: string[] = [];
   if (machine.backend !== 'firecracker') reasons.push(`it ran on ${machine.backend}, not on firecracker`);
-  if (hasNetworkCard(machine) && !hasNetwork)
-    reasons.push('it has a network card, and VMs have none here: set KELPIE_FIRECRACKER_NETWORK');
+  const problem = networkProblem(machine, config, network);
+  if (problem !== null) reasons.push(problem);
   else if (!facts.deviceLayouts.includes(machine.deviceLayout))
     reasons.push(`its device layout ${machine.deviceLayout} is not known to this version of Kelpie`);
   if (facts.machineTypes?.includes(machine.machineType) !== true)
@@ -134,6 +133,15 @@ export function assertCanRun(
     `this host cannot go on with the VM: ${reasons.join('; ')}.`,
     { data: { reasons } },
   );
+}
+
+/** Why its card, or the ports that it is to have, cannot be had here; null when they can. */
+function networkProblem(machine: MachineFacts, { publish }: VmConfig, network: Network): string | null {
+  const hasCard = hasNetworkCard(machine);
+  if (hasCard && network.kind === 'none') return `it has a network card, and ${network.why}`;
+  if (publish.length === 0) return null;
+  const problem = hasCard ? publishProblem(network) : 'it has no network card: boot it again';
+  return problem === null ? null : `its ports cannot be published: ${problem}`;
 }
 
 function isNewer(text: string, than: FirecrackerVersion): boolean {

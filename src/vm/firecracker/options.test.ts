@@ -10,8 +10,9 @@ function optionsOf(variables: Readonly<Record<string, string>>): FirecrackerBack
 
 const jail = { KELPIE_JAILER: '/jailer', KELPIE_JAILER_UID: '123', KELPIE_JAILER_GID: '100' };
 
-test('without variables VMs are free and have no network', () => {
-  assert.deepEqual(optionsOf({}), { cacheDirectory: '/cache' });
+test('without variables VMs are free, with a network that takes no rights; in cages they have none', () => {
+  assert.deepEqual(optionsOf({}), { cacheDirectory: '/cache', network: { kind: 'user' } });
+  assert.equal(optionsOf(jail).network, undefined);
   assert.deepEqual(optionsOf({ KELPIE_FIRECRACKER_NETWORK: 'none' }), { cacheDirectory: '/cache' });
 });
 
@@ -35,10 +36,10 @@ test('variables say which programs, whose rights, and which network', () => {
         parentCgroup: null,
         networkNamespace: '/var/run/netns/a',
       },
-      network: { bridge: 'br0' },
+      network: { kind: 'tap', bridge: 'br0' },
     },
   );
-  assert.deepEqual(optionsOf({ KELPIE_FIRECRACKER_NETWORK: 'tap' }).network, { bridge: null });
+  assert.deepEqual(optionsOf({ KELPIE_FIRECRACKER_NETWORK: 'tap' }).network, { kind: 'tap', bridge: null });
 });
 
 test('what cannot be meant is refused: a jail whose VMs are root above all', () => {
@@ -50,7 +51,8 @@ test('what cannot be meant is refused: a jail whose VMs are root above all', () 
     { KELPIE_FIRECRACKER: 'firecracker' },
     { KELPIE_FIRECRACKER_NETWORK: 'bridge:' },
     { KELPIE_FIRECRACKER_NETWORK: 'bridge:$(reboot)' },
-    { KELPIE_FIRECRACKER_NETWORK: 'user' },
+    { KELPIE_FIRECRACKER_NETWORK: 'slirp' },
+    { ...jail, KELPIE_FIRECRACKER_NETWORK: 'user' },
   ];
   for (const variables of wrong)
     assert.throws(

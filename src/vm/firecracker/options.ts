@@ -3,7 +3,7 @@ import { KelpieError } from '../../base/errors.ts';
 import type { Host } from '../../env/host.ts';
 import type { FirecrackerBackendOptions } from './backend.ts';
 import type { JailOptions } from './command-line.ts';
-import type { NetworkOptions } from './context.ts';
+import type { NetworkOptions } from './network.ts';
 
 /** @throws KelpieError `usage` for a value that cannot be meant. */
 export function firecrackerOptions(
@@ -12,7 +12,7 @@ export function firecrackerOptions(
 ): FirecrackerBackendOptions {
   const program = host.variable('KELPIE_FIRECRACKER');
   const jail = jailOptions(host);
-  const network = networkOptions(host);
+  const network = networkOptions(host, jail !== null);
   return {
     cacheDirectory,
     ...(program === null ? {} : { program: absolute('KELPIE_FIRECRACKER', program) }),
@@ -35,16 +35,22 @@ function jailOptions(host: Pick<Host, 'variable'>): JailOptions | null {
   };
 }
 
-/** `none`, `tap` for a device that stands alone, or `bridge:NAME`. */
-function networkOptions(host: Pick<Host, 'variable'>): NetworkOptions | null {
-  const text = host.variable('KELPIE_FIRECRACKER_NETWORK') ?? 'none';
+/** `user`, `none`, `tap` for a device that stands alone, or `bridge:NAME`. */
+function networkOptions(host: Pick<Host, 'variable'>, isCaged: boolean): NetworkOptions | null {
+  const text = host.variable('KELPIE_FIRECRACKER_NETWORK') ?? (isCaged ? 'none' : 'user');
   if (text === 'none') return null;
-  if (text === 'tap') return { bridge: null };
+  if (text === 'user') {
+    if (!isCaged) return { kind: 'user' };
+    const message =
+      'KELPIE_FIRECRACKER_NETWORK=user is not for VMs in cages: unset KELPIE_JAILER, or give them tap or bridge:NAME.';
+    throw new KelpieError('usage', message);
+  }
+  if (text === 'tap') return { kind: 'tap', bridge: null };
   const bridge = /^bridge:([A-Za-z0-9._-]{1,15})$/.exec(text)?.[1];
-  if (bridge !== undefined) return { bridge };
+  if (bridge !== undefined) return { kind: 'tap', bridge };
   throw new KelpieError(
     'usage',
-    `KELPIE_FIRECRACKER_NETWORK must be none, tap or bridge:NAME, not "${text}".`,
+    `KELPIE_FIRECRACKER_NETWORK must be user, none, tap or bridge:NAME, not "${text}".`,
   );
 }
 

@@ -2,19 +2,24 @@
 import { diskLayerPath } from '../../snapshot/local-snapshot.ts';
 import type { DiskLayer } from '../../snapshot/local-snapshot.ts';
 import { AgentLink } from '../agent-link.ts';
+import { both } from '../bounded.ts';
 import type { FirstContact } from '../first-contact.ts';
 import { emptyRunDirectory } from '../run-directory.ts';
 import type { Undo } from '../undo.ts';
 import { putLogger, putMetrics, putSerial } from './api/calls.ts';
 import { commandLine } from './command-line.ts';
 import { readConsole } from './console.ts';
-import type { FirecrackerProcess, NetworkOptions, VmContext } from './context.ts';
+import type { FirecrackerProcess, VmContext } from './context.ts';
 import { removeControlGroup } from './control-group.ts';
 import { launchFirecracker } from './launch.ts';
 import { CONSOLE_BYTES_PER_SECOND } from './limits.ts';
+import type { Network } from './network.ts';
 import { nameOnHost, names, processPlaces, show } from './process-places.ts';
 import type { ProcessPlaces } from './process-places.ts';
+import { endSlirp, startSlirp } from './slirp.ts';
 import { createVmTap, removeVmTap } from './tap.ts';
+import { inUserNetwork, USER_TAP } from './user-network.ts';
+import type { FirecrackerFeatures } from './version.ts';
 import { AGENT_VSOCK_PORT, connectVsock } from './vsock-connection.ts';
 
 export interface StartedProcess {
@@ -32,15 +37,15 @@ export interface ShownFile {
 
 /**
  * Ended by `undo`, which clears up as well. Its disk is shown to it later (`showDisk`): it need not be there yet.
- * @throws KelpieError `vm_start_failed`, `backend_unavailable`, `file_not_found`, `name_taken`, `permission_denied`, `canceled`.
+ * @throws KelpieError `vm_start_failed`, `backend_unavailable`, `file_not_found`, `name_taken`, `port_taken`, `permission_denied`, `canceled`.
  */
 export async function startProcess(
   context: VmContext,
   undo: Undo,
   request: {
     readonly files: readonly ShownFile[];
-    /** The network that its card is on; null: it has none. */
-    readonly network: NetworkOptions | null;
+    /** What its card is on. */
+    readonly network: Network;
     readonly signal: AbortSignal | undefined;
   },
 ): Promise<StartedProcess> {
@@ -54,27 +59,51 @@ export async function startProcess(
   await env.files.makeDirectory(own.root);
   await showFiles(context, own, request.files);
   await createLogs(context, own);
-  const tap =
-    network === null
-      ? null
-      : await createVmTap(env, {
-          runDirectory: places.runDirectory,
-          network,
-          ownerUid: jail?.uid ?? env.host.uid,
-          namespace: jail?.networkNamespace ?? null,
-        });
+  const tap = await makeTap(context, network);
   const line = commandLine(abilities.program, id, own, jail);
-  const process = await launchFirecracker(env, line, own, request.signal);
+  const process = await launchFirecracker(
+    env,
+    network.kind === 'user' ? inUserNetwork(line) : line,
+    own,
+    request.signal,
+  );
   undo.onFailure(() => process.end());
-  await putLogger(process.api, { log_path: names.log, level: 'Info' });
-  await putMetrics(process.api, names.metrics);
-  if (abilities.features.hasSerialLimit) {
-    const limit = { size: CONSOLE_BYTES_PER_SECOND, refill_time: 1000 };
-    await putSerial(process.api, { rate_limiter: limit });
-  }
+  await both(joinNetwork(context, process, request), putReports(process, abilities.features));
   const link = openAgentLink(context, own);
   undo.onFailure(async () => link.close());
   return { process, places: own, link, tap };
+}
+
+/** Its name; null when it has no card. */
+async function makeTap({ env, places, jail }: VmContext, network: Network): Promise<string | null> {
+  if (network.kind === 'none') return null;
+  if (network.kind === 'user') return USER_TAP;
+  return createVmTap(env, {
+    runDirectory: places.runDirectory,
+    bridge: network.bridge,
+    ownerUid: jail?.uid ?? env.host.uid,
+    namespace: jail?.networkNamespace ?? null,
+  });
+}
+
+/** Firecracker runs, and so the devices of its namespace are there. */
+async function joinNetwork(
+  { env, places, config }: VmContext,
+  { identity }: FirecrackerProcess,
+  { network, signal }: { readonly network: Network; readonly signal: AbortSignal | undefined },
+): Promise<void> {
+  if (network.kind !== 'user') return;
+  const { program } = network;
+  const { runDirectory } = places;
+  await startSlirp(env, { program, runDirectory, vm: identity, publish: config.publish, signal });
+}
+
+async function putReports({ api }: FirecrackerProcess, features: FirecrackerFeatures): Promise<void> {
+  await putLogger(api, { log_path: names.log, level: 'Info' });
+  await putMetrics(api, names.metrics);
+  if (!features.hasSerialLimit) return;
+  const limit = { size: CONSOLE_BYTES_PER_SECOND, refill_time: 1000 };
+  await putSerial(api, { rate_limiter: limit });
 }
 
 export function placesOf({ env, places, jail }: VmContext, program: string): ProcessPlaces {
@@ -103,6 +132,7 @@ export async function clearUp({
   runDirectory,
   jail,
 }: Pick<VmContext, 'env' | 'jail'> & { readonly runDirectory: string }): Promise<void> {
+  await endSlirp(env, runDirectory);
   await removeVmTap(env, runDirectory);
   if (jail !== null) await removeControlGroup(env, runDirectory, jail);
   await emptyRunDirectory(env, runDirectory);

@@ -46,7 +46,7 @@ beforeEach(async () => {
 });
 
 const create = (bridge: string | null, namespace: string | null = null): Promise<string> =>
-  createVmTap(env, { runDirectory, network: { bridge }, ownerUid: 123, namespace });
+  createVmTap(env, { runDirectory, bridge, ownerUid: 123, namespace });
 
 test('a device is made for the user that attaches to it, joins its bridge, and goes with the VM', async () => {
   assert.equal(await create('br0'), name);

@@ -4,7 +4,6 @@ import { isKelpieError, KelpieError } from '../../base/errors.ts';
 import { createSynced } from '../../env/durable-files.ts';
 import type { Env } from '../../env/env.ts';
 import { isSystemError } from '../../env/system-error.ts';
-import type { NetworkOptions } from './context.ts';
 import { nameOnHost } from './process-places.ts';
 import { askProgram, complaintOf, hasSucceeded } from './programs.ts';
 import type { ProgramAnswer } from './programs.ts';
@@ -36,12 +35,13 @@ export async function createVmTap(
   env: Env,
   request: {
     readonly runDirectory: string;
-    readonly network: NetworkOptions;
+    /** That it joins; null: it stands alone. */
+    readonly bridge: string | null;
     readonly ownerUid: number;
     readonly namespace: string | null;
   },
 ): Promise<string> {
-  const { runDirectory, network, ownerUid, namespace } = request;
+  const { runDirectory, bridge, ownerUid, namespace } = request;
   const name = `${PREFIX}${nameOnHost(env.compute, runDirectory)}`.slice(0, NAME_CHARS_MAX);
   const device: Device = { name, namespace };
   await assertFree(env, device);
@@ -55,7 +55,7 @@ export async function createVmTap(
       await env.files.removeTree(noteOf(runDirectory));
     throw error;
   }
-  if (network.bridge !== null) await ip(env, device, ['link', 'set', 'dev', name, 'master', network.bridge]);
+  if (bridge !== null) await ip(env, device, ['link', 'set', 'dev', name, 'master', bridge]);
   await ip(env, device, ['link', 'set', 'dev', name, 'up']);
   return name;
 }

@@ -27,13 +27,19 @@ export function daemonOptions({
           },
         }
       : {}),
-    ...(network === 'none' ? {} : { network: { bridge: network === 'bridge' ? BRIDGE : null } }),
+    ...networkOptions(network),
   };
+}
+
+function networkOptions(network: FirecrackerHost['network']): Pick<FirecrackerBackendOptions, 'network'> {
+  if (network === 'none') return {};
+  if (network === 'user') return { network: { kind: 'user' } };
+  return { network: { kind: 'tap', bridge: network === 'bridge' ? BRIDGE : null } };
 }
 
 /** Neither can be had by anybody but root. */
 export function needsRoot({ isCaged, network }: FirecrackerHost): boolean {
-  return isCaged || network !== 'none';
+  return isCaged || network === 'tap' || network === 'bridge';
 }
 
 export function installJailer(volume: Volume): void {

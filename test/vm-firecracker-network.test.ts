@@ -1,0 +1,173 @@
+/**
+ * A network for a Firecracker VM without rights (ADR 122), by the real `unshare`, `ip` and `slirp4netns`, with a real guest on the stand-in: it is
+ * reached by its published port, calls out, and nothing of it is left, whatever ends first.
+ */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
+import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { isKelpieError } from '../src/base/errors.ts';
+import { createNodeEnv } from '../src/env/node/env.ts';
+import type { ProcessIdentity } from '../src/env/processes.ts';
+import { createFirecrackerBackend } from '../src/vm/firecracker/backend.ts';
+import { findNetwork } from '../src/vm/firecracker/network.ts';
+import { IMAGE_BUILD_TIMEOUT_MS } from './support/base-image.ts';
+import { eventually } from './support/eventually.ts';
+import { untilState, VmWorld } from './support/vm-world.ts';
+import type { TakenSnapshot, VmInWorld } from './support/vm-world.ts';
+
+const SUITE_TIMEOUT_MS = 240_000;
+const END_TIMEOUT_MS = 60_000;
+/** A port that was free a moment ago may be somebody else's by now. */
+const PORT_TRIES_MAX = 5;
+const GUEST_PORT = 8000;
+const standIn = join(import.meta.dirname, 'firecracker-stand-in/firecracker');
+const env = createNodeEnv();
+const network = await findNetwork(env, { kind: 'user' });
+
+/** Who asks is told `said`. */
+async function serve(
+  host: string,
+  said: string,
+): Promise<{ readonly server: Server; readonly port: number }> {
+  const server = createServer((_request, response) => response.end(said)).listen(0, host);
+  await once(server, 'listening');
+  const address = server.address();
+  assert.ok(address !== null && typeof address === 'object');
+  return { server, port: address.port };
+}
+
+async function close(server: Server): Promise<void> {
+  server.closeAllConnections();
+  server.close();
+  await once(server, 'close');
+}
+
+/** Does something with a port that nobody has. */
+async function withPort<T>(act: (port: number) => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    const { server, port } = await serve('127.0.0.1', '');
+    await close(server);
+    try {
+      return await act(port);
+    } catch (error) {
+      if (tries === PORT_TRIES_MAX || !isKelpieError(error, 'port_taken')) throw error;
+    }
+  }
+}
+
+async function ask(port: number): Promise<string> {
+  return await (await fetch(`http://127.0.0.1:${port}/`)).text();
+}
+
+/** This machine's own address, as others call it; null where it has none. */
+function ownAddress(): string | null {
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  return all.find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? null;
+}
+
+const why = network.kind === 'none' ? network.why : false;
+
+describe(
+  'firecracker: a network without rights',
+  { skip: why, timeout: IMAGE_BUILD_TIMEOUT_MS + SUITE_TIMEOUT_MS },
+  () => {
+    let world: VmWorld;
+    let booted: VmInWorld;
+    let port: number;
+    let snapshot: TakenSnapshot;
+    let copy: VmInWorld;
+
+    const publish = (
+      hostPort: number,
+    ): { readonly publish: readonly { hostPort: number; guestPort: number }[] } => ({
+      publish: [{ hostPort, guestPort: GUEST_PORT }],
+    });
+    const slirpOf = async ({ places }: VmInWorld): Promise<readonly ProcessIdentity[]> => {
+      const all = await env.processes.list();
+      return all
+        .filter(({ args }) => args.includes(`${places.runDirectory}/net.sock`))
+        .map(({ identity }) => identity);
+    };
+
+    before(async () => {
+      world = await VmWorld.create(
+        env,
+        (_env, cacheDirectory) =>
+          createFirecrackerBackend(env, { cacheDirectory, program: standIn, network: { kind: 'user' } }),
+        { memoryMib: 256, portability: 'host' },
+      );
+      ({ booted, port } = await withPort(async (hostPort) => ({
+        booted: await world.boot(publish(hostPort)),
+        port: hostPort,
+      })));
+      await world.run(booted, 'mkdir -p /srv/www && echo hello > /srv/www/index.html');
+      const agent = await booted.vm.agent();
+      await agent.startDetached({
+        argv: ['/usr/bin/python3', '-m', 'http.server', '--directory', '/srv/www', String(GUEST_PORT)],
+      });
+      await world.run(booted, `until curl -s -o /dev/null 127.0.0.1:${GUEST_PORT}; do sleep 0.1; done`);
+    });
+    after(async () => await world.close());
+
+    test('a guest is reached by its published port, also from a daemon’s restart on', async () => {
+      assert.equal(await ask(port), 'hello\n');
+      booted = await world.adopt(booted);
+      assert.equal(await ask(port), 'hello\n');
+      assert.equal((await slirpOf(booted)).length, 1);
+    });
+
+    test('a guest calls out to other machines, and not to what this one has for itself', async () => {
+      const address = ownAddress();
+      const outside = address === null ? null : await serve(address, 'outside');
+      const inside = await serve('127.0.0.1', 'inside');
+      const call = (host: string, at: number): string =>
+        `curl -s -m 60 http://${host}:${at}/ || echo refused`;
+      try {
+        assert.equal(await world.run(booted, call('10.0.2.2', inside.port)), 'refused');
+        if (address !== null && outside !== null)
+          assert.equal(await world.run(booted, call(address, outside.port)), 'outside');
+      } finally {
+        await close(inside.server);
+        if (outside !== null) await close(outside.server);
+      }
+    });
+
+    test('a port that somebody has is refused, and nothing is left', async () => {
+      const made = await world.make(publish(port));
+      await assert.rejects(made.vm.start({ disk: [] }), (error) => {
+        assert.ok(isKelpieError(error, 'port_taken'), String(error));
+        assert.match(error.message, new RegExp(`^port ${port} of this host cannot be published`));
+        return true;
+      });
+      assert.deepEqual(await world.leftovers(made), []);
+      assert.equal(await ask(port), 'hello\n');
+    });
+
+    test('a VM whose slirp4netns was killed goes on without a network, and has one again from its next start on', async () => {
+      snapshot = await world.snapshot(booted, { resume: true });
+      for (const { pid } of await slirpOf(booted)) process.kill(pid, 'SIGKILL');
+      await eventually(async () => (await slirpOf(booted)).length === 0, 'slirp4netns is gone');
+      assert.equal(await world.run(booted, 'echo on'), 'on');
+      await booted.vm.stop({ force: true });
+      assert.deepEqual(await world.leftovers(booted), []);
+      ({ copy, port } = await withPort(async (hostPort) => {
+        const made = await world.make(publish(hostPort));
+        await made.vm.restore(await world.restoreRequest(snapshot));
+        return { copy: made, port: hostPort };
+      }));
+      assert.equal(await ask(port), 'hello\n');
+    });
+
+    test('nothing is left of a VM whose Firecracker was killed: no process, no file', async () => {
+      const pid = copy.vm.runtime?.process.pid;
+      assert.ok(pid !== undefined);
+      process.kill(pid, 'SIGKILL');
+      await untilState(copy, 'crashed', END_TIMEOUT_MS);
+      assert.deepEqual(await world.leftovers(copy), []);
+    });
+  },
+);
