@@ -20,6 +20,8 @@ const versions = ['1.12.1', '1.16.1'];
 /** Up, snapshot, pause, resume, restore. */
 const COMMANDS = 5;
 const CALLS_MAX = 60;
+/** One whose first VM publishes a port, where it can. */
+const PORT_SEED = 6;
 
 const engine = createSimEngine();
 
@@ -82,16 +84,36 @@ test('a VM that went on deaf, since no snapshot could be taken, is heard again w
   assert.equal(sometimes.get('converged running'), 1, 'it answers');
 });
 
-const caged: FirecrackerHost = { isCaged: true, network: 'bridge' };
+interface Surroundings {
+  readonly host: FirecrackerHost;
+  /** Each of them strikes. */
+  readonly wheres: readonly string[];
+  /** What a VM takes there with which nothing goes wrong. */
+  readonly paths: readonly string[];
+}
 
-for (const where of ['tap_refused nsenter a', 'storage_read_fail nsenter a stat', 'jailer_refused jailer a'])
-  test(`a caged VM with a network leaves nothing on its host: ${where}, each time`, async () => {
-    let offer = 1;
-    for (; offer < CALLS_MAX; offer += 1) {
-      const { faults, sometimes } = await live(1, COMMANDS, [`${where} #${offer}`], caged);
-      if ([...faults.values()].some(({ effective }) => effective > 0)) continue;
-      for (const path of ['tap: used', 'firecracker: caged']) assert.ok((sometimes.get(path) ?? 0) > 0, path);
-      break;
-    }
-    assert.ok(offer > 3 && offer < CALLS_MAX, `${offer} times`);
-  });
+const surroundings: Readonly<Record<string, Surroundings>> = {
+  'a caged VM with a network': {
+    host: { isCaged: true, network: 'bridge' },
+    wheres: ['tap_refused nsenter a', 'storage_read_fail nsenter a stat', 'jailer_refused jailer a'],
+    paths: ['tap: used', 'firecracker: caged'],
+  },
+  'a VM with a network without rights': {
+    host: { isCaged: false, network: 'user' },
+    wheres: ['namespace_refused unshare a', 'slirp_refused slirp4netns a', 'slirp_crash slirp4netns a'],
+    paths: ['user network: used', 'user network: port published'],
+  },
+};
+
+for (const [who, { host, wheres, paths }] of Object.entries(surroundings))
+  for (const where of wheres)
+    test(`${who} leaves nothing on its host: ${where}, each time`, async () => {
+      let offer = 1;
+      for (; offer < CALLS_MAX; offer += 1) {
+        const { faults, sometimes } = await live(PORT_SEED, COMMANDS, [`${where} #${offer}`], host);
+        if ([...faults.values()].some(({ effective }) => effective > 0)) continue;
+        for (const path of paths) assert.ok((sometimes.get(path) ?? 0) > 0, path);
+        break;
+      }
+      assert.ok(offer > 2 && offer < CALLS_MAX, `${offer} times`);
+    });

@@ -20,6 +20,8 @@ const paths: readonly string[] = [
   'firecracker: ended by a failed load',
   'firecracker: caged',
   'tap: used',
+  'user network: used',
+  'user network: port published',
   'converged at rest',
   'converged running',
   'converged paused',

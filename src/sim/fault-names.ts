@@ -33,6 +33,9 @@ export const faultNames = [
   'vmm_answer_garbled',
   'jailer_refused',
   'tap_refused',
+  'namespace_refused',
+  'slirp_refused',
+  'slirp_crash',
   'guest_repair_fail',
   'exec_fail',
   'exec_timeout',
@@ -97,6 +100,9 @@ const chanceRanges: Readonly<Record<FaultName, readonly [number, number]>> = {
   // What a host refuses a Firecracker beside.
   jailer_refused: [0.02, 0.3],
   tap_refused: [0.01, 0.2],
+  namespace_refused: [0.02, 0.3],
+  slirp_refused: [0.02, 0.3],
+  slirp_crash: [0.05, 0.5],
   // What a guest's agent does.
   guest_repair_fail: [0.02, 0.3],
   exec_fail: [0.05, 0.5],

@@ -1,8 +1,8 @@
 /** What Firecrackers leave behind on a host beside their files: nothing, once every VM is removed. */
 import type { World } from '../world/world.ts';
 
-/** How they are called that run a VM, or are about to. */
-const PROGRAMS: ReadonlySet<string> = new Set(['firecracker', 'jailer']);
+/** How they are called that run a VM, or are about to, or serve one. */
+const PROGRAMS: ReadonlySet<string> = new Set(['firecracker', 'jailer', 'unshare', 'slirp4netns']);
 
 /** What of all machines belongs to a VM. */
 export function firecrackerRemains({ sites, kernels }: World): readonly string[] {

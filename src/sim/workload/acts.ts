@@ -21,6 +21,9 @@ const LEASE_MS = 20_000;
 /** How often a VM is held by a lease from its beginning. */
 const LEASE_CHANCE = 0.1;
 const LEASE_CHANCE_VANISHING = 0.6;
+/** How often a VM publishes a port. */
+const PORT_CHANCE = 0.5;
+const PORT_FIRST = 8000;
 
 export type Act = (vm: VmModel, isBold: boolean, signal: AbortSignal | undefined) => Promise<void>;
 
@@ -30,10 +33,21 @@ function isLeased({ seed, isVanishing }: World, { name }: VmModel): boolean {
 }
 
 /** What is made; boldly: not on what is chosen by itself. */
-function wanted(world: World, vm: VmModel, isBold: boolean): Partial<VmCreate> & Pick<VmCreate, 'name'> {
+function wanted(
+  world: World,
+  site: Site,
+  vm: VmModel,
+  isBold: boolean,
+): Partial<VmCreate> & Pick<VmCreate, 'name'> {
   const backend = isBold ? { backend: 'qemu' as const } : {};
   const lease = isLeased(world, vm) ? { lease: { storeUrl: world.storeUrl, durationMs: LEASE_MS } } : {};
-  return { name: vm.name, memoryMib: 128, diskMib: 64, ...backend, ...lease };
+  return { name: vm.name, memoryMib: 128, diskMib: 64, ...portOf(world, site, vm), ...backend, ...lease };
+}
+
+/** Where Firecracker can publish ports; each VM has its own, since two that are brought up at the end must not be in each other's way. */
+function portOf({ seed }: World, { firecracker }: Site, { name }: VmModel): Partial<VmCreate> {
+  if (firecracker.network !== 'user' || !Prng.named(seed, `port of ${name}`).chance(PORT_CHANCE)) return {};
+  return { publish: [{ hostPort: PORT_FIRST + Number(name.replace('vm-', '')), guestPort: 80 }] };
 }
 
 /** @param vms of all people. */
@@ -45,7 +59,7 @@ export function createActs(
 ): Readonly<Record<ActName, Act>> {
   return {
     up: async (vm, isBold, signal) => {
-      const body = wanted(world, vm, isBold);
+      const body = wanted(world, site, vm, isBold);
       const { vm: made } = await daemon.operate(routes.vmCreate, { body, ...until(signal) }, quiet);
       if (made.lease !== null) world.truth.mark('up with a lease');
       noteMade(world, site, vm, vmKeyOf(made.id));

@@ -67,14 +67,20 @@ async function findSlirp(
   return all.filter(({ args }) => args.includes(socket)).map(({ identity }) => identity);
 }
 
+async function addForward(env: Env, socket: string, forward: object): Promise<string | null> {
+  try {
+    return await askSlirp(env, socket, { execute: 'add_hostfwd', arguments: forward });
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    throw new KelpieError('vm_start_failed', `slirp4netns has ended (${error.errno}).`, { cause: error });
+  }
+}
+
 /** Ports were looked at before: what is taken now was taken since, or is kept for others by the system. */
 async function publishPort(env: Env, socket: string, { hostPort, guestPort }: PortForward): Promise<void> {
-  const problem = await askSlirp(env, socket, {
-    execute: 'add_hostfwd',
-    arguments: {
-      ...{ proto: 'tcp', host_addr: '127.0.0.1', host_port: hostPort },
-      ...{ guest_addr: GUEST_ADDRESS, guest_port: guestPort },
-    },
+  const problem = await addForward(env, socket, {
+    ...{ proto: 'tcp', host_addr: '127.0.0.1', host_port: hostPort },
+    ...{ guest_addr: GUEST_ADDRESS, guest_port: guestPort },
   });
   if (problem === null) return;
   throw new KelpieError(

@@ -7,6 +7,7 @@ import { install } from '../install.ts';
 import { BRIDGE, VMS_NAMESPACE } from './kernel-objects.ts';
 
 const JAILER = '/usr/bin/jailer';
+const SLIRP = '/usr/bin/slirp4netns';
 const JAIL_UID = 123;
 const JAIL_GID = 100;
 
@@ -42,7 +43,13 @@ export function needsRoot({ isCaged, network }: FirecrackerHost): boolean {
   return isCaged || network === 'tap' || network === 'bridge';
 }
 
-export function installJailer(volume: Volume): void {
+/** What VMs there have of the kernel beside KVM. */
+export function needsKernel(host: FirecrackerHost): boolean {
+  return needsRoot(host) || host.network === 'user';
+}
+
+export function installHelpers(volume: Volume): void {
   install(volume, JAILER, utf8('jailer'), 0o755);
+  install(volume, SLIRP, utf8('slirp4netns'), 0o755);
   install(volume, VMS_NAMESPACE, utf8(''), 0o444);
 }

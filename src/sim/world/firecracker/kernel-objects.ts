@@ -53,6 +53,11 @@ export class KernelObjects {
     this.#taps.get(namespace)?.delete(name);
   }
 
+  /** It goes with its devices. */
+  removeNamespace(namespace: string): void {
+    this.#taps.delete(namespace);
+  }
+
   /** Those that Kelpie made. */
   get madeTaps(): readonly string[] {
     const all = [...this.#taps.values()].flatMap((taps) => [...taps.values()]);
