@@ -66,7 +66,7 @@ const refusals: readonly (readonly [readonly string[], RegExp])[] = [
   [['--faults', 'rain'], /there is no fault "rain"; there are storage_write_fail/],
   [
     ['--workload', 'party'],
-    /--workload must be one of people, crowd, errand, vanish, firecracker, not "party"/,
+    /--workload must be one of people, crowd, errand, vanish, firecracker, rush, not "party"/,
   ],
   [['--require', 'luck'], /"luck" is no fault and no path/],
   [['--seeds', '0'], /--seeds must be at least 1/],

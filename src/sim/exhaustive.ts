@@ -54,6 +54,7 @@ export function errandPlan(aim: Aim | null, commands: number = errand.length): P
     store: 'directory',
     isEncrypted: false,
     isVanishing: false,
+    isRushed: false,
     firecrackers: noFirecrackers,
     firecrackerHosts: plainHosts,
     hasFarImage: false,

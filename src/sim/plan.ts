@@ -107,6 +107,8 @@ export interface Plan {
   readonly hasFarImage: boolean;
   /** VMs are held by leases and reclaimed, and the way to the store is cut. */
   readonly isVanishing: boolean;
+  /** People wait for nothing: both begin at the same moments, and put one command on top of another. */
+  readonly isRushed: boolean;
   readonly firecrackers: Firecrackers;
   readonly firecrackerHosts: FirecrackerHosts;
   /** The commands; or how many are drawn while it runs. */
@@ -123,6 +125,7 @@ const ACTS: readonly [number, number] = [2, 12];
 const CROWD_ACTS: readonly [number, number] = [20, 60];
 /** Enough for a VM to be made, to go, and to be lost on the way. */
 const VANISH_ACTS: readonly [number, number] = [20, 60];
+const RUSH_ACTS: readonly [number, number] = [8, 24];
 /** Enough for a second snapshot of one process, and to go on from it. */
 const FIRECRACKER_ACTS: readonly [number, number] = [10, 30];
 const TROUBLE_PAUSE_MS_MAX = 4000;
@@ -142,8 +145,11 @@ const PARTITION_PAUSE_MS_MAX = 40_000;
 /** Commands are over long before. */
 const TROUBLE_END_MS = 120_000;
 
-export const workloadNames = ['people', 'crowd', 'errand', 'vanish', 'firecracker'] as const;
-/** `people`: some random commands; `crowd`: many; `errand`: always the same ones; `vanish`: leases and reclaims, and a store that is cut off; `firecracker`: it is in every world, and VMs live longer. */
+export const workloadNames = ['people', 'crowd', 'errand', 'vanish', 'firecracker', 'rush'] as const;
+/**
+ * `people`: some random commands; `crowd`: many; `errand`: always the same ones; `vanish`: leases and reclaims, and a store that is cut off; `firecracker`: it is in
+ * every world, and VMs live longer; `rush`: both hosts at once, and several commands on one VM.
+ */
 export type WorkloadName = (typeof workloadNames)[number];
 
 /** What limits the worlds of a campaign. */
@@ -174,6 +180,7 @@ export function drawPlan(seed: number, choice: Choice = anything): Plan {
     isEncrypted: stores.chance(ENCRYPTED_SHARE),
     hasFarImage: random.chance(0.5),
     isVanishing: choice.workload === 'vanish',
+    isRushed: choice.workload === 'rush',
     firecrackers,
     firecrackerHosts: firecrackers === noFirecrackers ? plainHosts : drawFirecrackerHosts(seed),
     acts: drawActs(random.split('acts'), choice.workload),
@@ -206,6 +213,7 @@ function drawActs(random: Prng, workload: WorkloadName): Plan['acts'] {
     crowd: CROWD_ACTS,
     vanish: VANISH_ACTS,
     firecracker: FIRECRACKER_ACTS,
+    rush: RUSH_ACTS,
   }[workload];
   return random.between(least, most);
 }
@@ -270,6 +278,7 @@ export const planSchema: z.ZodType<Plan> = z.object({
   isEncrypted: z.boolean().default(false),
   hasFarImage: z.boolean(),
   isVanishing: z.boolean().default(false),
+  isRushed: z.boolean().default(false),
   firecrackers: z.object({ a: z.string().nullable(), b: z.string().nullable() }).default(noFirecrackers),
   firecrackerHosts: firecrackerHostsSchema.default(plainHosts),
   acts: z.union([

@@ -27,7 +27,7 @@ export const sim: LeafCommand = {
       .option('--minutes <n>', 'for so long instead of so many')
       .option(
         '--workload <name>',
-        'people, crowd (long), errand (short, always the same), vanish (leases and reclaims) or firecracker',
+        'people, crowd (long), errand (short, always the same), vanish (leases and reclaims), firecracker or rush (both hosts at once)',
       )
       .option('--faults <list>', 'only these faults, with commas between them; "none" for none')
       .option('--store <kind>', 'worlds whose store is a directory, or an s3 service (default: drawn)')

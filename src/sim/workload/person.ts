@@ -24,6 +24,14 @@ const TRIP_CHANCE = 0.8;
 const RECLAIM_CHANCE_AWAY = 0.7;
 /** Nobody types commands at a host that is gone. */
 const AWAY_POLL_MS = 1000;
+/** Where people are in a rush: the moments at which they begin, on both hosts. */
+const BEAT_MS = 1000;
+/** How often they ask for something that may make no sense where the VM is. */
+const ANYTHING_CHANCE = 0.1;
+const ANYTHING_CHANCE_RUSHED = 0.4;
+/** And how often what was sent away is wanted back at once, on both hosts, and what is here is sent away. */
+const RETURN_CHANCE_RUSHED = 0.8;
+const TELEPORT_CHANCE_RUSHED = 0.3;
 /** Where there is Firecracker: how often a VM is made on QEMU. */
 const QEMU_CHANCE = 0.2;
 /** How often a new VM is made of a checkpoint, where there is one. */
@@ -37,6 +45,18 @@ const nothing: Decision = { name: 'none', vm: null, isBold: false, isLeft: false
 /** Commands whose end a person need not wait for, and how often they do not. */
 const leavable: ReadonlySet<ActName> = new Set(['snapshot', 'teleport', 'checkpoint', 'suspend', 'stop']);
 const LEAVE_CHANCE = 0.25;
+const LEAVE_CHANCE_RUSHED = 0.7;
+/** What people in a rush put on top of a command that is under way, and how often. */
+const stacked: readonly ActName[] = [
+  'snapshot',
+  'teleport',
+  'checkpoint',
+  'pause',
+  'resume',
+  'suspend',
+  'stop',
+];
+const STACK_CHANCE_RUSHED = 0.8;
 /** Not while another command is under way: what a VM counts to goes back by it, and which of the two came first nobody could tell. */
 const goesBack: ReadonlySet<ActName> = new Set(['restoreLocal', 'start', 'fork', 'forkPackage']);
 type Choice = Omit<Decision, 'isLeft'>;
@@ -59,6 +79,8 @@ export class Person {
   readonly #leaves: Prng;
   /** Commands under way that nobody waits for. */
   readonly #left = new Set<Promise<void>>();
+  /** The VM that the last of them is about. */
+  #leftVm: string | null = null;
 
   constructor(world: World, site: Site, vms: VmModel[]) {
     const { process, daemon }: { process: SimProcess; daemon: DaemonClient } = world.client(site);
@@ -75,20 +97,27 @@ export class Person {
   async work(script: Script): Promise<void> {
     for (let turn = script.next(this.#site.name); turn !== null; turn = script.next(this.#site.name)) {
       await this.#world.sleep(turn.thinkMs);
+      if (this.#world.isRushed && this.#left.size === 0) await this.#untilBeat();
       while (this.#site.isAway && this.#world.faults.isOn) await this.#world.sleep(AWAY_POLL_MS);
       if (!this.process.isAlive) return;
       const act = turn.decide((random) => this.#decide(random));
       if (act === null) break;
       if (act.name === 'none') continue;
       const acting = this.#actOnce(act, act.name);
-      if (act.isLeft) this.#leave(acting);
+      if (act.isLeft) this.#leave(acting, act.vm);
       else await acting;
     }
     await Promise.all(this.#left);
   }
 
-  #leave(acting: Promise<void>): void {
+  /** Both people begin at once, and want the same. */
+  async #untilBeat(): Promise<void> {
+    await this.#world.sleep(BEAT_MS - (this.#world.scheduler.nowMs % BEAT_MS));
+  }
+
+  #leave(acting: Promise<void>, vm: string | null): void {
     this.#world.truth.mark('left a command');
+    this.#leftVm = vm;
     this.#left.add(acting);
     void acting.finally(() => this.#left.delete(acting));
   }
@@ -150,7 +179,7 @@ export class Person {
     const { name } = chosen;
     if (name === 'none') return nothing;
     if (this.#left.size > 0) return goesBack.has(name) ? nothing : { ...chosen, isLeft: false };
-    return { ...chosen, isLeft: leavable.has(name) && this.#leaves.chance(LEAVE_CHANCE) };
+    return { ...chosen, isLeft: leavable.has(name) && this.#leaves.chance(this.#leaveChance) };
   }
 
   #choose(random: Prng): Choice {
@@ -169,7 +198,9 @@ export class Person {
       random.chance(COPY_CHANCE)
     )
       return { name: 'restoreCheckpoint', vm: null, isBold: false };
-    const isAnything = random.chance(0.1);
+    if (this.#world.isRushed && this.#left.size > 0 && random.chance(STACK_CHANCE_RUSHED))
+      return { name: random.pick(stacked), vm: this.#leftVm, isBold: false };
+    const isAnything = random.chance(this.#anythingChance);
     const near = known.filter(
       (vm) => isAnything || this.#world.isVanishing || vm.place === null || vm.place === place,
     );
@@ -177,11 +208,13 @@ export class Person {
     const vm = random.pick(near);
     const trip = this.#world.isVanishing && random.chance(TRIP_CHANCE) ? this.#firstTrip(vm) : null;
     if (trip !== null) return trip;
+    const errand = this.#world.isRushed && this.#left.size === 0 ? this.#rushedErrand(random, vm) : null;
+    if (errand !== null) return errand;
     const fork = known.length < FORKED_VMS_MAX ? this.#chooseFork(vm) : null;
     if (fork !== null) return fork;
     const { isVanishing } = this.#world;
     if (isVanishing && this.#isReclaimed(random, vm)) return { name: 'reclaim', vm: vm.name, isBold: false };
-    const name = vm.isCreated ? chooseAct(random, vm.place, place) : 'up';
+    const name = vm.isCreated ? chooseAct(random, vm.place, place, this.#anythingChance) : 'up';
     const boldChance = isVanishing && name === 'restoreFromStore' ? LEASE_CHANCE : (boldChances[name] ?? 0);
     return { name, vm: vm.name, isBold: random.chance(boldChance) };
   }
@@ -203,11 +236,29 @@ export class Person {
     return isHome ? null : { name: 'restoreFromStore', vm: name, isBold: true };
   }
 
+  /** Where people are in a rush, most VMs go to the store, and both want them back. */
+  #rushedErrand(random: Prng, { name, place, isPublished, isCreated }: VmModel): Choice | null {
+    if (isPublished && place === null)
+      return random.chance(RETURN_CHANCE_RUSHED)
+        ? { name: 'restoreFromStore', vm: name, isBold: false }
+        : null;
+    if (!isCreated || place !== this.#site.name || !random.chance(TELEPORT_CHANCE_RUSHED)) return null;
+    return { name: 'teleport', vm: name, isBold: false };
+  }
+
   /** A VM that went from a store to a host of which nothing is heard. */
   #isReclaimed(random: Prng, { place, isPublished }: VmModel): boolean {
     const host = this.#world.sites.find(({ name }) => name === place);
     if (!isPublished || host === undefined || host === this.#site) return false;
     return random.chance(host.isAway ? RECLAIM_CHANCE_AWAY : RECLAIM_CHANCE);
+  }
+
+  get #anythingChance(): number {
+    return this.#world.isRushed ? ANYTHING_CHANCE_RUSHED : ANYTHING_CHANCE;
+  }
+
+  get #leaveChance(): number {
+    return this.#world.isRushed ? LEAVE_CHANCE_RUSHED : LEAVE_CHANCE;
   }
 
   get #lane(): string {
@@ -231,8 +282,8 @@ function makesVm(name: ActName): boolean {
 }
 
 /** Mostly what makes sense where the VM seems to be, sometimes anything. */
-function chooseAct(random: Prng, vmPlace: string | null, place: string): ActName {
-  const isAnything = random.chance(0.1);
+function chooseAct(random: Prng, vmPlace: string | null, place: string, anythingChance: number): ActName {
+  const isAnything = random.chance(anythingChance);
   const isHere = isAnything || vmPlace === place;
   const isAway = isAnything || vmPlace !== place;
   const weights: readonly (readonly [ActName, number])[] = [

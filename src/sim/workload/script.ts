@@ -7,17 +7,20 @@ import type { Plan, PlannedAct, SiteName } from '../plan.ts';
 const THINK_MS_MAX = 1500;
 /** After a command whose end nobody waits for: most are done in less than a second. */
 const LEFT_THINK_MS_MAX = 300;
+const LEFT_THINK_MS_MAX_RUSHED = 60;
 
 export class Script {
   /** What was done, in the order of its beginnings. */
   readonly taken: PlannedAct[] = [];
   readonly #given: ReadonlyMap<SiteName, PlannedAct[]> | null;
   readonly #randoms: ReadonlyMap<SiteName, Prng>;
+  readonly #leftThinkMsMax: number;
   #actsLeft: number;
   /** Where the command before goes on while the person thinks. */
   readonly #isLeft = new Set<SiteName>();
 
-  constructor({ seed, acts }: Plan) {
+  constructor({ seed, acts, isRushed }: Plan) {
+    this.#leftThinkMsMax = isRushed ? LEFT_THINK_MS_MAX_RUSHED : LEFT_THINK_MS_MAX;
     const isOpen = typeof acts === 'number';
     this.#actsLeft = isOpen ? acts : acts.filter(({ name }) => name !== 'none').length;
     this.#given = isOpen
@@ -42,7 +45,7 @@ export class Script {
     if (this.#given === null ? this.isOver : planned === undefined) return null;
     const random = this.#randoms.get(site);
     assert(random !== undefined, 'there is a person at each site');
-    const thinkMsMax = this.#isLeft.has(site) ? LEFT_THINK_MS_MAX : THINK_MS_MAX;
+    const thinkMsMax = this.#isLeft.has(site) ? this.#leftThinkMsMax : THINK_MS_MAX;
     const thinkMs = planned?.thinkMs ?? random.fraction() * thinkMsMax;
     const index =
       this.taken.push({ site, thinkMs, name: 'none', vm: null, isBold: false, isLeft: false }) - 1;

@@ -26,13 +26,11 @@ import { createStrategy } from '../strategies.ts';
 import { parseVersion } from '../firecracker/version.ts';
 import type { Version } from '../firecracker/version.ts';
 import { daemonProgram, FIRECRACKER } from './daemon-program.ts';
-import { installHelpers, needsKernel, needsRoot } from './firecracker/daemon-options.ts';
+import { installJailer, needsRoot } from './firecracker/daemon-options.ts';
 import { hostTools } from './firecracker/host-tools.ts';
 import { jailerProgram } from './firecracker/jailer-program.ts';
 import { KernelObjects } from './firecracker/kernel-objects.ts';
 import { firecrackerProgram } from './firecracker/program.ts';
-import { slirpProgram } from './firecracker/slirp-program.ts';
-import { unshareProgram } from './firecracker/unshare-program.ts';
 import { fuseProgram } from './fuse-program.ts';
 import { gzipProgram } from './gzip-program.ts';
 import { installDirectory, installFirecracker, installImage, installPrograms } from './install.ts';
@@ -93,20 +91,23 @@ export class World {
   sealing: PackageSealing = plainSealing;
   /** People hold VMs by leases, and reclaim them; the way to the store is cut now and then. */
   readonly isVanishing: boolean;
+  /** Both people begin at the same moments, and put one command on top of another. */
+  readonly isRushed: boolean;
 
   constructor({ plan, compute, settle, silenced }: WorldOptions) {
-    const { seed, chances, strikes, isOneMachine, isVanishing, firecrackers, firecrackerHosts } = plan;
+    const { seed, chances, strikes, isOneMachine, firecrackers, firecrackerHosts } = plan;
     this.seed = seed;
     this.truth = new WorldTruth(silenced);
     this.scheduler = new Scheduler(createStrategy(plan.strategy, Prng.named(seed, 'strategy')), settle);
     this.faults = new Faults(seed, chances, strikes === null ? null : new Set(strikes));
     this.faults.onStrike = (key) => this.truth.tell('fault', key, laneOf(key));
     this.calls = new CallWatch(plan.aim);
-    this.isVanishing = isVanishing;
+    this.isVanishing = plan.isVanishing;
+    this.isRushed = plan.isRushed;
     const mounted = new Volume('store', DISK_BYTES);
     const isMounted = plan.store === 'directory' && !isOneMachine;
     const network = new Network();
-    const hasKernel = Object.values(firecrackerHosts).some(needsKernel);
+    const hasKernel = Object.values(firecrackerHosts).some(needsRoot);
     const machineNamed = (name: string, clockOff: number, firecracker: string | null = null): Machine => {
       const kernel = firecracker !== null && hasKernel ? new KernelObjects() : null;
       const machine = this.#machine(name, {
@@ -121,7 +122,7 @@ export class World {
       if (firecracker !== null) installFirecracker(rootOf(machine));
       if (kernel !== null) {
         this.kernels.set(machine, kernel);
-        installHelpers(rootOf(machine));
+        installJailer(rootOf(machine));
       }
       return machine;
     };
@@ -218,8 +219,6 @@ export class World {
     if (kernel === null) return;
     programs.set('jailer', jailerProgram(kernel, this.truth, { version, firecracker }));
     for (const [name, tool] of hostTools(kernel, this.truth)) programs.set(name, tool);
-    programs.set('unshare', unshareProgram(kernel, this.truth, firecracker));
-    programs.set('slirp4netns', slirpProgram(kernel, this.truth));
   }
 
   /** How far a machine's clock is off from the beginning, in milliseconds. */
