@@ -4,6 +4,7 @@ import type { InPlaceCompute } from '../env/compute.ts';
 import { checkPublishedCheckpoints } from './oracles/checkpoint-oracle.ts';
 import { ConvergenceOracle } from './oracles/convergence-oracle.ts';
 import { DaemonOracle } from './oracles/daemon-oracle.ts';
+import { watchGenerations } from './oracles/generation-oracle.ts';
 import { LayerOracle } from './oracles/layer-oracle.ts';
 import { OwnerOracle } from './oracles/owner-oracle.ts';
 import { OwnershipOracle } from './oracles/ownership-oracle.ts';
@@ -49,6 +50,7 @@ export class Life {
     this.#script = new Script(plan);
     this.#ownership = new OwnershipOracle(world);
     watchLostTime(world, this.#vms);
+    watchGenerations(world);
     this.#owner = new OwnerOracle(world);
     this.#packages = new PackageOracle(world, compute);
     this.#daemons = new DaemonOracle(world);

@@ -47,10 +47,8 @@ export class ConvergenceOracle {
   }
 
   async check(): Promise<void> {
-    for (const place of this.#places) {
-      const isRestarted = Prng.named(this.#world.seed, `restart ${place.site.name}`).chance(RESTART_CHANCE);
-      await (isRestarted ? this.#restart(place) : this.#untilIdle(place));
-    }
+    for (const place of this.#places)
+      await (this.#isRestarted(place) ? this.#restart(place) : this.#untilIdle(place));
     for (const place of this.#places) await this.#checkVmms(place);
     for (const vm of this.#vms) if (vm.isCreated && !vm.isRemovalAsked) await this.#checkVm(vm);
     for (const place of this.#places) await this.#removeAll(place);
@@ -64,6 +62,10 @@ export class ConvergenceOracle {
       async () => remains().length === 0,
       () => remains().join(', '),
     );
+  }
+
+  #isRestarted({ site }: Place): boolean {
+    return Prng.named(this.#world.seed, `restart ${site.name}`).chance(RESTART_CHANCE);
   }
 
   /** What a failure left behind is found at the latest when the daemon starts again. */
@@ -83,13 +85,14 @@ export class ConvergenceOracle {
     });
   }
 
-  /** What has left or was stopped has no VMM. That of a guest that panicked may stay until something is done with its VM. */
-  async #checkVmms({ site, daemon }: Place): Promise<void> {
+  /** What has left or was stopped has no VMM. That of a guest that panicked may stay until something is done with its VM, or the daemon starts again. */
+  async #checkVmms(place: Place): Promise<void> {
+    const { site, daemon } = place;
     const { truth } = this.#world;
     const { vms } = await daemon.call(routes.vmList);
-    const ended = vms.filter(
-      ({ state }) => state === 'departed' || state === 'stopped' || state === 'suspended',
-    );
+    const endings: readonly VmView['state'][] = ['departed', 'stopped', 'suspended'];
+    const gone = this.#isRestarted(place) ? [...endings, 'crashed'] : endings;
+    const ended = vms.filter(({ state }) => gone.includes(state));
     const keys = new Set(ended.map(({ id }) => vmKeyOf(id)));
     const stray = [...truth.guests].find(({ hostName, vmKey }) => hostName === site.home && keys.has(vmKey));
     if (stray !== undefined)

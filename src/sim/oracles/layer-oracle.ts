@@ -1,4 +1,7 @@
-/** A guest that executes writes to files that have names: what it writes elsewhere is gone with its process. */
+/**
+ * A guest that executes writes to disk layers that have names, since what it writes elsewhere is gone with its process; and goes on with a memory file that has one,
+ * since its next snapshot is the difference to that.
+ */
 import type { World } from '../world/world.ts';
 
 export class LayerOracle {
@@ -11,7 +14,9 @@ export class LayerOracle {
   /** Called now and then. */
   check(): void {
     const { truth } = this.#world;
-    for (const { vmKey, hostName, isRunning, chain } of truth.guests) {
+    for (const { vmKey, hostName, isRunning, chain, ram } of truth.guests) {
+      if (isRunning && ram.isNameLost)
+        truth.violated('layer', `${vmKey} executes on ${hostName} with a memory file that was removed`);
       const removed = isRunning ? chain.find(({ inode }) => inode.links === 0) : undefined;
       if (removed !== undefined)
         truth.violated('layer', `${vmKey} executes on ${hostName} over ${removed.path}, which was removed`);

@@ -16,7 +16,7 @@ export class OwnershipOracle {
 
   constructor(world: World) {
     this.#world = world;
-    world.truth.onRunning = (guest) => this.#onRunning(guest);
+    world.truth.onRunning.push((guest) => this.#onRunning(guest));
     // A lease may run out while its VM is loaded, and another host take it: then what was loaded does not go on.
     if (!world.isVanishing) world.truth.onLoaded.push((guest) => this.#onLoaded(guest));
   }

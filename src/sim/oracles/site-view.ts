@@ -4,10 +4,11 @@ import type { Bytes } from '../../base/bytes.ts';
 import { volumeOf } from '../disk/paths.ts';
 import type { Site, World } from '../world/world.ts';
 import { fileIn, jsonObjectIn } from './store-view.ts';
+import type { View } from './store-view.ts';
 
-/** A file in the home as programs see it; null when there is none. */
-export function homeFile({ home, machine }: Site, name: string): Bytes | null {
-  return fileIn(volumeOf(machine, home).root, `${home}/${name}`, 'cached');
+/** A file in the home, as programs see it if not said otherwise; null when there is none. */
+export function homeFile({ home, machine }: Site, name: string, view: View = 'cached'): Bytes | null {
+  return fileIn(volumeOf(machine, home).root, `${home}/${name}`, view);
 }
 
 /** By which records name whose home it is; null also for a home of nobody. */

@@ -8,6 +8,8 @@ import type { FileInode } from '../disk/inode.ts';
 
 const zeroPage: Bytes = new Uint8Array(PAGE_BYTES);
 const ENTRY_BYTES = 8;
+/** The number of what no volume has. */
+export const NO_FILE = 0;
 /** Present, and of no file. */
 const ANONYMOUS_ENTRY = 0x8000_0000;
 
@@ -22,6 +24,11 @@ export class GuestRam {
     assert(sizeBytes % PAGE_BYTES === 0, 'a memory has whole pages');
     this.#file = file;
     this.pageCount = sizeBytes / PAGE_BYTES;
+  }
+
+  /** The file has been removed. That of a VM that has booted on Firecracker is no file of a disk, and never had a name. */
+  get isNameLost(): boolean {
+    return this.#file.number !== NO_FILE && this.#file.links === 0;
   }
 
   /** Not to be changed. */

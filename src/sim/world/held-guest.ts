@@ -69,7 +69,7 @@ export class HeldGuest {
   run(): void {
     this.#isToRun = true;
     this.guest.run(this.#nowMs);
-    this.#truth.onRunning?.(this.guest);
+    for (const look of this.#truth.onRunning) look(this.guest);
   }
 
   stop(): void {

@@ -12,7 +12,7 @@ export class WorldTruth {
   readonly guests: Set<Guest> = new Set();
   readonly sometimes: Map<string, number> = new Map();
   /** Called when a guest begins to execute. */
-  onRunning: ((guest: Guest) => void) | null = null;
+  readonly onRunning: ((guest: Guest) => void)[] = [];
   /** Called when the state of a guest was loaded, before it executes. */
   readonly onLoaded: ((guest: Guest) => void)[] = [];
   /** VMs of which a guest or its VMM has died without being told to. */

@@ -20,7 +20,7 @@ import { deviceStateIn } from '../../firecracker/state-file.ts';
 import type { SimProcess } from '../../process.ts';
 import { decodeDeviceState, encodeDeviceState } from '../device-state.ts';
 import { openLayer } from '../guest-disk.ts';
-import { GuestRam } from '../guest-ram.ts';
+import { GuestRam, NO_FILE } from '../guest-ram.ts';
 import { HeldGuest } from '../held-guest.ts';
 import type { KernelObjects } from './kernel-objects.ts';
 import { showMemory } from '../memory-proc.ts';
@@ -168,7 +168,7 @@ function memoryOf(
   start: Start,
   at: (path: string) => string,
 ): ReturnType<typeof fileInode> {
-  if (start.kind === 'boot') return fileInode(0, 0, 0);
+  if (start.kind === 'boot') return fileInode(NO_FILE, 0, 0);
   const { inode } = lookup(machine, at(start.memoryPath), 'open');
   return defined(inode.kind === 'file' ? inode : null, 'a memory file, which was looked at before');
 }
