@@ -26,11 +26,13 @@ import { createStrategy } from '../strategies.ts';
 import { parseVersion } from '../firecracker/version.ts';
 import type { Version } from '../firecracker/version.ts';
 import { daemonProgram, FIRECRACKER } from './daemon-program.ts';
-import { installJailer, needsRoot } from './firecracker/daemon-options.ts';
+import { installHelpers, needsKernel, needsRoot } from './firecracker/daemon-options.ts';
 import { hostTools } from './firecracker/host-tools.ts';
 import { jailerProgram } from './firecracker/jailer-program.ts';
 import { KernelObjects } from './firecracker/kernel-objects.ts';
 import { firecrackerProgram } from './firecracker/program.ts';
+import { slirpProgram } from './firecracker/slirp-program.ts';
+import { unshareProgram } from './firecracker/unshare-program.ts';
 import { fuseProgram } from './fuse-program.ts';
 import { gzipProgram } from './gzip-program.ts';
 import { installDirectory, installFirecracker, installImage, installPrograms } from './install.ts';
@@ -107,7 +109,7 @@ export class World {
     const mounted = new Volume('store', DISK_BYTES);
     const isMounted = plan.store === 'directory' && !isOneMachine;
     const network = new Network();
-    const hasKernel = Object.values(firecrackerHosts).some(needsRoot);
+    const hasKernel = Object.values(firecrackerHosts).some(needsKernel);
     const machineNamed = (name: string, clockOff: number, firecracker: string | null = null): Machine => {
       const kernel = firecracker !== null && hasKernel ? new KernelObjects() : null;
       const machine = this.#machine(name, {
@@ -122,7 +124,7 @@ export class World {
       if (firecracker !== null) installFirecracker(rootOf(machine));
       if (kernel !== null) {
         this.kernels.set(machine, kernel);
-        installJailer(rootOf(machine));
+        installHelpers(rootOf(machine));
       }
       return machine;
     };
@@ -219,6 +221,8 @@ export class World {
     if (kernel === null) return;
     programs.set('jailer', jailerProgram(kernel, this.truth, { version, firecracker }));
     for (const [name, tool] of hostTools(kernel, this.truth)) programs.set(name, tool);
+    programs.set('unshare', unshareProgram(kernel, this.truth, firecracker));
+    programs.set('slirp4netns', slirpProgram(kernel, this.truth));
   }
 
   /** How far a machine's clock is off from the beginning, in milliseconds. */
