@@ -93,7 +93,7 @@ test('a wall clock that is set back does not make a lease longer', async () => {
 test('a VM that cannot be paused is frozen before its lease ends', async () => {
   await withWorld(async (world) => {
     world.connection = 'down';
-    world.isVmBusy = true;
+    world.isVmDeaf = true;
     await world.pass(pauseMs + 500);
     assert.ok(world.isExecuting, 'or this would test nothing');
     await world.pass(fuseMs - pauseMs);
@@ -109,6 +109,85 @@ test('a renewal that is granted and not known to be written is guarded all the s
     world.killHolder();
     await world.pass(fuseMs);
     assert.ok(!world.isExecuting, 'the fuse has frozen it');
+  });
+});
+
+test('what was asked for and not granted leaves no fuse behind', async () => {
+  await withWorld(async (world) => {
+    world.connection = 'down';
+    await world.pass(3 * LEASE_MS, () => assert.ok(world.sparks <= 1, 'but that of the question under way'));
+  });
+});
+
+test('an answer that comes when the lease would be over is of no use', async () => {
+  await withWorld(async (world) => {
+    world.connection = 'too-slow';
+    await world.pass(LEASE_MS / 3 + LEASE_MS + 1000);
+    assert.equal(world.vm.state, 'paused');
+    assert.match(world.watch.trouble ?? '', /too late/);
+  });
+});
+
+test('a lease that is watched no more is not renewed', async () => {
+  await withWorld(async (world) => {
+    const before = await world.record();
+    await world.watch.end();
+    await world.pass(LEASE_MS / 2);
+    assert.deepEqual(await world.record(), before);
+  });
+});
+
+test('an answer to who watches no more lets nothing go on', async () => {
+  await withWorld(async (world) => {
+    world.connection = 'down';
+    await world.pass(pauseMs + 1000);
+    assert.equal(world.vm.state, 'paused');
+    const before = await world.record();
+    world.connection = 'slow';
+    await world.pass(10_000);
+    assert.notDeepEqual(
+      await world.record(),
+      before,
+      'the question is under way, or this would test nothing',
+    );
+    world.watch.abandon();
+    await world.pass(LEASE_MS, () => assert.ok(!world.isExecuting));
+  });
+});
+
+/** Its lease runs out while it cannot be paused, and is renewed before the fuse would freeze it. */
+async function runOutUnpaused(world: LeaseWorld): Promise<void> {
+  world.connection = 'down';
+  await world.pass(pauseMs + 500);
+  assert.equal(world.vm.ownership?.leasePause, 'ending');
+  assert.equal(world.vm.state, 'running');
+  world.connection = 'up';
+}
+
+test('a VM that was to be paused and never was goes on without a stop', async () => {
+  await withWorld(async (world) => {
+    world.isVmBusy = true;
+    await runOutUnpaused(world);
+    await world.pass(6000);
+    assert.deepEqual([world.vm.ownership?.leasePause, world.pausesUnderLease], ['none', 0]);
+  });
+});
+
+test('a VM that may have been paused is stopped and let go on, once', async () => {
+  await withWorld(async (world) => {
+    world.isVmDeaf = true;
+    await runOutUnpaused(world);
+    await world.pass(6000);
+    assert.equal(world.vm.ownership?.leasePause, 'ending', 'nobody knows yet whether it runs');
+    world.isVmDeaf = false;
+    const tried = world.pausesUnderLease;
+    await world.pass(LEASE_MS / 3);
+    assert.deepEqual([world.vm.ownership?.leasePause, world.pausesUnderLease], ['none', tried + 1]);
+    assert.ok(world.isExecuting);
+    world.isVmBusy = true;
+    await runOutUnpaused(world);
+    await world.pass(6000);
+    assert.deepEqual([world.vm.ownership?.leasePause, world.pausesUnderLease], ['none', tried + 1]);
   });
 });
 

@@ -235,6 +235,18 @@ test('a lease that is another’s is lost, and not renewed any more', async () =
   });
 });
 
+test('a lease that was held and is another’s now is not renewed any more', async () => {
+  await withLeases(leased, async (leasesWorld) => {
+    const { leases, world, vmId } = leasesWorld;
+    leasesWorld.says = { state: ours, epoch: EPOCH };
+    await leases.secure(world.vm);
+    leasesWorld.says = { state: theirs, epoch: EPOCH };
+    await refusedAs(leases.secure(world.vm), 'vm_owned_elsewhere');
+    await leasesWorld.pass(0);
+    assert.deepEqual([leases.view(vmId), leasesWorld.clock.sleeping], [null, 0]);
+  });
+});
+
 test('what this host paused itself is asked about only under a lease', async () => {
   await withLeases(right, async ({ leases, world }) => {
     await leases.renew(world.vm);

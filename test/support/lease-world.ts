@@ -2,6 +2,7 @@
  * A host that holds a VM by a lease, another that would reclaim it, and a store between them, in time that a test moves. The holder's watch and the reclaim are the real
  * ones; the VM and the fuse are models of what they are promised to be.
  */
+import { KelpieError } from '../../src/base/errors.ts';
 import { createNodeEnv } from '../../src/env/node/env.ts';
 import { MemoryObjects } from '../../src/store/objects/memory/memory-objects.ts';
 import { StoreTrouble } from '../../src/store/objects/store-trouble.ts';
@@ -24,7 +25,7 @@ export const LEASE_MS = 30_000;
 const STEP_MS = 250;
 /** How long a request takes that gets no answer. */
 const UNANSWERED_MS = 2000;
-const SLOW_MS = 20_000;
+const SLOW_MS = { slow: 20_000, 'too-slow': LEASE_MS };
 const VM_ID = '00000000-0000-4000-8000-00000000000a';
 const PACKAGE_ID = 'cd'.repeat(32);
 const EPOCH = 3;
@@ -37,8 +38,8 @@ interface LeaseStore {
   };
 }
 
-/** `slow`: what is written is there at once, and its answer comes late. */
-export type Connection = 'up' | 'down' | 'answers-lost' | 'hangs' | 'slow';
+/** `slow`: what is written is there at once, and its answer comes late; `too-slow`: when a whole lease is over. */
+export type Connection = 'up' | 'down' | 'answers-lost' | 'hangs' | 'slow' | 'too-slow';
 
 /** A host's clock: fast or slow by its rate, and set by people. */
 class HostClock implements Clock {
@@ -69,12 +70,16 @@ export class LeaseWorld {
   readonly time: ManualClock = new ManualClock();
   readonly holderClock: HostClock;
   connection: Connection = 'up';
-  /** Whoever pauses the VM finds it busy. */
+  /** Whoever pauses the VM gets no answer. */
+  isVmDeaf = false;
+  /** … or is told at once that somebody else is at it. */
   isVmBusy = false;
   /** What the holder writes is there, and yet refused. */
   set isSyncRefused(isRefused: boolean) {
     this.#fuse.isSyncRefused = isRefused;
   }
+  /** How often it was asked to stand still though its lease held. */
+  pausesUnderLease = 0;
   lost: OwnershipRecord | null = null;
   reclaimed: ReclaimResult | null = null;
   refused: unknown = null;
@@ -120,6 +125,11 @@ export class LeaseWorld {
   /** The VM's CPUs run. */
   get isExecuting(): boolean {
     return this.#record.state === 'running' && !this.#fuse.isBlown;
+  }
+
+  /** Fuses that were lit, are not in force, and burn on. */
+  get sparks(): number {
+    return this.#fuse.sparks;
   }
 
   async record(): Promise<OwnershipRecord | null> {
@@ -196,12 +206,13 @@ export class LeaseWorld {
   #overNetwork(): ObjectStore {
     return wrapObjects(this.#objects, async ({ act }, run) => {
       const connection = this.connection;
-      if (connection === 'slow' && act === 'putIfMatch') {
+      const isSlow = connection === 'slow' || connection === 'too-slow';
+      if (isSlow && act === 'putIfMatch') {
         const answer = await run();
-        await this.time.sleep(SLOW_MS);
+        await this.time.sleep(SLOW_MS[connection]);
         return answer;
       }
-      if (connection === 'up' || connection === 'slow') return await run();
+      if (connection === 'up' || isSlow) return await run();
       if (connection === 'hangs') return await new Promise<never>(() => undefined);
       if (connection === 'answers-lost') await run();
       await this.time.sleep(UNANSWERED_MS);
@@ -215,11 +226,16 @@ export class LeaseWorld {
       this.#record = { ...this.#record, state };
     };
     const act = async (state: VmRecord['state']): Promise<void> => {
-      if (this.isVmBusy || this.#fuse.isBlown) throw new Error('the VM does not answer');
+      if (this.isVmBusy)
+        throw new KelpieError('vm_busy', 'cannot do that to "dev" now: a snapshot is under way.');
+      if (this.isVmDeaf || this.#fuse.isBlown) throw new Error('the VM does not answer');
       set(state);
     };
     const instance: Pick<VmInstance, 'pause' | 'resume'> = {
-      pause: async () => await act('paused'),
+      pause: async () => {
+        if (this.watch.leftMs > 0) this.pausesUnderLease += 1;
+        await act('paused');
+      },
       resume: async () => await act('running'),
     };
     return {
@@ -240,6 +256,7 @@ export class LeaseWorld {
 class ModelFuse {
   readonly #nowMs: () => number;
   readonly #deadlines = new Map<string, number>();
+  #lit = 0;
   #inForce: string | null = null;
   isBlown = false;
   isSyncRefused = false;
@@ -248,23 +265,31 @@ class ModelFuse {
     this.#nowMs = nowMs;
   }
 
+  get sparks(): number {
+    return [...this.#deadlines].filter(([token, endMs]) => token !== this.#inForce && endMs > this.#nowMs())
+      .length;
+  }
+
   async light(durationMs: number): Promise<{ token: string; putOut: () => void }> {
-    const token = String(this.#deadlines.size);
+    this.#lit += 1;
+    const token = String(this.#lit);
     this.#deadlines.set(token, this.#nowMs() + durationMs);
-    return { token, putOut: () => this.#deadlines.set(token, Infinity) };
+    return { token, putOut: () => this.#deadlines.delete(token) };
   }
   async take({ token }: { readonly token: string }): Promise<void> {
+    if (this.#inForce !== null) this.#deadlines.delete(this.#inForce);
     this.#inForce = token;
     if (this.isSyncRefused) throw new Error('the disk does not say whether it was written');
   }
   async disarm(): Promise<void> {
+    if (this.#inForce !== null) this.#deadlines.delete(this.#inForce);
     this.#inForce = null;
   }
   async thaw(): Promise<void> {
     this.isBlown = false;
   }
   burn(): void {
-    if (this.#inForce !== null && this.#nowMs() >= (this.#deadlines.get(this.#inForce) ?? 0))
+    if (this.#inForce !== null && this.#nowMs() >= (this.#deadlines.get(this.#inForce) ?? Infinity))
       this.isBlown = true;
   }
 }
