@@ -2,7 +2,7 @@
  * One virtual machine on one backend. The doc comments are the contract; `test/support/vm-suite.ts` holds every backend to it.
  *
  * An instance serialises its own acts: two at once are refused with `vm_busy`, except `exec` and `agent`, which many may use. Illegal acts for
- * the state are refused with `invalid_state` before anything is touched.
+ * the state are refused with `invalid_state`, those on a VM that crashed with `vm_crashed`, before anything is touched.
  */
 import type { ProcessIdentity } from '../env/processes.ts';
 import type { GuestAgent } from '../guest/guest-agent.ts';

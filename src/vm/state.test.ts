@@ -24,3 +24,12 @@ test('a refusal names the VM, its state and the act', () => {
       isKelpieError(error, 'invalid_state') && error.message === 'cannot pause "dev": it is stopped.',
   );
 });
+
+test('whoever finds a VM crashed is told so, and what to do', () => {
+  assert.throws(
+    () => transition('dev', 'crashed', 'paused', 'snapshot'),
+    (error) =>
+      isKelpieError(error, 'vm_crashed') &&
+      error.message === 'cannot snapshot "dev": it crashed; restore or start it.',
+  );
+});

@@ -30,7 +30,7 @@ export function isLegal(from: VmState, to: VmState): boolean {
 }
 
 /**
- * The one transition function. @throws KelpieError `invalid_state` before anything is touched.
+ * The one transition function. @throws KelpieError as `illegal`, before anything is touched.
  * @param act what the user asked for, for the sentence: `pause`, `snapshot` …
  */
 export function transition(vmName: string, from: VmState, to: VmState, act: string): VmState {
@@ -38,8 +38,10 @@ export function transition(vmName: string, from: VmState, to: VmState, act: stri
   return to;
 }
 
-/** The error of an act that the state does not allow. */
+/** The error of an act that the state does not allow: `invalid_state`, or `vm_crashed`, since whoever asked may have seen it run a moment ago. */
 export function illegal(vmName: string, state: VmState, act: string): KelpieError {
+  if (state === 'crashed')
+    return new KelpieError('vm_crashed', `cannot ${act} "${vmName}": it crashed; restore or start it.`);
   return new KelpieError('invalid_state', `cannot ${act} "${vmName}": it is ${state}.`, {
     data: { state, act },
   });

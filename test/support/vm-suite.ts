@@ -258,7 +258,7 @@ export function vmSuite(name: string, createWorld: () => Promise<VmWorld>): void
           (event) => event.kind === 'state' && event.state === 'crashed' && event.reason !== null,
         ),
       );
-      await rejects(copy.vm.agent(), 'invalid_state');
+      await rejects(copy.vm.agent(), 'vm_crashed');
     });
 
     test('that crashes during a snapshot says so', async () => {
