@@ -242,6 +242,23 @@ test('one difference gives one reason', () => {
   );
 });
 
+test('a network card that VMs have not there is named, with what to do', () => {
+  fc.assert(
+    fc.property(fittingPairs, ([snapshot, host]) => {
+      const machine = { ...snapshot.machine, backend: 'firecracker' as const, deviceLayout: 2 };
+      const backends = host.backends.map((able) => ({
+        ...able,
+        name: machine.backend,
+        deviceLayouts: [1],
+      }));
+      const { reasons } = checkCompatibility({ ...snapshot, machine }, { ...host, backends });
+      const found = reasons.find(({ code }) => code === 'device-layout');
+      assert.match(found?.text ?? '', /has a network card/);
+      assert.match(found?.instead ?? '', /slirp4netns.*KELPIE_FIRECRACKER_NETWORK/);
+    }),
+  );
+});
+
 test('an older VMM’s state goes on, a newer one’s does not, whatever the last number is', () => {
   fc.assert(
     fc.property(fittingPairs, ([snapshot, host]) => {

@@ -5,8 +5,8 @@ import { isThere } from '../../env/is-there.ts';
 import type { ProcessIdentity } from '../../env/processes.ts';
 import { isSystemError } from '../../env/system-error.ts';
 import type { PortForward } from '../../snapshot/metadata.ts';
+import { KILL_TIMEOUT_MS, LAUNCH_RETRY_MS } from '../limits.ts';
 import { launchVmm } from '../launch.ts';
-import { endOrphan } from '../vmm-process.ts';
 import { askSlirp } from './slirp-api.ts';
 import { GUEST_ADDRESS, SLIRP_TAP } from './user-network.ts';
 
@@ -51,11 +51,25 @@ export async function startSlirp(
   for (const forward of publish) await publishPort(env, socket, forward);
 }
 
-/** Ends that of the VM that ran in a directory; no error when it has none. */
+/** Ends that of the VM that ran in a directory; no error when it has none. @throws KelpieError `vm_backend_failed` when it does not end. */
 export async function endSlirp(env: Env, runDirectory: string): Promise<void> {
   // Looking through all processes takes longer than the start of most VMs may.
   if (!(await isThere(env.files, slirpLog(runDirectory)))) return;
-  for (const identity of await findSlirp(env, runDirectory)) await endOrphan(env, identity);
+  for (const identity of await findSlirp(env, runDirectory)) await end(env, identity);
+}
+
+/** Whoever adopts a process hears of its end late, and a stop of the VM waits for this. */
+async function end({ clock, processes }: Env, identity: ProcessIdentity): Promise<void> {
+  const found = await processes.adopt(identity);
+  found?.kill('SIGKILL');
+  const deadlineMs = clock.monotonicMs() + KILL_TIMEOUT_MS;
+  while (await processes.isAlive(identity)) {
+    if (clock.monotonicMs() > deadlineMs) {
+      const message = `slirp4netns (process ${identity.pid}) does not end even when killed.`;
+      throw new KelpieError('vm_backend_failed', message);
+    }
+    await clock.sleep(LAUNCH_RETRY_MS);
+  }
 }
 
 async function findSlirp(

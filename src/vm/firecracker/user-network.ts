@@ -74,7 +74,8 @@ function explain(complaint: string): string {
     return 'this system does not let its users make namespaces, which a VM’s network is in: allow them (sysctl user.max_user_namespaces; kernel.unprivileged_userns_clone on Debian, kernel.apparmor_restrict_unprivileged_userns on Ubuntu)';
   if (/\bip: not found|\bip: command not found/.test(complaint))
     return 'the network of a VM needs ip: install the package iproute2';
-  if (/tun\b/.test(complaint))
+  // So `ip` says that it cannot open the device.
+  if (complaint.startsWith('open: '))
     return 'the network of a VM needs /dev/net/tun, for this user too: `sudo modprobe tun`';
   return 'the devices of a VM’s network cannot be made';
 }
