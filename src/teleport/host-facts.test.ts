@@ -4,8 +4,8 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import test from 'node:test';
 import { SettleWorld } from '../../test/support/settle-world.ts';
 import { refusedAs } from '../../test/support/store-fixture.ts';
-import { imagePaths } from '../image/paths.ts';
-import { checkHere, requireCompatible } from './host-facts.ts';
+import { imagePaths, imagesDirectory } from '../image/paths.ts';
+import { checkHere, readHostFacts, requireCompatible } from './host-facts.ts';
 import type { SnapshotMetadata } from '../snapshot/metadata.ts';
 
 const OTHER_DIGEST = 'ab'.repeat(32);
@@ -34,6 +34,15 @@ test('the image that it ran on must be here, whole or not: whoever uses it reads
     await rm(paths.description);
     await refusedAs(requireCompatible(world.host, metadata, asked), 'image_not_found');
     await requireCompatible(world.host, metadata, { ...asked, carriesImage: true });
+  });
+});
+
+test('images that the disk does not list are its failure, not ours', async () => {
+  await SettleWorld.with(async (world) => {
+    const directory = imagesDirectory(world.host.places.home);
+    await rm(directory, { recursive: true });
+    await writeFile(directory, '');
+    await refusedAs(readHostFacts(world.host), 'io_failed');
   });
 });
 

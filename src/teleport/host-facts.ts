@@ -12,6 +12,7 @@ import { snapshotFacts } from '../snapshot/compatibility/facts.ts';
 import { CPUINFO_BYTES_MAX, parseCpuinfo } from '../snapshot/compatibility/cpuinfo.ts';
 import { fromFactsDocument } from '../snapshot/compatibility/facts-document.ts';
 import type { HostFacts } from '../snapshot/compatibility/facts.ts';
+import { attemptLocally } from '../snapshot/local-failure.ts';
 import type { CpuFacts, SnapshotMetadata, SourceHostFacts } from '../snapshot/metadata.ts';
 import type { HostRecord } from '../store/hosts/host-record.ts';
 import { incompatible } from './incompatible.ts';
@@ -37,9 +38,11 @@ async function readCpu(env: Pick<Env, 'files'>): Promise<CpuFacts | null> {
   }
 }
 
-/** All that others may be told: every image is read. */
+/** All that others may be told: every image is read. @throws KelpieError `io_failed` … when the disk does not say which there are. */
 export async function readHostFacts(host: FactsHost): Promise<HostFacts> {
-  const { images, damaged } = await listImages(host.env, host.places.home);
+  const { images, damaged } = await attemptLocally('read the images', () =>
+    listImages(host.env, host.places.home),
+  );
   return {
     ...(await readMachineFacts(host)),
     imageDigests: new Set([...images, ...damaged].map(({ digest }) => digest)),
