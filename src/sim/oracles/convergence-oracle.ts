@@ -49,6 +49,7 @@ export class ConvergenceOracle {
   async check(): Promise<void> {
     for (const place of this.#places)
       await (this.#isRestarted(place) ? this.#restart(place) : this.#untilIdle(place));
+    for (const place of this.#places) await this.#checkJournal(place);
     for (const place of this.#places) await this.#checkVmms(place);
     for (const vm of this.#vms) if (vm.isCreated && !vm.isRemovalAsked) await this.#checkVm(vm);
     for (const place of this.#places) await this.#removeAll(place);
@@ -83,6 +84,21 @@ export class ConvergenceOracle {
       const { vms } = await daemon.call(routes.vmList);
       return vms.every(({ busy }) => busy === null);
     });
+  }
+
+  /** Where nothing is under way nothing is written down that the next start would carry out. An entry that could not be taken back either stays, and that was told. */
+  async #checkJournal({ site }: Place): Promise<void> {
+    if ((this.#world.faults.counts.get('storage_write_fail')?.effective ?? 0) > 0) return;
+    const { root } = volumeOf(site.machine, site.home);
+    const entries = (): readonly string[] =>
+      [...(directoryIn(root, `${site.home}/operations`, 'cached')?.entries.keys() ?? [])].filter((name) =>
+        name.endsWith('.json'),
+      );
+    await this.#until(
+      `the journal of ${site.name} to be empty`,
+      async () => entries().length === 0,
+      () => entries().join(', '),
+    );
   }
 
   /** What has left or was stopped has no VMM. That of a guest that panicked may stay until something is done with its VM, or the daemon starts again. */
