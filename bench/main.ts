@@ -36,6 +36,14 @@ const benchmarks: ReadonlyMap<string, Benchmark> = new Map([
     },
   ],
   [
+    'cross-architecture',
+    {
+      summary: 'running VMs to a host of the other architecture and back, compared byte for byte',
+      takesInput: false,
+      load: async () => (await import('./cross-architecture/benchmark.ts')).crossArchitectureBenchmark,
+    },
+  ],
+  [
     'store',
     {
       summary: 'publishing and restoring its memory, against zstd, restic, borg, casync and rclone',
@@ -97,7 +105,7 @@ function inputOf(
 }
 
 function usage(): string {
-  const names = [...benchmarks].map(([name, { summary }]) => `  ${name.padEnd(8)}${summary}`);
+  const names = [...benchmarks].map(([name, { summary }]) => `  ${name.padEnd(20)}${summary}`);
   return `npm run bench -- NAME [--runs 1…${RUNS_MAX}] [--json FILE] [--input A B]\n\n${names.join('\n')}`;
 }
 

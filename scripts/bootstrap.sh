@@ -69,6 +69,7 @@ list_needs_of_tests() {
     need gcc-aarch64-linux-gnu - 'compiles the guest agent for arm64' aarch64-linux-gnu-gcc
     need libc6-dev-arm64-cross - 'is the C library for arm64' /usr/aarch64-linux-gnu/lib/libc.a
   fi
+  need qemu-user-static - 'runs the QEMU of a host of the other architecture' qemu-aarch64-static qemu-x86_64-static
   need python3 - 'drives the guest agent in its own tests' python3
   need radosgw - 'is the S3 service that object stores are tested against (Ceph)' radosgw
   need ceph-mon - 'is the part of that service that knows where data is' ceph-mon

@@ -12,7 +12,7 @@ import { runNode } from './run-node.ts';
 import type { Outcome } from './run-node.ts';
 
 /** Suites whose tests wait for guests, by the clock of the world. */
-const WITH_VMS = /^test\/(?:cli-|conformance|demo|firecracker|soak|vm-)/;
+const WITH_VMS = /^test\/(?:cli-|conformance|cross-|demo|firecracker|soak|vm-)/;
 /** One test, not one file; a test that needs longer says so itself. The patient ones may wait for the others. */
 const TEST_TIMEOUT_MS = 300_000;
 const PATIENT_TEST_TIMEOUT_MS = 900_000;
