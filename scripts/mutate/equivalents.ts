@@ -8,6 +8,7 @@ export interface Equivalent extends Pick<Mutant, 'file' | 'kind' | 'was'> {
 }
 
 const frameWriter = 'src/store/packages/frame-writer.ts';
+const leaseWatch = 'src/teleport/lease-watch.ts';
 
 export const equivalents: readonly Equivalent[] = [
   {
@@ -34,6 +35,19 @@ export const equivalents: readonly Equivalent[] = [
     kind: 'logic',
     was: "vm.instance === null || vm.record.state !== 'paused'",
     why: 'one that is there and not paused has died, and the attempt to keep it ends in the same answer',
+  },
+  {
+    file: leaseWatch,
+    kind: 'statement',
+    was: 'return;',
+    why: 'the watch was abandoned the line before, and the next wait ends the loop',
+  },
+  {
+    file: leaseWatch,
+    kind: 'constant',
+    was: 'true',
+    at: "if (instance === null || record.state !== 'running') return true;",
+    why: 'whoever reads the answer has made sure that there is an instance, and that it runs',
   },
 ];
 
