@@ -247,6 +247,30 @@ test('a lease that was held and is another’s now is not renewed any more', asy
   });
 });
 
+test('a daemon that ends renews nothing any more', async () => {
+  await withLeases(leased, async (leasesWorld) => {
+    const { leases, world, vmId } = leasesWorld;
+    leasesWorld.says = { state: ours, epoch: EPOCH };
+    await leases.secure(world.vm);
+    leases.end();
+    await leasesWorld.pass(0);
+    assert.deepEqual([leases.view(vmId), leasesWorld.clock.sleeping], [null, 0]);
+  });
+});
+
+test('a right that was let go of can be asked about again', async () => {
+  await withLeases(right, async (leasesWorld) => {
+    const { leases, world, vmId } = leasesWorld;
+    leases.watch(world.vm);
+    await leasesWorld.pass(0);
+    await leases.release(vmId);
+    const { asked } = leasesWorld;
+    leases.watch(world.vm);
+    await leasesWorld.pass(0);
+    assert.ok(leasesWorld.asked > asked);
+  });
+});
+
 test('what this host paused itself is asked about only under a lease', async () => {
   await withLeases(right, async ({ leases, world }) => {
     await leases.renew(world.vm);
