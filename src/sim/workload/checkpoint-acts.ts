@@ -37,7 +37,8 @@ export function createCheckpointActs(
     restoreCheckpoint: async (vm, _isBold, signal) => {
       const packageId = world.truth.checkpoints.at(-1);
       if (packageId === undefined) return;
-      const body = { storeUrl: world.storeUrl, packageId, name: vm.name };
+      // The VM that it is of may run here, on its ports.
+      const body = { storeUrl: world.storeUrl, packageId, name: vm.name, publish: [] };
       const { vm: made } = await daemon.operate(routes.restoreFromStore, { body, ...until(signal) }, quiet);
       noteMade(world, site, vm, vmKeyOf(made.id));
     },

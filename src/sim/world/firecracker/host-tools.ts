@@ -70,8 +70,10 @@ function troubled(asked: Asked, words: readonly string[], strike: Strike | null)
   const isLook = words[1] === 'show';
   if (isLook && strike?.random.chance(0.5) === true) {
     const name = words[3] ?? '';
-    if (kernel.tap(process.namespace, name) === null) {
-      kernel.addTap(process.namespace, { ...newTap(name, FOREIGN_UID), isForeign: true });
+    const { namespace } = process;
+    // Where one of Kelpie's is half-way gone nobody could tell another of its name, which is made of a path's digest, from it.
+    if (kernel.tap(namespace, name) === null && !kernel.hasMade(namespace, name)) {
+      kernel.addTap(namespace, { ...newTap(name, FOREIGN_UID), isForeign: true });
       truth.mark('tap: exists already');
     }
     return null;

@@ -34,6 +34,7 @@ export class KernelObjects {
   readonly sys: Volume = new Volume('sys', SYS_BYTES);
   readonly #groups: DirectoryInode;
   readonly #taps = new Map<string, Map<string, Tap>>();
+  readonly #made = new Set<string>();
   readonly #inGroups = new Map<string, Set<SimProcess>>();
 
   constructor() {
@@ -44,7 +45,13 @@ export class KernelObjects {
     return this.#taps.get(namespace)?.get(name) ?? null;
   }
 
+  /** Whether there was ever one of the name that Kelpie made. */
+  hasMade(namespace: string, name: string): boolean {
+    return this.#made.has(`${namespace} ${name}`);
+  }
+
   addTap(namespace: string, tap: Tap): void {
+    if (!tap.isForeign) this.#made.add(`${namespace} ${tap.name}`);
     const taps = this.#taps.get(namespace) ?? new Map<string, Tap>();
     this.#taps.set(namespace, taps.set(tap.name, tap));
   }
@@ -84,6 +91,7 @@ export class KernelObjects {
 
   losePower(): void {
     this.#taps.clear();
+    this.#made.clear();
     this.#inGroups.clear();
     for (const name of [...this.#groups.entries.keys()])
       this.sys.change({ directory: this.#groups, name, inode: null });
