@@ -44,6 +44,14 @@ const benchmarks: ReadonlyMap<string, Benchmark> = new Map([
     },
   ],
   [
+    'guests',
+    {
+      summary: 'boot, command, snapshot and restore of x86_64 and arm64 guests',
+      takesInput: false,
+      load: async () => (await import('./guests/benchmark.ts')).guestsBenchmark,
+    },
+  ],
+  [
     'store',
     {
       summary: 'publishing and restoring its memory, against zstd, restic, borg, casync and rclone',

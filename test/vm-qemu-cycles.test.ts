@@ -7,11 +7,10 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { MIB } from '../src/base/units.ts';
 import { createNodeEnv } from '../src/env/node/env.ts';
 import { createQemuBackend } from '../src/vm/qemu/backend.ts';
 import { IMAGE_BUILD_TIMEOUT_MS } from './support/base-image.ts';
-import { assertSameMemory, memoryOfProcess } from './support/guest-memory.ts';
+import { restoreExactly } from './support/exact-restore.ts';
 import { startWork, assertWorks } from './support/guest-work.ts';
 import { VmWorld } from './support/vm-world.ts';
 import type { VmInWorld } from './support/vm-world.ts';
@@ -39,24 +38,10 @@ test('fifty cycles are exact to the byte', { timeout: IMAGE_BUILD_TIMEOUT_MS + T
   }
 });
 
-/** The source stays paused until the copy has been compared with it. */
 async function cycleOnce(world: VmWorld, source: VmInWorld): Promise<VmInWorld> {
-  const taken = await world.snapshot(source, { resume: false });
-  const target = await world.make();
-  const request = await world.restoreRequest(taken);
-  await target.vm.restore({
-    ...request,
-    beforeResume: async () => {
-      const [a, b] = [source, target].map(({ places }) =>
-        memoryOfProcess(places.runDirectory, MEMORY_MIB * MIB),
-      );
-      assert.ok(a !== undefined && b !== undefined);
-      assertSameMemory(a, b, MEMORY_MIB * MIB);
-      return Promise.resolve();
-    },
-  });
+  const { copy } = await restoreExactly(world, source);
   const mapped = source.vm.runtime?.memory?.mappable;
   await source.vm.stop({ force: true });
   if (mapped !== undefined && mapped !== null) await rm(join(world.blobDirectory, `${mapped}.pages`));
-  return target;
+  return copy;
 }
