@@ -5,6 +5,7 @@ import type { VmConfig } from '../../snapshot/metadata.ts';
 import { DrivenInstance } from '../driven-instance.ts';
 import type { BackendProbe, VmBackend, VmInstance, VmPlaces, VmRuntime, WantedVm } from '../instance.ts';
 import { BOOT_TIMEOUT_MS_DEFAULT } from '../limits.ts';
+import { emptyRunDirectory } from '../run-directory.ts';
 import type { AdoptedVm } from '../vm-driver.ts';
 import { endOrphan } from '../vmm-process.ts';
 import { checkJailer, discoverAbilities } from './abilities.ts';
@@ -20,7 +21,7 @@ import { tellsHoles } from './memory-file.ts';
 import { findNetwork, networkFinding } from './network.ts';
 import type { Network, NetworkOptions } from './network.ts';
 import { findOrphans } from './orphans.ts';
-import { clearUp } from './start-process.ts';
+import { releaseHost } from './start-process.ts';
 import { isNewerThanKnown, versionText } from './version.ts';
 
 export interface FirecrackerBackendOptions {
@@ -81,8 +82,11 @@ class FirecrackerBackend implements VmBackend {
 
   async removeOrphan(runDirectory: string): Promise<void> {
     const env = this.#env;
-    for (const identity of await findOrphans(env, runDirectory)) await endOrphan(env, identity);
-    await clearUp({ env, runDirectory, jail: this.#options.jail ?? null });
+    const orphans = await findOrphans(env, runDirectory);
+    for (const identity of orphans) await endOrphan(env, identity);
+    await releaseHost({ env, runDirectory, jail: this.#options.jail ?? null });
+    // Where none is found the files may be those of another backend's VM, which runs.
+    if (orphans.length > 0) await emptyRunDirectory(env, runDirectory);
   }
 
   async #examine(): Promise<BackendProbe> {

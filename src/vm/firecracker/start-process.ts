@@ -126,16 +126,20 @@ export function contactOf(
   return { link, ended: process.ended, onGuestEnd: () => () => undefined, console, signal };
 }
 
+/** Where the process of a VM ran. */
+type ProcessPlace = Pick<VmContext, 'env' | 'jail'> & { readonly runDirectory: string };
+
 /** Removes everything of a VM's process, which has ended, but its disk. */
-export async function clearUp({
-  env,
-  runDirectory,
-  jail,
-}: Pick<VmContext, 'env' | 'jail'> & { readonly runDirectory: string }): Promise<void> {
+export async function clearUp(place: ProcessPlace): Promise<void> {
+  await releaseHost(place);
+  await emptyRunDirectory(place.env, place.runDirectory);
+}
+
+/** Gives back what the host has for a VM's process, which has ended, beside its files; those lead to it. */
+export async function releaseHost({ env, runDirectory, jail }: ProcessPlace): Promise<void> {
   await endSlirp(env, runDirectory);
   await removeVmTap(env, runDirectory);
   if (jail !== null) await removeControlGroup(env, runDirectory, jail);
-  await emptyRunDirectory(env, runDirectory);
 }
 
 /** Firecracker makes them itself from 1.14 on; before, they must be there. */
