@@ -13,7 +13,7 @@ import type { PlantedBug } from './planted/planted-bug.ts';
 import { altered, withPlantedCrew } from './support/planted.ts';
 
 /** Rarer ones, and those that were not found yet, are only measured: each change of the workload would make for long searches. */
-const SEEDS_PER_FINDING_MAX = 100;
+const SEEDS_PER_FINDING_MAX = 40;
 const SEEDS_MAX = 1000;
 
 const measurements = await readMeasurements();

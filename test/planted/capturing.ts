@@ -15,7 +15,9 @@ export const snapshotBugs: readonly PlantedBug[] = [
         wrong: 'if (isPageFileUsed) await env.files.syncDirectory(places.blobDirectory);',
       },
     ],
-    oracles: ['memory', 'lost-vm'],
+    oracles: ['memory', 'lost-vm', 'stuck'],
+    workload: 'crowd',
+    faults: ['host_power_loss', 'storage_unflushed_loss'],
   },
   {
     name: 'the captured device state is not synced',
@@ -23,6 +25,8 @@ export const snapshotBugs: readonly PlantedBug[] = [
       { file: keep, right: '  await makeDurable(env.files, `${directory}/device-state`);\n', wrong: '' },
     ],
     oracles: ['lost-vm', 'lost-time', 'liveness'],
+    workload: 'crowd',
+    faults: ['host_power_loss', 'storage_unflushed_loss'],
   },
   {
     name: 'pages that became zero are forgotten',
@@ -34,6 +38,8 @@ export const snapshotBugs: readonly PlantedBug[] = [
       },
     ],
     oracles: ['memory'],
+    workload: 'crowd',
+    faults: [],
   },
   {
     name: 'pages are looked for before the guest stands still',
@@ -57,6 +63,8 @@ export const snapshotBugs: readonly PlantedBug[] = [
       },
     ],
     oracles: ['memory'],
+    workload: 'crowd',
+    faults: [],
   },
   {
     name: 'a run of pages is laid out one page beside',
@@ -68,6 +76,8 @@ export const snapshotBugs: readonly PlantedBug[] = [
       },
     ],
     oracles: ['memory', 'lost-vm'],
+    workload: 'crowd',
+    faults: [],
   },
   {
     name: 'the guest goes on before its pages are read',
@@ -125,6 +135,8 @@ export const snapshotBugs: readonly PlantedBug[] = [
       },
     ],
     oracles: ['layer', 'lost-vm', 'memory', 'liveness', 'ended', 'internal-error'],
+    workload: 'crowd',
+    faults: ['daemon_crash', 'operation_cut', 'storage_fsync_fail'],
   },
   {
     name: 'the guest is handed out without repair',
@@ -163,6 +175,8 @@ export const snapshotBugs: readonly PlantedBug[] = [
     name: "the guest goes on before the VM's generation is durable",
     edits: [{ file: start, right: '      await generationKept;\n', wrong: '' }],
     oracles: ['lost-vm', 'repair', 'liveness'],
+    workload: 'crowd',
+    faults: ['storage_latency'],
   },
   {
     name: 'a restore goes back to the oldest snapshot',
@@ -174,7 +188,9 @@ export const snapshotBugs: readonly PlantedBug[] = [
           '    const [oldest] = await host.snapshots.list(vm.id);\n    return oldest?.damaged === false ? oldest.snapshot : host.snapshots.read(vm.id, snapshotId);\n  }',
       },
     ],
-    oracles: ['lost-time'],
+    oracles: ['lost-time', 'lost-vm'],
+    workload: 'crowd',
+    faults: [],
   },
   {
     name: 'copies begin with the last snapshot of a VM',
@@ -188,6 +204,8 @@ export const snapshotBugs: readonly PlantedBug[] = [
       },
     ],
     oracles: ['fork'],
+    workload: 'crowd',
+    faults: [],
   },
   {
     name: 'files that changed while they were read are taken for whole',
@@ -199,6 +217,8 @@ export const snapshotBugs: readonly PlantedBug[] = [
       },
     ],
     oracles: ['checkpoint'],
+    workload: 'crowd',
+    faults: ['guest_files_change'],
   },
   {
     name: 'a VM goes on before its state is loaded',
@@ -216,5 +236,7 @@ export const snapshotBugs: readonly PlantedBug[] = [
       },
     ],
     oracles: ['vmm'],
+    workload: 'crowd',
+    faults: [],
   },
 ];

@@ -35,6 +35,8 @@ export const firecrackerBugs: readonly PlantedBug[] = [
     name: 'a deaf Firecracker VM is not mended',
     edits: [{ file: pause, right: 'if (!vm.isDeaf) return false;', wrong: 'if (vm !== null) return false;' }],
     oracles: ['lost-vm', 'stuck'],
+    workload: 'firecracker',
+    faults: ['snapshot_create_fail'],
   },
   {
     name: 'a Firecracker snapshot that failed leaves what was noted of pages',
@@ -57,6 +59,8 @@ export const firecrackerBugs: readonly PlantedBug[] = [
       },
     ],
     oracles: ['memory'],
+    workload: 'firecracker',
+    faults: ['daemon_crash', 'operation_cut'],
   },
   {
     name: 'pages that a guest on Firecracker cleared are forgotten',
@@ -68,6 +72,7 @@ export const firecrackerBugs: readonly PlantedBug[] = [
       },
     ],
     oracles: ['memory'],
+    workload: 'firecracker',
   },
   {
     name: 'holes in a memory that Firecracker wrote are taken for zeros',

@@ -15,6 +15,8 @@ export const publishingBugs: readonly PlantedBug[] = [
       },
     ],
     oracles: ['packages', 'lost-vm', 'stray-rejection'],
+    workload: 'crowd',
+    faults: ['storage_latency', 'network_delay'],
   },
   {
     name: 'the manifest does not wait for its packs',
@@ -71,6 +73,7 @@ export const publishingBugs: readonly PlantedBug[] = [
       },
     ],
     oracles: [...lostBytes, 'internal-error', 'bug'],
+    faults: ['storage_corruption', 'network_corruption'],
   },
   {
     name: 'pages that were written are taken for unchanged',
@@ -128,6 +131,8 @@ export const publishingBugs: readonly PlantedBug[] = [
       },
     ],
     oracles: ['internal-error', 'stray-rejection', 'bug', ...lostBytes],
+    workload: 'crowd',
+    faults: [],
   },
   {
     name: 'a download is not synced before it has its name',
@@ -139,16 +144,6 @@ export const publishingBugs: readonly PlantedBug[] = [
       },
     ],
     oracles: lostBytes,
-  },
-  {
-    name: 'pages count as sent before their pack is durable',
-    edits: [
-      {
-        file: 'src/store/packages/frame-writer.ts',
-        right: 'return this.#durable.has(index) ? this.info(index) : null;',
-        wrong: 'return this.#infos[index] ?? null;',
-      },
-    ],
-    oracles: lostBytes,
+    faults: ['host_power_loss', 'storage_unflushed_loss'],
   },
 ];

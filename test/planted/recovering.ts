@@ -12,6 +12,8 @@ export const recoveryBugs: readonly PlantedBug[] = [
     name: 'operations are not written down',
     edits: [{ file: journal, right: '      await this.write(entry);\n    } catch', wrong: '    } catch' }],
     oracles: ['stuck', 'ended', 'lost-vm', 'leak', 'liveness', 'repair', 'lost-time', 'right-to-run'],
+    workload: 'crowd',
+    faults: ['operation_cut', 'daemon_crash'],
   },
   {
     name: 'an entry ends before its operation',
@@ -27,7 +29,9 @@ export const recoveryBugs: readonly PlantedBug[] = [
   {
     name: 'an entry that could not be written down stays',
     edits: [{ file: journal, right: 'await this.#withdraw(entry, error);', wrong: '' }],
-    oracles: ['liveness', 'lost-vm', 'lost-time'],
+    oracles: ['ended', 'liveness', 'lost-vm', 'lost-time'],
+    workload: 'crowd',
+    faults: ['storage_record_fail'],
   },
   {
     name: 'what was cut is not settled at the start',
@@ -50,17 +54,8 @@ export const recoveryBugs: readonly PlantedBug[] = [
       },
     ],
     oracles: ['stuck', 'lost-vm', 'liveness', 'leak', 'lost-time'],
-  },
-  {
-    name: 'VMMs of nobody are not ended',
-    edits: [
-      {
-        file: recovery,
-        right: 'if (!known.has(directory)) await removeStray(host, directory);',
-        wrong: 'if (!known.has(directory)) await host.env.files.removeTree(directory);',
-      },
-    ],
-    oracles: ['leak', 'liveness'],
+    workload: 'crowd',
+    faults: ['network_partition', 'http_client_gone', 'snapshot_restore_fail'],
   },
   {
     name: 'a VM that runs is not found again',
@@ -84,6 +79,8 @@ export const recoveryBugs: readonly PlantedBug[] = [
       },
     ],
     oracles: ['lost-vm', 'liveness', 'leak'],
+    workload: 'crowd',
+    faults: ['daemon_crash', 'storage_read_fail', 'vmm_hang'],
   },
   {
     name: 'a claim that failed is not given back',
@@ -95,11 +92,15 @@ export const recoveryBugs: readonly PlantedBug[] = [
       },
     ],
     oracles: ['lost-vm', 'liveness'],
+    workload: 'crowd',
+    faults: ['snapshot_restore_fail', 'vm_resume_fail', 'guest_repair_fail'],
   },
   {
     name: 'a claim that failed leaves what runs',
     edits: [{ file: settleClaim, right: '      await vm.kill();\n', wrong: '      await vm.release();\n' }],
     oracles: ['leak', 'right-to-run', 'one-copy', 'claim', 'liveness', 'lost-vm'],
+    workload: 'crowd',
+    faults: ['crash_at_record', 'operation_cut'],
   },
   {
     name: 'a claim that was won counts as done before its record is durable',
@@ -111,11 +112,15 @@ export const recoveryBugs: readonly PlantedBug[] = [
       },
     ],
     oracles: ['lost-vm', 'lost-time'],
+    workload: 'crowd',
+    faults: ['storage_record_fail', 'daemon_crash'],
   },
   {
     name: 'a record that could not be read is taken for damaged for good',
     edits: [{ file: registry, right: 'isUnread: isSystemError(error)', wrong: 'isUnread: false' }],
-    oracles: ['lost-vm', 'liveness'],
+    oracles: ['lost-vm', 'liveness', 'ended'],
+    workload: 'crowd',
+    faults: ['storage_record_fail', 'daemon_crash'],
   },
   {
     name: 'small files are replaced without syncing their names',

@@ -30,6 +30,9 @@ export const serviceBugs: readonly PlantedBug[] = [
       },
     ],
     oracles: ['epochs', 'claim', 'owner', 'one-copy', 'right-to-run', 'lost-vm', 'stuck', 'liveness'],
+    workload: 'rush',
+    faults: ['network_delay', 'http_rate_limited', 'http_server_error', 'http_ack_lost'],
+    store: 's3',
   },
   {
     name: 'a record is sent to a service without its condition',
@@ -41,6 +44,9 @@ export const serviceBugs: readonly PlantedBug[] = [
       },
     ],
     oracles: ['epochs', 'claim', 'owner', 'one-copy', 'right-to-run'],
+    workload: 'rush',
+    faults: ['network_delay', 'http_rate_limited', 'http_server_error', 'http_ack_lost'],
+    store: 's3',
   },
   {
     name: "a service's own error counts as success",

@@ -34,6 +34,8 @@ export const daemonBugs: readonly PlantedBug[] = [
       'stuck',
       'ended',
     ],
+    workload: 'rush',
+    faults: [],
   },
   {
     name: 'blobs are collected while an operation makes some',
@@ -96,5 +98,7 @@ export const daemonBugs: readonly PlantedBug[] = [
       },
     ],
     oracles: ['identity', 'lost-vm'],
+    workload: 'crowd',
+    faults: [],
   },
 ];

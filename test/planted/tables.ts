@@ -2,7 +2,8 @@
 import { catalogue, plantedBugs } from './catalogue.ts';
 import { measurementOf } from './measurements.ts';
 import type { Measurement, Measurements } from './measurements.ts';
-import { SEEDS_MAX } from './planted-bug.ts';
+import { SEEDS_MAX, worldsText } from './planted-bug.ts';
+import type { PlantedBug } from './planted-bug.ts';
 
 /** Who found which bugs, of all that were measured. */
 export function plantedTables(measurements: Measurements): string {
@@ -30,7 +31,7 @@ function bugTable(measurements: Measurements): readonly string[] {
       const cells = [
         area,
         bug.name,
-        bug.workload ?? 'people',
+        worldsOf(bug),
         first === undefined ? `**not found** in ${measured.seeds}` : String(first.seed),
         first === undefined ? '' : rateOf(measured),
         tally(measured.found.map(({ oracle }) => oracle)),
@@ -39,10 +40,16 @@ function bugTable(measurements: Measurements): readonly string[] {
     }),
   );
   return [
-    '| breaks | planted bug | workload | first seed | seeds that show it | oracles |',
+    '| breaks | planted bug | worlds | first seed | seeds that show it | oracles |',
     '|---|---|---|---|---|---|',
     ...rows,
   ];
+}
+
+/** Of the default ones: `people`. */
+function worldsOf(bug: PlantedBug): string {
+  const text = worldsText(bug);
+  return text === '' ? 'people' : `\`${text}\``;
 }
 
 function rateOf({ seeds, found }: Measurement): string {
