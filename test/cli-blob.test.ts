@@ -209,7 +209,7 @@ await test('packages as files and through pipes', async (t) => {
     });
 
     await t.test('a host without the image refuses before anything is written', async () => {
-      const bare = await make('bare', { withImage: false });
+      const bare = await make('bare', { images: [] });
       const sentence = await bare.fails('image_not_found', ['package', 'import', file]);
       assert.match(sentence, /image/);
       await untilOnly(bare, [], 0);

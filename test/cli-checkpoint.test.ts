@@ -34,7 +34,7 @@ await test('an agent goes on in a new VM from its checkpoint', async (t) => {
 
     await startAgent(laptop, 'dev');
     assert.equal(await askAgent(laptop, 'dev', 'my name is Ada'), 'hello, Ada');
-    const bare = await make('bare', { withImage: false });
+    const bare = await make('bare', { images: [] });
     const { id: target } = await bare.json(['store', 'hosts', store, '--join']);
     const teleport = ['teleport', 'dev', '--to', store, '--no-image', '-m', 'first', '--for'];
     await t.test('its memory does not go where it could not go on', async () => {

@@ -9,7 +9,7 @@ import { bootCounter } from './support/counter-vm.ts';
 await test('packages and images', async (t) => {
   await withHosts(async (make, scratch) => {
     const laptop = await make('laptop');
-    const cloud = await make('cloud', { withImage: false });
+    const cloud = await make('cloud', { images: [] });
     const store = join(scratch, 'store');
     await mkdir(store);
     await bootCounter(laptop);

@@ -74,7 +74,7 @@ await test('teleport through S3', { timeout: TIMEOUT_MS }, async (t) => {
   try {
     await withHosts(async (make) => {
       const laptop = await make('laptop', { env: testKeys });
-      const cloud = await make('cloud', { withImage: false, env: testKeys });
+      const cloud = await make('cloud', { images: [], env: testKeys });
       const team = s3Url(server, 'team');
       let seen = await bootCounter(laptop);
       await laptop.sh('dev', `head -c ${NOISE_MIB * MIB} /dev/urandom > /dev/shm/noise`);

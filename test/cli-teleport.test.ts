@@ -96,7 +96,7 @@ await test('teleport', async (t) => {
     const store = join(scratch, 'store');
     await mkdir(store);
     let seen = await bootCounter(laptop);
-    const cloud = await make('cloud', { withImage: false });
+    const cloud = await make('cloud', { images: [] });
     let packageId = '';
 
     await t.test('a store that cannot take it: the VM runs on', async () => {
@@ -231,7 +231,7 @@ await test('teleport', async (t) => {
       const bare = join(scratch, 'bare');
       await mkdir(bare);
       await laptop.must(['teleport', 'dev', '--to', bare, '--no-image']);
-      const other = await make('other', { withImage: false });
+      const other = await make('other', { images: [] });
       assert.match(
         await other.fails('image_not_found', ['restore', 'dev', '--from', bare]),
         /image base 1\.\d+\.\d+ is not on this host/,

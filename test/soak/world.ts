@@ -130,7 +130,7 @@ async function openHost(
   const enter = network?.enter(name) ?? [];
   const env = { ...testKeys, TMPDIR: join(scratch, 'tmp') };
   const root = disk?.path ?? scratch;
-  const cli = await CliHost.create(root, name, { withImage: disk === null, env, enter });
+  const cli = await CliHost.create(root, name, { images: disk === null ? ['x86_64'] : [], env, enter });
   if (disk !== null) await copyImage(cli.home);
   return new SoakHost(cli, disk, network);
 }

@@ -5,17 +5,17 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { cp, link, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { ChildProcess } from 'node:child_process';
 import { errorCodes } from '../../src/base/error-codes.ts';
 import type { ErrorCode } from '../../src/base/error-codes.ts';
 import { createNodeEnv } from '../../src/env/node/env.ts';
+import type { Architecture } from '../../src/snapshot/metadata.ts';
 import { baseImage } from './base-image.ts';
 import { isAlive, killProcessesOf, processesOf } from './host-processes.ts';
 import { eventually } from './eventually.ts';
 
 const root = join(import.meta.dirname, '../..');
-const testHome = join(root, '.cache/test-home');
 export const launcher: string = join(root, 'bin/kelpie');
 /** Small machines: what is tested does not depend on the size, and the machines of a suite share its time. */
 export const smallVm: readonly string[] = ['--memory', '192', '--disk', '512'];
@@ -32,8 +32,8 @@ export interface RunOptions {
 }
 
 export interface HostOptions {
-  /** False for a host that has never seen the base image. */
-  readonly withImage?: boolean;
+  /** Base images that it has, by their architecture; default: the one of x86_64. */
+  readonly images?: readonly Architecture[];
   readonly env?: Readonly<Record<string, string>>;
   /** The beginning of every command line: a program that runs the rest in a world of its own, such as another network. */
   readonly enter?: readonly string[];
@@ -111,10 +111,12 @@ export class CliHost {
   }
 
   static async create(scratch: string, name: string, options: HostOptions = {}): Promise<CliHost> {
-    await baseImage(createNodeEnv(), 'x86_64');
     const home = join(scratch, name);
     await mkdir(join(home, 'images'), { recursive: true, mode: 0o700 });
-    if (options.withImage !== false) await linkImages(join(testHome, 'images'), join(home, 'images'));
+    for (const architecture of options.images ?? (['x86_64'] as const)) {
+      const { files, info } = await baseImage(createNodeEnv(), architecture);
+      await linkFiles(dirname(files.kernel), join(home, 'images', info.digest));
+    }
     const { NODE_TEST_CONTEXT: _, NO_COLOR: _colour, FORCE_COLOR: _force, ...inherited } = process.env;
     const environment: Record<string, string> = {};
     for (const [key, value] of Object.entries({ ...inherited, ...options.env, KELPIE_HOME: home }))
@@ -276,14 +278,10 @@ export async function withHosts(act: (make: MakeHost, scratch: string) => Promis
   }
 }
 
-/** A copy of the base image that shares its bytes. */
-async function linkImages(source: string, target: string): Promise<void> {
-  for (const entry of await readdir(source, { withFileTypes: true, recursive: true })) {
-    const path = join(entry.parentPath, entry.name);
-    const copy = join(target, relative(source, path));
-    if (entry.isDirectory()) await mkdir(copy, { recursive: true, mode: 0o700 });
-    else await link(path, copy);
-  }
+/** A copy of a folder's files that shares their bytes. */
+async function linkFiles(source: string, target: string): Promise<void> {
+  await mkdir(target, { mode: 0o700 });
+  for (const name of await readdir(source)) await link(join(source, name), join(target, name));
 }
 
 /** What the first host has found out about QEMU is true for the others too, and costs two seconds each. */

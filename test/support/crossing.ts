@@ -13,7 +13,6 @@ import { serve } from '../../src/daemon/main.ts';
 import type { Env } from '../../src/env/env.ts';
 import type { Architecture } from '../../src/snapshot/metadata.ts';
 import { createQemuBackend } from '../../src/vm/qemu/backend.ts';
-import { baseImage } from './base-image.ts';
 import { objectOf, withHosts } from './cli-host.ts';
 import type { CliHost, RunResult } from './cli-host.ts';
 import { eventually } from './eventually.ts';
@@ -73,13 +72,13 @@ export class Crossing {
   static async with(act: (crossing: Crossing) => Promise<void>): Promise<void> {
     const env = nearEnv('near');
     const qemu = await farQemu(env);
-    for (const architecture of ['x86_64', 'arm64'] as const) await baseImage(env, architecture);
     const daemons = new Daemons();
     try {
       await withHosts(async (make, scratch) => {
         const store = join(scratch, 'store');
         await mkdir(store);
-        const [near, far] = [await make('near'), await make('far')];
+        const images = ['x86_64', 'arm64'] as const;
+        const [near, far] = [await make('near', { images }), await make('far', { images })];
         await daemons.serve(env, near);
         await daemons.serve(farEnv('far', qemu), far);
         for (const host of [near, far]) await host.must(['store', 'hosts', store, '--join']);
