@@ -18,6 +18,8 @@ export class Script {
   #actsLeft: number;
   /** Where the command before goes on while the person thinks. */
   readonly #isLeft = new Set<SiteName>();
+  /** What was given to a person who may have gone with their machine's power before they began: whoever comes next does it. */
+  readonly #undecided = new Map<SiteName, PlannedAct>();
 
   constructor({ seed, acts, isRushed }: Plan) {
     this.#leftThinkMsMax = isRushed ? LEFT_THINK_MS_MAX_RUSHED : LEFT_THINK_MS_MAX;
@@ -41,8 +43,10 @@ export class Script {
 
   /** What the person at a site does next; `choose` is asked for it after the person has thought, if the plan leaves it open. Null when they are done. */
   next(site: SiteName): Turn | null {
-    const planned = this.#given?.get(site)?.shift();
+    const planned = this.#undecided.get(site) ?? this.#given?.get(site)?.shift();
     if (this.#given === null ? this.isOver : planned === undefined) return null;
+    // In the plan that a run gives back, such a turn has nothing to do.
+    if (planned !== undefined && planned.name !== 'none') this.#undecided.set(site, planned);
     const random = this.#randoms.get(site);
     assert(random !== undefined, 'there is a person at each site');
     const thinkMsMax = this.#isLeft.has(site) ? this.#leftThinkMsMax : THINK_MS_MAX;
@@ -53,6 +57,7 @@ export class Script {
       thinkMs,
       decide: (choose) => {
         if (this.isOver) return null;
+        this.#undecided.delete(site);
         const act = planned ?? { ...choose(random), site, thinkMs };
         this.taken[index] = act;
         if (act.isLeft) this.#isLeft.add(site);
