@@ -159,6 +159,8 @@ export const snapshotBugs: readonly PlantedBug[] = [
       },
     ],
     oracles: ['repair'],
+    workload: 'crowd',
+    faults: [],
   },
   {
     name: "the VM's generation does not grow",
@@ -169,7 +171,9 @@ export const snapshotBugs: readonly PlantedBug[] = [
         wrong: 'snapshot.metadata.guest.generation)',
       },
     ],
-    oracles: ['lost-vm'],
+    oracles: ['lost-vm', 'repair'],
+    workload: 'crowd',
+    faults: [],
   },
   {
     name: "the guest goes on before the VM's generation is durable",

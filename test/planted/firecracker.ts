@@ -84,6 +84,8 @@ export const firecrackerBugs: readonly PlantedBug[] = [
       },
     ],
     oracles: ['memory'],
+    workload: 'firecracker',
+    faults: [],
   },
   {
     name: 'the disk of a Firecracker VM is copied after the guest went on',

@@ -56,6 +56,8 @@ export const ownershipBugs: readonly PlantedBug[] = [
       },
     ],
     oracles: ['claim', 'one-copy', 'right-to-run', 'lost-vm'],
+    workload: 'rush',
+    faults: [],
   },
   {
     name: 'the target starts without a claim',
@@ -72,11 +74,15 @@ export const ownershipBugs: readonly PlantedBug[] = [
     name: 'a claim does not ask whether it won',
     edits: [blindClaim],
     oracles: ['claim', 'one-copy'],
+    workload: 'rush',
+    faults: [],
   },
   {
     name: 'a claim neither asks whether it won nor looks before the VM goes on',
     edits: [blindClaim, { file: target, right: 'if (!isOurs)', wrong: 'if (isOurs === null)' }],
     oracles: ['claim', 'one-copy', 'owner'],
+    workload: 'rush',
+    faults: [],
   },
   {
     name: 'a claim takes no epoch of its own',

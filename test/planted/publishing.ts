@@ -85,6 +85,8 @@ export const publishingBugs: readonly PlantedBug[] = [
       },
     ],
     oracles: lostBytes,
+    workload: 'crowd',
+    faults: [],
   },
   {
     name: "the places of a memory's pages are one page beside",
@@ -97,6 +99,8 @@ export const publishingBugs: readonly PlantedBug[] = [
       },
     ],
     oracles: lostBytes,
+    workload: 'crowd',
+    faults: [],
   },
   {
     name: 'a download that goes on takes frames for there that are not',

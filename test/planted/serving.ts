@@ -87,6 +87,8 @@ export const daemonBugs: readonly PlantedBug[] = [
       },
     ],
     oracles: ['bug'],
+    workload: 'crowd',
+    faults: ['vmm_crash', 'vm_crash', 'daemon_crash'],
   },
   {
     name: 'a VM is found by the beginning of its name',
