@@ -11,6 +11,7 @@ import type { CommandEnd } from './guest-command.ts';
 import { COMMAND_GRACE_MS } from './limits.ts';
 
 const TIMEOUT_MS = 1000;
+const STILL_MS = 400;
 const SESSION = 5;
 
 interface Running {
@@ -24,13 +25,14 @@ async function* once(bytes: Bytes): AsyncGenerator<Bytes> {
 }
 
 /** A command that the guest has started. */
-async function start({ agent, guest, clock }: FakeWorld, input?: Bytes): Promise<Running> {
+async function start({ agent, guest, clock }: FakeWorld, input?: Bytes, stillMs?: number): Promise<Running> {
   const output: Bytes[] = [];
   const abort = new AbortController();
   const context = { agent, clock, signal: abort.signal };
   const request = {
     argv: ['tar'],
     timeoutMs: TIMEOUT_MS,
+    ...(stillMs === undefined ? {} : { stillMs }),
     ...(input === undefined ? {} : { input: once(input) }),
   };
   const ended = runInGuest(context, request, async (bytes) => {
@@ -76,6 +78,23 @@ suite('a command of ours in a guest', () => {
     const world = await fakeWorld();
     const { ended } = await start(world);
     await world.clock.advance(TIMEOUT_MS + COMMAND_GRACE_MS);
+    await expectGivenUp(world.guest);
+    await assert.rejects(ended, is('timeout'));
+    world.agent.close();
+  });
+
+  test('of which nothing moves is given up, when it is the guest that keeps us waiting', async () => {
+    const world = await fakeWorld();
+    const { ended } = await start(world, utf8('a long letter'), STILL_MS);
+    await world.guest.credit(SESSION, streams.stdin, 6);
+    await world.guest.nextChannelFrame(frameTypes.data);
+    await world.clock.advance(STILL_MS - 1);
+    // That it says something is a sign of life.
+    await world.guest.data(SESSION, streams.stderr, 0, utf8('so far so good\n'));
+    await world.clock.advance(0);
+    await world.clock.advance(STILL_MS - 1);
+    assert.equal(world.clock.sleeping > 0, true);
+    await world.clock.advance(1);
     await expectGivenUp(world.guest);
     await assert.rejects(ended, is('timeout'));
     world.agent.close();

@@ -2,7 +2,7 @@
  * A command in a guest that Kelpie runs for itself, within bounds: it hangs, floods, forks or lies, and whoever waits for it is told in time.
  *
  *     started ──▶ output read to its end ──▶ ended
- *        └─ its time is over (the guest ends it; the host waits a little longer), canceled, the reader leaves ──▶ killed and let go
+ *        └─ its time is over (the guest ends it; the host waits a little longer), nothing moves, canceled, the reader leaves ──▶ killed and let go
  */
 import { canceledError, throwIfCanceled } from '../base/cancel.ts';
 import { concat, fromUtf8Lossy } from '../base/bytes.ts';
@@ -30,6 +30,8 @@ export interface CommandRequest {
   /** Given to it as its standard input. */
   readonly input?: AsyncIterable<Bytes>;
   readonly timeoutMs: number;
+  /** It is given up when the guest neither takes input nor says anything for so long, while nobody here keeps it waiting. */
+  readonly stillMs?: number;
 }
 
 /** How a command ended, and the end of what it wrote to its standard error. */
@@ -41,12 +43,12 @@ export interface CommandEnd {
 /**
  * Runs a command to its end.
  * @param onOutput takes its standard output; the guest waits for it. What it throws ends the command.
- * @throws KelpieError `timeout` when neither the command nor the guest ended it, `command_not_executable`, `guest_unreachable`, `canceled`, and what `input` and
+ * @throws KelpieError `timeout` when neither the command nor the guest ended it, or nothing moved for too long, `command_not_executable`, `guest_unreachable`, `canceled`, and what `input` and
  * `onOutput` throw.
  */
 export async function runInGuest(
   context: GuestContext,
-  { argv, env, user, input, timeoutMs }: CommandRequest,
+  { argv, env, user, input, timeoutMs, stillMs }: CommandRequest,
   onOutput: (output: AsyncIterable<Bytes>) => Promise<void>,
 ): Promise<CommandEnd> {
   throwIfCanceled(context.signal, 'the checkpoint');
@@ -57,7 +59,7 @@ export async function runInGuest(
     ...(env === undefined ? {} : { env }),
     ...(user === undefined ? {} : { user }),
   });
-  const command = new RunningCommand(context, session, timeoutMs);
+  const command = new RunningCommand(context, session, { timeoutMs, stillMs, hasInput: input !== undefined });
   const feeding = input === undefined ? null : command.feed(input);
   try {
     await onOutput(command.output());
@@ -83,24 +85,54 @@ export function describeEnd({ exit, messages }: CommandEnd, timeoutMs: number): 
   return last === undefined ? how : `${how}: ${last.slice(0, MESSAGE_LENGTH_MAX)}`;
 }
 
+/** Whose turn it is, as far as it has changed. */
+interface Turn {
+  readonly isWriting?: boolean;
+  readonly isFed?: boolean;
+  readonly isReading?: boolean;
+}
+
+interface Bounds {
+  readonly timeoutMs: number;
+  readonly stillMs: number | undefined;
+  readonly hasInput: boolean;
+}
+
 class RunningCommand {
   readonly #session: GuestSession;
+  readonly #clock: Clock;
   readonly #timeoutMs: number;
+  readonly #stillMs: number | null;
   readonly #messages: Bytes[] = [];
   readonly #stop: () => void;
   #messageBytes = 0;
   #exit: SessionExit | null = null;
   #failure: KelpieError | null = null;
   #leaving: Promise<void> | null = null;
+  /** What the guest was given it has not taken yet. */
+  #isWriting = false;
+  /** It has all of its input. */
+  #isFed: boolean;
+  /** Whoever reads its output waits for more of it. */
+  #isReading = false;
+  #stopStill: (() => void) | null = null;
 
-  constructor({ clock, signal }: GuestContext, session: GuestSession, timeoutMs: number) {
+  constructor(
+    { clock, signal }: GuestContext,
+    session: GuestSession,
+    { timeoutMs, stillMs, hasInput }: Bounds,
+  ) {
     this.#session = session;
+    this.#clock = clock;
     this.#timeoutMs = timeoutMs;
+    this.#stillMs = stillMs ?? null;
+    this.#isFed = !hasInput;
     const onAbort = (): void => this.#giveUp(canceledError(signal, 'the checkpoint'));
     signal.addEventListener('abort', onAbort);
     const stopTimer = startTimer(clock, timeoutMs + COMMAND_GRACE_MS, () => this.#giveUp(this.#late()));
     this.#stop = () => {
       stopTimer();
+      this.#stopStill?.();
       signal.removeEventListener('abort', onAbort);
     };
     // Canceled while the guest started it.
@@ -109,10 +141,13 @@ class RunningCommand {
 
   /** Its standard output; its messages are kept beside it. */
   async *output(): AsyncGenerator<Bytes, void> {
+    this.#expect({ isReading: true });
     for await (const event of this.#session.events) {
+      this.#expect({ isReading: false });
       if (event.kind === 'exit') this.#exit = event.exit;
       else if (event.kind === 'output' && event.stream === 'stdout') yield event.bytes;
       else if (event.kind === 'output') this.#keep(event.bytes);
+      this.#expect({ isReading: true });
     }
     if (this.#failure !== null) throw this.#failure;
   }
@@ -127,8 +162,13 @@ class RunningCommand {
   /** Gives it its input. A command may end without having read all of it: how it ended says whether that was well. */
   async feed(input: AsyncIterable<Bytes>): Promise<void> {
     try {
-      for await (const bytes of input) await this.#session.writeStdin(bytes);
+      for await (const bytes of input) {
+        this.#expect({ isWriting: true });
+        await this.#session.writeStdin(bytes);
+        this.#expect({ isWriting: false });
+      }
       await this.#session.endStdin();
+      this.#expect({ isFed: true });
     } catch (error) {
       // It would wait for the rest for ever.
       if (!isKelpieError(error, 'invalid_state')) this.#giveUp(error);
@@ -140,6 +180,19 @@ class RunningCommand {
     this.#stop();
     if (this.#exit === null) this.#leaving ??= this.#kill();
     await this.#leaving;
+  }
+
+  /** What moved, or is waited for now: the time of stillness begins anew, when it is the guest's turn. */
+  #expect({ isWriting = this.#isWriting, isFed = this.#isFed, isReading = this.#isReading }: Turn): void {
+    [this.#isWriting, this.#isFed, this.#isReading] = [isWriting, isFed, isReading];
+    this.#stopStill?.();
+    this.#stopStill = null;
+    if (this.#stillMs === null || this.#leaving !== null || !(isWriting || (isFed && isReading))) return;
+    const waited = formatDurationMs(this.#stillMs);
+    const message = `a command in the guest moved nothing for ${waited}, and was given up.`;
+    this.#stopStill = startTimer(this.#clock, this.#stillMs, () =>
+      this.#giveUp(new KelpieError('timeout', message)),
+    );
   }
 
   #giveUp(reason: unknown): void {

@@ -21,6 +21,8 @@ export const HOOK_TIMEOUT_MS_MIN: number = SECOND_MS;
 export const HOOK_TIMEOUT_MS_MAX: number = HOUR_MS;
 /** For all files of a workspace, out of a guest or into one. */
 export const FILES_TIMEOUT_MS: number = 4 * HOUR_MS;
+/** How long nothing of them may move while the guest's is the next step. */
+export const FILES_STILL_MS: number = 2 * MINUTE_MS;
 /** How much longer than the guest the host waits: the guest ends a command 2 s after it was asked to end. */
 export const COMMAND_GRACE_MS: number = 15 * SECOND_MS;
 /** What is kept of a command's messages; the last of them say why it failed. */

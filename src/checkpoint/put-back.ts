@@ -5,7 +5,7 @@ import { formatBytes } from '../base/units.ts';
 import type { ArchiveReader, StoredEntry } from './archive-reader.ts';
 import { describeEnd, isSuccess, runInGuest } from './guest-command.ts';
 import type { GuestContext } from './guest-command.ts';
-import { FILES_TIMEOUT_MS } from './limits.ts';
+import { FILES_STILL_MS, FILES_TIMEOUT_MS } from './limits.ts';
 import { encodeTarEntry } from './tar-writer.ts';
 import { encodeTarEnd, encodeTarPadding } from '../image/build/tar-writer.ts';
 
@@ -20,7 +20,13 @@ export async function putBack(
 ): Promise<void> {
   if (entries.length === 0) return;
   const input = tarOf(archive, entries, onProgress);
-  const request = { argv: tarArguments, env: { LC_ALL: 'C' }, input, timeoutMs: FILES_TIMEOUT_MS };
+  const request = {
+    argv: tarArguments,
+    env: { LC_ALL: 'C' },
+    input,
+    timeoutMs: FILES_TIMEOUT_MS,
+    stillMs: FILES_STILL_MS,
+  };
   const end = await runInGuest(context, request, async (output) => {
     for await (const _ of output);
   });

@@ -4,7 +4,7 @@ import type { Bytes } from '../base/bytes.ts';
 import { describeEnd, isSuccess, runInGuest } from './guest-command.ts';
 import type { CommandEnd, GuestContext } from './guest-command.ts';
 import { EntryRules } from './entry-rules.ts';
-import { ENTRIES_MAX, FILES_TIMEOUT_MS } from './limits.ts';
+import { ENTRIES_MAX, FILES_STILL_MS, FILES_TIMEOUT_MS } from './limits.ts';
 import { readGuestTar } from './tar-reader.ts';
 import type { TarMember } from './tar-reader.ts';
 
@@ -44,7 +44,7 @@ export async function readFiles(
   };
   const end = await runInGuest(
     context,
-    { argv: tarArguments(roots), env: { LC_ALL: 'C' }, timeoutMs: FILES_TIMEOUT_MS },
+    { argv: tarArguments(roots), env: { LC_ALL: 'C' }, timeoutMs: FILES_TIMEOUT_MS, stillMs: FILES_STILL_MS },
     readAll,
   );
   if (isSuccess(end)) return { hasChanged: false, sockets: socketsOf(end) };
