@@ -80,7 +80,7 @@ function ownAddress(): string | null {
   return all.find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? null;
 }
 
-const why = network.kind === 'none' ? network.why : false;
+const why = network.kind === 'none' ? `${network.why} (issue #5)` : false;
 
 describe(
   'firecracker: a network without rights',

@@ -52,7 +52,7 @@ export async function launchVmm<Answer>(
   } catch (error) {
     await process.end();
     throwIfCanceled(signal, 'starting the VM');
-    const message = `${command} did not start: ${await logTail(env, log)}.`;
+    const message = `${first.name} did not start: ${await logTail(env, log)}.`;
     throw new KelpieError('vm_start_failed', message, { cause: error });
   }
 }
