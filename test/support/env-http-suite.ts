@@ -5,7 +5,7 @@ import { promises, refusedWith } from './with-fixture.ts';
 import type { Bytes } from '../../src/base/bytes.ts';
 import type { Env } from '../../src/env/env.ts';
 import type { HttpRequest, HttpResponse } from '../../src/env/http.ts';
-import type { SocketAddress } from '../../src/env/sockets.ts';
+import type { Connection, SocketAddress } from '../../src/env/sockets.ts';
 import type { CreateFixture } from './env-suite.ts';
 
 type Handler = (request: Request) => Promise<Response>;
@@ -45,13 +45,17 @@ export function httpSuite(name: string, createFixture: CreateFixture): void {
   });
   promise('a peer that does not speak HTTP is told apart', async ({ env, directory }) => {
     const address = { kind: 'unix', path: `${directory}/raw` } as const;
+    const heard: Connection[] = [];
     const listener = await env.sockets.listen(address, (connection) => {
+      heard.push(connection);
       void connection.write(utf8('SSH-2.0-kelpie\r\n')).then(async () => connection.end());
     });
     await refusedWith(
       'EPROTO',
       env.http.request({ target: { address }, method: 'GET', path: '/', headers: {} }),
     );
+    // What nobody reads stays open, also when the other end has gone.
+    for (const connection of heard) connection.close();
     await listener.close();
   });
 }
@@ -233,16 +237,18 @@ function endingSuite(
   const promise = promises(subject, createFixture);
 
   promise('the signal rejects a request that waits', async ({ env, directory }) => {
+    const begun = Promise.withResolvers<void>();
     const gone = Promise.withResolvers<void>();
     const handler: Handler = async (request) => {
       request.signal.addEventListener('abort', () => gone.resolve());
+      begun.resolve();
       await gone.promise;
       return new Response('too late');
     };
     await serving(env, addressIn(directory), handler, async (send) => {
       const abort = new AbortController();
       const sending = send({ signal: abort.signal });
-      await env.clock.sleep(30);
+      await begun.promise;
       const reason = new Error('enough');
       abort.abort(reason);
       await assert.rejects(sending, reason);
@@ -360,15 +366,19 @@ function endingSuite(
   });
 
   promise('close lets a request under way finish', async ({ env, directory }) => {
+    const begun = Promise.withResolvers<void>();
+    const mayEnd = Promise.withResolvers<void>();
     const handler: Handler = async () => {
-      await env.clock.sleep(100);
+      begun.resolve();
+      await mayEnd.promise;
       return new Response('in time');
     };
     const listener = await env.http.serve(addressIn(directory), handler);
     const request = { target: { address: listener.address }, method: 'GET', path: '/', headers: {} };
     const sending = env.http.request(request);
-    await env.clock.sleep(30);
+    await begun.promise;
     const closing = listener.close();
+    mayEnd.resolve();
     assert.equal(await textOf((await sending).body), 'in time');
     await closing;
     await refusedWith(

@@ -190,9 +190,10 @@ function adoptionSuite(subject: string, createFixture: CreateFixture): void {
       line += fromUtf8(part);
       break;
     }
-    await clock.sleep(50);
-    const ps = await processes.spawn(shell('ps -o stat= -p $1', line.trim()));
-    assert.match(await textOf(ps.stdout), /^Z/);
+    for (let state = ''; !state.startsWith('Z'); await clock.sleep(10)) {
+      const ps = await processes.spawn(shell('ps -o stat= -p $1', line.trim()));
+      state = await textOf(ps.stdout);
+    }
     assert.ok(!(await processes.list()).some(({ identity }) => identity.pid === Number(line)));
     parent.kill('SIGKILL');
     await parent.wait();

@@ -79,11 +79,12 @@ function streamSuite(
       for (; written < total; written += MIB) await pair.client.write(new Uint8Array(MIB));
       await pair.client.end();
     })();
-    await clock.sleep(100);
-    const early = written;
+    let early = -1;
+    while (early !== written) {
+      early = written;
+      await clock.sleep(100);
+    }
     assert.ok(early < total / 2, `${early} bytes were taken with nobody reading`);
-    await clock.sleep(50);
-    assert.equal(written, early);
     assert.equal((await readAll(pair.server)).byteLength, total);
     await writing;
     await pair.close();
