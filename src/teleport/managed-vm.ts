@@ -8,6 +8,7 @@ import { SECOND_MS } from '../base/units.ts';
 import { writeJsonDurably } from './durable-json.ts';
 import { imageFilesFor } from './image-files.ts';
 import type { MachineFacts } from '../snapshot/metadata.ts';
+import { illegal } from '../vm/state.ts';
 import type { VmEvent, VmInstance, VmPlaces } from '../vm/instance.ts';
 import type { TeleportHost } from './teleport-host.ts';
 import type { VmRecord } from './vm-record.ts';
@@ -54,17 +55,7 @@ export class ManagedVm {
   requireLive(act: string): VmInstance {
     this.requireHere(act);
     const { state, reason } = this.#record;
-    if (state === 'crashed') {
-      throw new KelpieError(
-        'vm_crashed',
-        `cannot ${act} "${this.name}": it crashed${reason === null ? '' : ` (${reason})`}; restore or start it.`,
-      );
-    }
-    if (this.#instance === null || !this.isLive) {
-      throw new KelpieError('invalid_state', `cannot ${act} "${this.name}": it is ${state}.`, {
-        data: { state, act },
-      });
-    }
+    if (this.#instance === null || !this.isLive) throw illegal(this.name, state, act, reason);
     return this.#instance;
   }
 

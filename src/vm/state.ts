@@ -38,10 +38,20 @@ export function transition(vmName: string, from: VmState, to: VmState, act: stri
   return to;
 }
 
-/** The error of an act that the state does not allow: `invalid_state`, or `vm_crashed`, since whoever asked may have seen it run a moment ago. */
-export function illegal(vmName: string, state: VmState, act: string): KelpieError {
-  if (state === 'crashed')
-    return new KelpieError('vm_crashed', `cannot ${act} "${vmName}": it crashed; restore or start it.`);
+/**
+ * The error of an act that the state does not allow: `invalid_state`, or `vm_crashed`, since whoever asked may have seen it run a moment ago.
+ * @param reason why it crashed, where that is known.
+ */
+export function illegal(
+  vmName: string,
+  state: VmState | 'suspended',
+  act: string,
+  reason: string | null = null,
+): KelpieError {
+  if (state === 'crashed') {
+    const why = reason === null ? '' : ` (${reason})`;
+    return new KelpieError('vm_crashed', `cannot ${act} "${vmName}": it crashed${why}; restore or start it.`);
+  }
   return new KelpieError('invalid_state', `cannot ${act} "${vmName}": it is ${state}.`, {
     data: { state, act },
   });
