@@ -1,6 +1,7 @@
 /** The CLI's side of the daemon's API. Untyped bytes stop here: every answer is parsed by the route's schema. */
 import { collectBytes, fromUtf8, utf8 } from '../base/bytes.ts';
 import { assert } from '../base/assert.ts';
+import { parseJsonOrNull } from '../base/json.ts';
 import { loadOnce } from '../base/load-once.ts';
 import { KelpieError } from '../base/errors.ts';
 import { decodeEvents } from '../daemon/api/events.ts';
@@ -120,7 +121,7 @@ export class DaemonClient {
     const response = { ...raw, body: answerOf(raw.body) };
     if (response.status < 300) return response;
     const text = fromUtf8(await readAll(response.body));
-    const told = readProblem(parseJson(text));
+    const told = readProblem(parseJsonOrNull(text));
     if (told !== null) throw fromProblem(told);
     throw new KelpieError(
       'daemon_unavailable',
@@ -204,14 +205,6 @@ function parseResult<Result>(schema: z.ZodType<Result>, value: unknown): Result 
       cause: parsed.error,
     },
   );
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }
 
 async function readAll(body: AsyncIterable<Bytes>): Promise<Bytes> {

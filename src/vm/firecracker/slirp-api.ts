@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { concat, fromUtf8Lossy, utf8 } from '../../base/bytes.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import { KelpieError } from '../../base/errors.ts';
+import { parseJsonOrNull } from '../../base/json.ts';
 import type { Env } from '../../env/env.ts';
 import { startTimer } from '../../guest/timer.ts';
 import type { Connection } from '../../env/sockets.ts';
@@ -37,18 +38,9 @@ export async function askSlirp(
 }
 
 function complaintIn(answer: string): string | null {
-  const { data } = answerSchema.safeParse(parseJson(answer));
+  const { data } = answerSchema.safeParse(parseJsonOrNull(answer));
   if (data === undefined) throw noAnswer(answer === '' ? 'it said nothing' : `it said "${answer}"`);
   return 'error' in data ? data.error.desc.replace(/\.$/, '') : null;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return null;
-    throw error;
-  }
 }
 
 async function readAll(connection: Connection): Promise<string> {

@@ -3,6 +3,7 @@
  * https://docs.aws.amazon.com/singlesignon/latest/PortalAPIReference/API_GetRoleCredentials.html
  */
 import { z } from 'zod';
+import { parseJsonOrNull } from '../../../../base/json.ts';
 import { SECOND_MS } from '../../../../base/units.ts';
 import { isSystemError } from '../../../../env/system-error.ts';
 import type { AwsProfile } from '../aws-profile.ts';
@@ -63,7 +64,8 @@ export async function signOnKeys(
 async function findToken(env: SourceEnv, startUrl: string): Promise<string> {
   const directory = `${env.host.homeDirectory}/.aws/sso/cache`;
   for (const name of (await listTokens(env, directory)).slice(0, TOKEN_FILES_MAX)) {
-    const parsed = tokenSchema.safeParse(parseIfJson(await readToken(env.files, `${directory}/${name}`)));
+    // Other programs keep other things there.
+    const parsed = tokenSchema.safeParse(parseJsonOrNull(await readToken(env.files, `${directory}/${name}`)));
     if (!parsed.success || parsed.data.startUrl !== startUrl) continue;
     const expiresMs = parseIsoTime(parsed.data.expiresAt.replace(/UTC$/, 'Z'));
     if (expiresMs !== null && expiresMs > env.clock.wallMs()) return parsed.data.accessToken;
@@ -76,16 +78,6 @@ async function listTokens({ files }: SourceEnv, directory: string): Promise<read
     return (await files.list(directory)).filter((name) => name.endsWith('.json'));
   } catch (error) {
     if (isSystemError(error, 'ENOENT')) return [];
-    throw error;
-  }
-}
-
-/** Other programs keep other things there. */
-function parseIfJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return null;
     throw error;
   }
 }
