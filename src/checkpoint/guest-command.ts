@@ -188,11 +188,11 @@ class RunningCommand {
     this.#stopStill?.();
     this.#stopStill = null;
     if (this.#stillMs === null || this.#leaving !== null || !(isWriting || (isFed && isReading))) return;
-    const waited = formatDurationMs(this.#stillMs);
-    const message = `a command in the guest moved nothing for ${waited}, and was given up.`;
-    this.#stopStill = startTimer(this.#clock, this.#stillMs, () =>
-      this.#giveUp(new KelpieError('timeout', message)),
-    );
+    const stillMs = this.#stillMs;
+    this.#stopStill = startTimer(this.#clock, stillMs, () => {
+      const message = `a command in the guest moved nothing for ${formatDurationMs(stillMs)}, and was given up.`;
+      this.#giveUp(new KelpieError('timeout', message));
+    });
   }
 
   #giveUp(reason: unknown): void {
