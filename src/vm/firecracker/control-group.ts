@@ -20,12 +20,11 @@ export async function removeControlGroup(
 ): Promise<void> {
   for (const { execName, name } of await listCages(env.files, runDirectory)) {
     const path = `${CONTROL_GROUPS}/${parentCgroup ?? execName}/${name}`;
-    // A group is a folder whose files cannot be removed: only the folder as a whole.
     await removeGroup(env, path);
   }
 }
 
-/** What stays is a group with a process in it. */
+/** A group is a folder whose files cannot be removed: only the folder as a whole. What stays is one with a process in it. */
 async function removeGroup(env: Env, path: string): Promise<void> {
   for (let tries = 1; await isThere(env.files, path); tries += 1) {
     const answer = await askProgram(env, 'rmdir', [path]);

@@ -1,7 +1,7 @@
 /** Which machine a VM gets, and whether this host's Firecracker can run a recorded one. */
 import { KelpieError } from '../../base/errors.ts';
 import type { BackendFacts } from '../../snapshot/compatibility/facts.ts';
-import { FIRECRACKER_LAYOUT_WITH_NETWORK } from '../../snapshot/compatibility/device-layouts.ts';
+import { FIRECRACKER_LAYOUT_WITH_NETWORK as LAYOUT_WITH_NETWORK } from '../../snapshot/compatibility/device-layouts.ts';
 import type { Architecture, MachineFacts, VmConfig } from '../../snapshot/metadata.ts';
 import type { WantedVm } from '../instance.ts';
 import type { FirecrackerAbilities } from './abilities.ts';
@@ -16,7 +16,6 @@ import type { FirecrackerVersion } from './version.ts';
  * can neither add a card to it nor leave it out; the number changes when what they are or are called does.
  */
 const LAYOUT_ALONE = 1;
-const LAYOUT_WITH_NETWORK = FIRECRACKER_LAYOUT_WITH_NETWORK;
 
 export function hasNetworkCard({ deviceLayout }: MachineFacts): boolean {
   return deviceLayout === LAYOUT_WITH_NETWORK;
