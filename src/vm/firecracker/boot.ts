@@ -1,16 +1,13 @@
 /**
  * A boot:
  *
- *   checks ──▶ disk ──▶ process ──▶ machine, kernel, drives, vsock, entropy, balloon, network ──▶ InstanceStart ──▶ guest agent answers
+ *   checks ──▶ disk, process ──▶ machine, kernel, drives, vsock, entropy, balloon, network ──▶ InstanceStart ──▶ guest agent answers
  *
  * Whatever fails, and an end of the process, undoes all of it: no process, no file in the run directory, no new disk, no TAP.
  */
-import { makeDurable } from '../../env/durable-files.ts';
 import { MIB, PAGE_BYTES } from '../../base/units.ts';
-import { diskLayerPath } from '../../snapshot/local-snapshot.ts';
 import type { MachineFacts, VmConfig } from '../../snapshot/metadata.ts';
 import { PageMap } from '../../snapshot/page-map.ts';
-import { both } from '../bounded.ts';
 import { bootTimeout, connectFirst } from '../first-contact.ts';
 import type { StartOptions, VmPlaces } from '../instance.ts';
 import { orUndo } from '../undo.ts';
@@ -25,12 +22,11 @@ import {
   startInstance,
 } from './api/calls.ts';
 import type { LiveVm, VmContext } from './context.ts';
-import { createDisk } from './disk.ts';
 import { explainRefusal } from './explain-refusal.ts';
 import { chooseMachine, templateOf } from './machine.ts';
 import type { Network } from './network.ts';
 import { names } from './process-places.ts';
-import { contactOf, showDisk, startProcess } from './start-process.ts';
+import { contactOf, startProcess } from './start-process.ts';
 import type { StartedProcess } from './start-process.ts';
 import { USER_NETWORK_WORD } from './user-network.ts';
 import { bootableKernel } from './vmlinux.ts';
@@ -46,23 +42,18 @@ const MAC_PREFIX = '06:4b';
 export async function boot(context: VmContext, request: StartOptions): Promise<LiveVm> {
   return orUndo(async (undo) => {
     const { env, config, places } = context;
-    const { signal } = request;
+    const { disk, signal } = request;
     const network = await context.network();
     const machine = chooseMachine(config, env.host.architecture, await context.abilities(), network);
     const { kernel: packed, initramfs } = places.image;
     const kernel = await bootableKernel(env, packed, config.architecture, context.cacheDirectory);
-    const top = await createDisk(context, request.disk, signal);
-    const topPath = diskLayerPath(places.blobDirectory, top);
-    undo.onFailure(() => env.files.removeTree(topPath));
 
     request.onProgress?.({ phase: 'process' });
     const files = [
       { name: names.kernel, path: kernel },
       { name: names.initramfs, path: initramfs },
     ];
-    const starting = startProcess(context, undo, { files, network, signal });
-    const [started] = await both(starting, makeDurable(env.files, topPath));
-    await showDisk(context, started.places, top);
+    const { started, top } = await startProcess(context, undo, { files, disk, network, signal });
 
     request.onProgress?.({ phase: 'boot' });
     try {
@@ -80,7 +71,7 @@ export async function boot(context: VmContext, request: StartOptions): Promise<L
       mapped: null,
       base: PageMap.empty((config.memoryMib * MIB) / PAGE_BYTES),
       memory: null,
-      disk: [...request.disk, top],
+      disk: [...disk, top],
       isBarePause: false,
       isDeaf: false,
       guest: { bootId: agent.bootId, generation: agent.generation },

@@ -9,9 +9,6 @@
  */
 import { throwIfCanceled } from '../../base/cancel.ts';
 import { isKelpieError, KelpieError } from '../../base/errors.ts';
-import { makeDurable } from '../../env/durable-files.ts';
-import { diskLayerPath } from '../../snapshot/local-snapshot.ts';
-import type { DiskLayer } from '../../snapshot/local-snapshot.ts';
 import type { PageMap } from '../../snapshot/page-map.ts';
 import { readPageMap } from '../../snapshot/read-page-map.ts';
 import { both } from '../bounded.ts';
@@ -26,13 +23,12 @@ import { loadSnapshot, resumeVm } from './api/calls.ts';
 import type { SnapshotLoadParams } from './api/requests.ts';
 import { NETWORK_ID } from './boot.ts';
 import type { LiveVm, VmContext } from './context.ts';
-import { createDisk } from './disk.ts';
 import { explainRefusal } from './explain-refusal.ts';
 import { assertCanRun, goingOn, hasNetworkCard } from './machine.ts';
 import { noNetwork } from './network.ts';
 import { names } from './process-places.ts';
 import { askProgram, complaintOf, hasSucceeded } from './programs.ts';
-import { contactOf, showDisk, startProcess } from './start-process.ts';
+import { contactOf, startProcess } from './start-process.ts';
 import { parseVersion } from './version.ts';
 import type { FirecrackerFeatures } from './version.ts';
 
@@ -78,10 +74,8 @@ class Load {
       { name: names.memory, path: mapped.path },
       { name: names.state, path: deviceStatePath },
     ];
-    // Where a copy of a disk takes time, Firecracker starts meanwhile.
-    const starting = startProcess(this.#context, this.#undo, { files, network, signal });
-    const [started, top] = await both(starting, this.#makeDisk(disk));
-    await showDisk(this.#context, started.places, top);
+    const request = { files, disk, network, signal };
+    const { started, top } = await startProcess(this.#context, this.#undo, request);
     return {
       ...started,
       machine: goingOn(machine, await this.#context.abilities()),
@@ -95,23 +89,13 @@ class Load {
     };
   }
 
-  async #makeDisk(frozen: readonly DiskLayer[]): Promise<DiskLayer> {
-    const { env, places } = this.#context;
-    const top = await createDisk(this.#context, frozen, this.#request.signal);
-    const path = diskLayerPath(places.blobDirectory, top);
-    this.#undo.onFailure(() => env.files.removeTree(path));
-    await makeDurable(env.files, path);
-    return top;
-  }
-
   /** Everything that can be known to fail before anything is made. */
   async #check(): Promise<Checked> {
     const { env, config } = this.#context;
     const { machine, memory, signal } = this.#request;
     throwIfCanceled(signal, 'restoring the VM');
     assertCanRun(machine, config, await this.#context.abilities(), await this.#context.network());
-    const mapped = await memoryToMap(this.#context, memory);
-    const base = await readPageMap(env, memory.mapPath);
+    const [mapped, base] = await both(memoryToMap(this.#context, memory), readPageMap(env, memory.mapPath));
     return { mapped, base };
   }
 

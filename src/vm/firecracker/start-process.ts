@@ -1,4 +1,5 @@
 /** From a VM's files to its process, configured no further than its logs: what a boot and a restore have in common. */
+import { makeDurable } from '../../env/durable-files.ts';
 import { diskLayerPath } from '../../snapshot/local-snapshot.ts';
 import type { DiskLayer } from '../../snapshot/local-snapshot.ts';
 import { AgentLink } from '../agent-link.ts';
@@ -11,6 +12,7 @@ import { commandLine } from './command-line.ts';
 import { readConsole } from './console.ts';
 import type { FirecrackerProcess, VmContext } from './context.ts';
 import { removeControlGroup } from './control-group.ts';
+import { createDisk } from './disk.ts';
 import { launchFirecracker } from './launch.ts';
 import { CONSOLE_BYTES_PER_SECOND } from './limits.ts';
 import type { Network } from './network.ts';
@@ -29,6 +31,15 @@ export interface StartedProcess {
   readonly tap: string | null;
 }
 
+export interface StartRequest {
+  readonly files: readonly ShownFile[];
+  /** Frozen layers, below the one that the guest is to write to; none at a first boot. */
+  readonly disk: readonly DiskLayer[];
+  /** What its card is on. */
+  readonly network: Network;
+  readonly signal: AbortSignal | undefined;
+}
+
 /** What the process is shown beside its disks. */
 export interface ShownFile {
   readonly name: string;
@@ -36,42 +47,47 @@ export interface ShownFile {
 }
 
 /**
- * Ended by `undo`, which clears up as well. Its disk is shown to it later (`showDisk`): it need not be there yet.
- * @throws KelpieError `vm_start_failed`, `backend_unavailable`, `file_not_found`, `name_taken`, `port_taken`, `permission_denied`, `canceled`.
+ * A process that is shown its files and a disk of its own. `undo` ends it, clears up, and removes the disk.
+ * @returns the layer that its guest writes to as `top`, on the host's disk for good.
+ * @throws KelpieError `vm_start_failed`, `backend_unavailable`, `file_not_found`, `name_taken`, `port_taken`, `permission_denied`, `canceled`;
+ * as `createDisk`.
  */
 export async function startProcess(
   context: VmContext,
   undo: Undo,
-  request: {
-    readonly files: readonly ShownFile[];
-    /** What its card is on. */
-    readonly network: Network;
-    readonly signal: AbortSignal | undefined;
-  },
-): Promise<StartedProcess> {
-  const { env, id, places, jail } = context;
-  const { network } = request;
+  request: StartRequest,
+): Promise<{ readonly started: StartedProcess; readonly top: DiskLayer }> {
+  const { env, places } = context;
   const abilities = await context.abilities();
   const own = placesOf(context, abilities.program);
   const clear = (): Promise<void> => clearUp({ ...context, runDirectory: places.runDirectory });
   undo.onFailure(clear);
   await clear();
   await env.files.makeDirectory(own.root);
-  await showFiles(context, own, request.files);
-  await createLogs(context, own);
-  const tap = await makeTap(context, network);
-  const line = commandLine(abilities.program, id, own, jail);
-  const process = await launchFirecracker(
-    env,
-    network.kind === 'user' ? inUserNetwork(line) : line,
-    own,
-    request.signal,
-  );
-  undo.onFailure(() => process.end());
+  const tap = await makeTap(context, request.network);
+  // It opens none of its files before it is asked to, so it starts while they are made.
+  const launching = launch(context, undo, { own, program: abilities.program, ...request });
+  const [process, top] = await both(launching, showAll(context, undo, { own, ...request }));
   await both(joinNetwork(context, process, request), putReports(process, abilities.features));
   const link = openAgentLink(context, own);
   undo.onFailure(async () => link.close());
-  return { process, places: own, link, tap };
+  return { started: { process, places: own, link, tap }, top };
+}
+
+async function launch(
+  { env, id, jail }: VmContext,
+  undo: Undo,
+  request: Pick<StartRequest, 'network' | 'signal'> & {
+    readonly own: ProcessPlaces;
+    readonly program: string;
+  },
+): Promise<FirecrackerProcess> {
+  const { own, program, network, signal } = request;
+  const line = commandLine(program, id, own, jail);
+  const placed = network.kind === 'user' ? inUserNetwork(line) : line;
+  const process = await launchFirecracker(env, placed, own, signal);
+  undo.onFailure(() => process.end());
+  return process;
 }
 
 /** Its name; null when it has no card. */
@@ -152,21 +168,21 @@ async function createLogs({ env }: VmContext, { log, metrics, jail }: ProcessPla
   }
 }
 
-async function showFiles(
-  { env, places }: VmContext,
-  own: ProcessPlaces,
-  files: readonly ShownFile[],
-): Promise<void> {
-  for (const { name, path } of files) await show(env, own, { name, path, access: 'read' });
-  await show(env, own, { name: names.rootfs, path: places.image.rootfs, access: 'read' });
-}
-
-/** Shows the process the layer that its guest writes to: before it is asked to open its drives. */
-export async function showDisk(
-  { env, places }: VmContext,
-  own: ProcessPlaces,
-  top: DiskLayer,
-): Promise<void> {
+/** Everything that a process opens when it is asked to. The disk comes last: where file systems do not share blocks, copying it takes longest. */
+async function showAll(
+  context: VmContext,
+  undo: Undo,
+  request: Pick<StartRequest, 'files' | 'disk' | 'signal'> & { readonly own: ProcessPlaces },
+): Promise<DiskLayer> {
+  const { env, places } = context;
+  const { own, files, disk, signal } = request;
+  for (const { name, path } of [...files, { name: names.rootfs, path: places.image.rootfs }])
+    await show(env, own, { name, path, access: 'read' });
+  await createLogs(context, own);
+  const top = await createDisk(context, disk, signal);
   const path = diskLayerPath(places.blobDirectory, top);
+  undo.onFailure(() => env.files.removeTree(path));
+  await makeDurable(env.files, path);
   await show(env, own, { name: names.data, path, access: 'write' });
+  return top;
 }
