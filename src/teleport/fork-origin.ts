@@ -70,10 +70,10 @@ export function snapshotOrigin(
   return {
     vmId: vm.id,
     vmName: vm.name,
-    withSnapshot: (_copyIds, _options, use) =>
+    withSnapshot: (_copyIds, { listener }, use) =>
       guard.whileLocked(vm.id, async () => {
         const snapshot = await findSnapshot(host, vm, reference);
-        await requireCompatible(host, snapshot.metadata, { name: vm.name, carriesImage: false });
+        await requireCompatible(host, snapshot.metadata, { name: vm.name, carriesImage: false, listener });
         await use(snapshot);
       }),
   };

@@ -30,7 +30,7 @@ export async function packageOrigin(
       // A restore of the VM may fetch the very same package.
       guard.whileLocked(metadata.vmId, async () => {
         options.listener.progress('check');
-        await requireCompatible(host, metadata, { name, carriesImage: imageFiles.length > 0 });
+        await requireCompatible(host, metadata, { name, carriesImage: imageFiles.length > 0, ...options });
         options.listener.progress('image');
         await times.measure('image', () => ensureImage(host, open, options));
         const [first] = copyIds;

@@ -9,7 +9,8 @@ import { checkHere, readHostFacts, requireCompatible } from './host-facts.ts';
 import type { SnapshotMetadata } from '../snapshot/metadata.ts';
 
 const OTHER_DIGEST = 'ab'.repeat(32);
-const asked = { name: 'dev', carriesImage: false };
+const listener = { notice: (text: string): void => assert.fail(text) };
+const asked = { name: 'dev', carriesImage: false, listener };
 
 async function snapshotOf(world: SettleWorld): Promise<SnapshotMetadata> {
   const { metadata } = await world.host.snapshots.read(world.vm.id, await world.pauseWithSnapshot());
@@ -34,6 +35,26 @@ test('the image that it ran on must be here, whole or not: whoever uses it reads
     await rm(paths.description);
     await refusedAs(requireCompatible(world.host, metadata, asked), 'image_not_found');
     await requireCompatible(world.host, metadata, { ...asked, carriesImage: true });
+  });
+});
+
+test('who restores the state of an older VMM is told, and who restores one of another fix of it', async () => {
+  await SettleWorld.with(async (world) => {
+    const metadata = await snapshotOf(world);
+    const told: string[] = [];
+    const listening = { ...asked, listener: { notice: (text: string) => void told.push(text) } };
+    for (const backendVersion of ['0.9.1', '1.0.9'])
+      await requireCompatible(
+        world.host,
+        { ...metadata, machine: { ...metadata.machine, backendVersion } },
+        listening,
+      );
+    assert.deepEqual(told, [
+      '"dev": it ran on sim 0.9.1, this host has 1.0, and from then on needs that or a newer one.',
+      '"dev": it ran on sim 1.0.9, this host has 1.0.',
+    ]);
+    const newer = { ...metadata, machine: { ...metadata.machine, backendVersion: '1.1.0' } };
+    await refusedAs(requireCompatible(world.host, newer, asked), 'restore_incompatible');
   });
 });
 

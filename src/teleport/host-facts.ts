@@ -16,6 +16,7 @@ import { attemptLocally } from '../snapshot/local-failure.ts';
 import type { CpuFacts, SnapshotMetadata, SourceHostFacts } from '../snapshot/metadata.ts';
 import type { HostRecord } from '../store/hosts/host-record.ts';
 import { incompatible } from './incompatible.ts';
+import type { OperationListener } from './progress.ts';
 import type { TeleportHost } from './teleport-host.ts';
 
 const CPUINFO = '/proc/cpuinfo';
@@ -93,16 +94,26 @@ export function checkFor(
   return checkCompatibility(snapshotFacts(metadata, carriesImage), fromFactsDocument(facts), name);
 }
 
+export interface CompatibilityAsked {
+  /** Of the VM, for sentences. */
+  readonly name: string;
+  /** As of `checkHere`. */
+  readonly carriesImage: boolean;
+  /** Told what differs and is no hindrance: that it ran on an older VMM, on a host of another architecture. */
+  readonly listener: Pick<OperationListener, 'notice'>;
+}
+
 /** For whoever lets running memory go on. @throws KelpieError `restore_incompatible`, `image_not_found`, with all reasons; `invalid_argument` for a checkpoint, which has none. */
 export async function requireCompatible(
   host: TeleportHost,
   metadata: SnapshotMetadata,
-  { name, carriesImage }: { readonly name: string; readonly carriesImage: boolean },
+  { name, carriesImage, listener }: CompatibilityAsked,
 ): Promise<void> {
   if (metadata.kind === 'checkpoint') {
     const message = `"${name}" cannot go on from a checkpoint, which has no running memory: make a new VM of it with kelpie restore.`;
     throw new KelpieError('invalid_argument', message);
   }
-  const { reasons } = await checkHere(host, metadata, { carriesImage });
+  const { reasons, notices } = await checkHere(host, metadata, { carriesImage });
   if (reasons.length > 0) throw incompatible(name, reasons);
+  for (const notice of notices) listener.notice(`"${name}": ${notice}`);
 }

@@ -33,7 +33,7 @@ export async function restoreLocal(
   vm.requireHere('restore');
   const snapshot = await findSnapshot(host, vm, request.snapshotId);
   // Before what runs is stopped for it.
-  await requireCompatible(host, snapshot.metadata, { name: vm.name, carriesImage: false });
+  await requireCompatible(host, snapshot.metadata, { name: vm.name, carriesImage: false, ...options });
   const times = new Stopwatch(host.env.clock);
   const before = vm.isLive
     ? { ...standingOf(vm.record), state: 'stopped' as const, reason: null }

@@ -85,12 +85,12 @@ function pagedText({ pages, frames, requests, fetchedBytes, rawBytes }: PagedLay
 }
 
 function runsLines(
-  { reasons, forHost }: PackageDetail,
+  { reasons, notices, forHost }: PackageDetail,
   nowMs: number,
 ): readonly (readonly [string, string])[] {
   const where = forHost === null ? 'runs here' : `runs on ${forHost.name}`;
   const told = forHost === null ? '' : `, by what it said ${ageText(forHost.toldAtUnixMs, nowMs)}`;
-  if (reasons.length === 0) return [[where, `yes${told}`]];
+  if (reasons.length === 0) return [[where, [`yes${told}`, ...notices].join('; ')]];
   return reasons.map((reason) => [where, `no${told}: ${reason}`] as const);
 }
 

@@ -118,6 +118,8 @@ const layoutView: z.ZodType<LayoutView> = z.object({
 export interface PackageDetail extends PackageView, SealView {
   /** Why the host cannot run it, each a sentence and what would work instead; empty: it can. */
   readonly reasons: readonly string[];
+  /** When it can: what differs all the same, such as an older VMM. */
+  readonly notices: readonly string[];
   /** The host that this was looked at for, and when it said what it is; null for the one that was asked. */
   readonly forHost: { readonly id: string; readonly name: string; readonly toldAtUnixMs: number } | null;
   /** How it lies in the store. */
@@ -141,6 +143,7 @@ export const packageDetail: z.ZodType<PackageDetail> = z.object({
   metadata: metadataView.nullable(),
   isAtRest: z.boolean(),
   reasons: z.array(z.string()),
+  notices: z.array(z.string()),
   forHost: z.object({ id: z.string(), name: z.string(), toldAtUnixMs: z.number() }).nullable(),
   layout: layoutView,
   parentId: z.string().nullable(),

@@ -13,8 +13,9 @@ import { VMS_MAX } from '../limits.ts';
 import { bodyBytes, readQuery } from '../requests.ts';
 import { parameter } from '../room.ts';
 import { viewSnapshot, viewVm } from '../views.ts';
-import type { SnapshotMetadata } from '../../snapshot/metadata.ts';
+import type { ImportGuard } from '../../teleport/blob-import.ts';
 import type { Deposited } from '../../teleport/deposit.ts';
+import type { OperationOptions } from '../../teleport/source.ts';
 import type { BlobDeposited, BlobForm } from '../api/blobs.ts';
 import type { ExportSubject } from '../export-subjects.ts';
 import type { Room } from '../room.ts';
@@ -23,15 +24,14 @@ export const blobsRoom: Room<'blobExport' | 'packageExport' | 'blobImport' | 'bl
   supervisor,
 ) => {
   const { host, registry } = supervisor;
-  const guard = {
-    admit: async (metadata: SnapshotMetadata): Promise<void> => {
+  const guardOf = ({ listener }: OperationOptions): ImportGuard => ({
+    admit: async (metadata) => {
       if (registry.all.length >= VMS_MAX)
         throw new KelpieError('limit_exceeded', `this host has ${VMS_MAX} VMs: remove some.`);
-      await requireCompatible(host, metadata, { name: metadata.config.name, carriesImage: false });
+      await requireCompatible(host, metadata, { name: metadata.config.name, carriesImage: false, listener });
     },
-    whileNamed: <T>(name: string, act: () => Promise<T>): Promise<T> =>
-      supervisor.operate(`name:${name}`, `import "${name}"`, act),
-  };
+    whileNamed: (name, act) => supervisor.operate(`name:${name}`, `import "${name}"`, act),
+  });
   const answerExport = async (request: Request, subject: ExportSubject, form: BlobForm): Promise<Response> =>
     answerBytes(BLOB_CONTENT_TYPE, await openExport(supervisor, subject, form, request.signal));
   return {
@@ -53,6 +53,7 @@ export const blobsRoom: Room<'blobExport' | 'packageExport' | 'blobImport' | 'bl
       return answerEvents(supervisor, routes.blobImport, request, (options) =>
         supervisor.operate(`import:${host.env.random.uuid()}`, 'import a package', async () => {
           const bytes = bodyBytes(request);
+          const guard = guardOf(options);
           const { vm, snapshot } = await importBlob(host, registry, bytes, asked, { ...options, guard });
           return { vm: viewVm(supervisor, vm), snapshot: viewSnapshot(snapshot) };
         }),

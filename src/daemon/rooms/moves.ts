@@ -68,12 +68,12 @@ export const movesRoom: Room<'restoreLocal' | 'teleport' | 'restoreFromStore'> =
           return restored;
         });
       requireSameMachine(asked);
-      const guard = {
-        whileLocked: <T>(vmId: string, act: () => Promise<T>): Promise<T> =>
-          supervisor.operate(vmId, 'restore it', act),
-        admit: admitClaim(supervisor),
-      };
       return answerEvents(supervisor, routes.restoreFromStore, request, async (options) => {
+        const guard = {
+          whileLocked: <T>(vmId: string, act: () => Promise<T>): Promise<T> =>
+            supervisor.operate(vmId, 'restore it', act),
+          admit: admitClaim(supervisor, options.listener),
+        };
         const claimed = { storeUrl, vm, packageId, name, publish, leaseMs };
         const claim = new TeleportIn(host, registry, claimed, guard, options);
         const { vm: taken, timings, downloadedBytes } = await claim.run();

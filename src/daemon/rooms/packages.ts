@@ -39,13 +39,14 @@ export const packagesRoom: Room<'packageList' | 'packageInspect' | 'packageRemov
         record === null ? [] : [record],
       );
       const carriesImage = found.imageFiles.length > 0;
-      const { reasons } =
+      const { reasons, notices } =
         target === null
           ? await checkHere(host, found.metadata, { carriesImage })
           : checkFor(target, found.metadata, { carriesImage });
       const detail: PackageDetail = {
         ...view,
         reasons: toldReasons(reasons),
+        notices,
         forHost: target === null ? null : nameOf(target),
         layout: await keeper.layout(packageId),
         parentId: found.parentId,

@@ -278,7 +278,10 @@ test('an older VMM’s state goes on, a newer one’s does not, whatever the las
         return reasons[0]?.text ?? notices[0] ?? 'the same';
       };
       assert.equal(verdict('7.2.22', '7.2.22'), 'the same');
-      assert.equal(verdict('7.2.22', '9.0.0'), 'it ran on qemu 7.2.22, cloud has 9.0.0.');
+      assert.equal(
+        verdict('7.2.22', '9.0.0'),
+        'it ran on qemu 7.2.22, cloud has 9.0.0, and from then on needs that or a newer one.',
+      );
       assert.equal(verdict('7.2.22', '7.2.5'), 'it ran on qemu 7.2.22, cloud has 7.2.5.');
       assert.equal(verdict('9.0.0', '7.2.22'), "it ran on qemu 9.0.0, which is newer than cloud's 7.2.22.");
       assert.equal(verdict('9.0.0', 'unknown'), 'the version of qemu on cloud is not known.');

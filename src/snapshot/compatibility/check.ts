@@ -55,10 +55,12 @@ function backendFor({ machine, architecture }: SnapshotFacts, host: HostFacts): 
 function noticesOf({ snapshot: { machine, source }, host, backend, called }: Pair): readonly string[] {
   if (backend === null) return [];
   const notices: string[] = [];
-  if (backend.version !== machine.backendVersion)
-    notices.push(
-      `it ran on ${machine.backend} ${machine.backendVersion}, ${called} has ${backend.version ?? 'another'}.`,
-    );
+  const there = machine.backendVersion;
+  const here = backend.version ?? 'unknown';
+  // Of one major and minor, states go both ways.
+  const isNewer = rules.versionNumber(here) !== rules.versionNumber(there);
+  const from = isNewer ? ', and from then on needs that or a newer one' : '';
+  if (here !== there) notices.push(`it ran on ${machine.backend} ${there}, ${called} has ${here}${from}.`);
   if (machine.backend === 'firecracker' && source.kernel !== host.kernel)
     notices.push(`it ran on ${source.kernel}, ${called} has ${host.kernel}.`);
   if (source.architecture !== host.architecture)
