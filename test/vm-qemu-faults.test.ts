@@ -120,11 +120,11 @@ describe(
     });
 
     test('when the root file system is none', async () => {
-      await failsToStart('vm_start_failed', /console ends with/, { image: 'rootfs' });
+      await failsToStart('vm_start_failed', /console ends with: ".+"\.$/s, { image: 'rootfs' });
     });
 
     test('when the guest agent does not answer in time', async () => {
-      await failsToStart('vm_boot_timeout', /did not answer/, { backend: { bootTimeoutMs: 300 } });
+      await failsToStart('vm_boot_timeout', /did not answer in time\..+\.$/s, { backend: { bootTimeoutMs: 300 } });
     });
 
     test('when the disk is too small for the image', async () => {

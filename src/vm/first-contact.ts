@@ -27,7 +27,7 @@ export interface FirstContact {
 
 /**
  * Given up as soon as the VMM ends or the guest turns itself off.
- * @param onTimeout makes the error from the console's end.
+ * @param onTimeout makes the error from a sentence about the console.
  * @throws KelpieError `vm_start_failed`, `canceled`, or what `onTimeout` makes.
  */
 export async function connectFirst(
@@ -45,7 +45,7 @@ export async function connectFirst(
     throwIfCanceled(signal, 'starting the VM');
     if (gone.signal.aborted) {
       const tail = consoleTail(await contact.console());
-      const message = `the guest ended while it started. The console ends with: ${tail}`;
+      const message = `the guest ended while it started. ${tail}`;
       throw new KelpieError('vm_start_failed', message, { cause: error });
     }
     if (!isKelpieError(error, 'guest_unreachable')) throw error;
@@ -56,7 +56,7 @@ export async function connectFirst(
 }
 
 export function bootTimeout(tail: string, cause: unknown): KelpieError {
-  const message = `the guest agent did not answer in time. The console ends with: ${tail}`;
+  const message = `the guest agent did not answer in time. ${tail}`;
   return new KelpieError('vm_boot_timeout', message, { cause });
 }
 
@@ -91,12 +91,13 @@ export async function repairRestored(
 function repairTimeout(tail: string, cause: unknown): KelpieError {
   return new KelpieError(
     'guest_repair_failed',
-    `the restored guest did not answer in ${REPAIR_TIMEOUT_MS / 1000} s, so it is not handed out. The console ends with: ${tail}`,
+    `the restored guest did not answer in ${REPAIR_TIMEOUT_MS / 1000} s, so it is not handed out. ${tail}`,
     { cause },
   );
 }
 
+/** A sentence. */
 function consoleTail(bytes: Bytes): string {
   const text = fromUtf8Lossy(bytes).trim().slice(-CONSOLE_TAIL_CHARACTERS);
-  return text === '' ? '(nothing)' : text;
+  return text === '' ? 'Its console shows nothing.' : `The console ends with: "${text}".`;
 }
