@@ -36,6 +36,14 @@ const benchmarks: ReadonlyMap<string, Benchmark> = new Map([
     },
   ],
   [
+    'firecracker-cycles',
+    {
+      summary: 'starts and stops of VMs on Firecracker’s stand-in, and what they leave behind: nothing',
+      takesInput: false,
+      load: async () => (await import('./firecracker/cycles.ts')).firecrackerCycles,
+    },
+  ],
+  [
     'cross-architecture',
     {
       summary: 'running VMs to a host of the other architecture and back, compared byte for byte',

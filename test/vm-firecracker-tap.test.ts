@@ -4,7 +4,6 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -20,6 +19,7 @@ import { launchJailed, startJailed } from './conformance-firecracker/cases/jaile
 import { done } from './conformance-firecracker/expect.ts';
 import { runCases } from './conformance-firecracker/run.ts';
 import { eventually } from './support/eventually.ts';
+import { makeNetworkNamespace } from './support/network-namespace.ts';
 import { standInOptions } from './support/stand-in-options.ts';
 
 const OWNER_UID = 123;
@@ -27,26 +27,9 @@ const BRIDGE = 'br0';
 const env = createNodeEnv();
 const killedMaker = join(import.meta.dirname, 'support/killed-tap-maker.ts');
 
-/** A process that holds a new network namespace open; null where none may be made. */
-async function makeNamespace(): Promise<ChildProcess | null> {
-  const holder = spawn('unshare', ['--net', 'sh', '-c', 'echo made && exec sleep 3600'], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  const isMade = await Promise.race([
-    once(holder.stdout, 'data').then(() => true),
-    once(holder, 'exit').then(() => false),
-    once(holder, 'error').then(() => false),
-  ]);
-  return isMade ? holder : null;
-}
-
-function namespaceOf(process: ChildProcess | null): string {
-  return `/proc/${process?.pid ?? 0}/ns/net`;
-}
-
-const holder = await makeNamespace();
-const namespace = namespaceOf(holder);
-const why = holder === null ? 'this user may not make network namespaces here (issue #5)' : false;
+const own = await makeNetworkNamespace();
+const namespace = own?.path ?? '';
+const why = own === null ? 'this user may not make network namespaces here (issue #5)' : false;
 
 describe('TAP devices of this kernel', { skip: why }, () => {
   let runDirectory: string;
@@ -62,7 +45,7 @@ describe('TAP devices of this kernel', { skip: why }, () => {
     runDirectory = await mkdtemp(join(tmpdir(), 'kelpie-tap-'));
   });
   afterEach(async () => await rm(runDirectory, { recursive: true }));
-  after(() => void holder?.kill('SIGKILL'));
+  after(() => own?.close());
 
   test('one is made for its user, on its bridge, and goes with its VM', async () => {
     const name = await create(BRIDGE);
@@ -107,11 +90,12 @@ describe('TAP devices of this kernel', { skip: why }, () => {
   });
 
   test('those of a namespace that is gone are gone with it', async () => {
-    const other = await makeNamespace();
+    const other = await makeNetworkNamespace();
+    assert.ok(other !== null);
     const request = { runDirectory, bridge: null, ownerUid: OWNER_UID };
-    await createVmTap(env, { ...request, namespace: namespaceOf(other) });
-    other?.kill('SIGKILL');
-    await eventually(() => !existsSync(namespaceOf(other)), 'the namespace is gone');
+    await createVmTap(env, { ...request, namespace: other.path });
+    other.close();
+    await eventually(() => !existsSync(other.path), 'the namespace is gone');
     await removeVmTap(env, runDirectory);
   });
 

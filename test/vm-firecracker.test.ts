@@ -11,10 +11,11 @@ import { createFirecrackerBackend } from '../src/vm/firecracker/backend.ts';
 import { tryKvm } from '../src/vm/firecracker/kvm-trial.ts';
 import { IMAGE_BUILD_TIMEOUT_MS } from './support/base-image.ts';
 import { eventually } from './support/eventually.ts';
-import { VmWorld } from './support/vm-world.ts';
+import { untilState, VmWorld } from './support/vm-world.ts';
 import type { TakenSnapshot, VmInWorld } from './support/vm-world.ts';
 
-const SUITE_TIMEOUT_MS = 180_000;
+const SUITE_TIMEOUT_MS = 240_000;
+const END_TIMEOUT_MS = 60_000;
 /** The stand-in is emulated, and starts slowly. */
 const TRIAL_TIMEOUT_MS = 30_000;
 const standIn = join(import.meta.dirname, 'firecracker-stand-in/firecracker');
@@ -28,6 +29,28 @@ const RESTORE_CALLS = [
   'PUT /serial',
   'PUT /snapshot/load',
   'PATCH /vm',
+] as const;
+
+/** What a boot asks of it, in order. */
+const BOOT_CALLS = [
+  ...[
+    'start',
+    'GET /',
+    'PUT /logger',
+    'PUT /metrics',
+    'PUT /serial',
+    'PUT /machine-config',
+    'PUT /boot-source',
+  ],
+  ...['PUT /drives/root', 'PUT /drives/data', 'PUT /vsock', 'PUT /entropy', 'PUT /balloon', 'PUT /actions'],
+  'vsock',
+] as const;
+
+/** What a snapshot asks of it, in order. */
+const SNAPSHOT_CALLS = [
+  { on: 'PATCH /vm', nth: 1 },
+  { on: 'PUT /snapshot/create', nth: 1 },
+  { on: 'PATCH /vm', nth: 2 },
 ] as const;
 
 /** A program that is the stand-in, with a file that says what shall go wrong. */
@@ -101,23 +124,61 @@ describe('firecracker: a VM on the stand-in', { timeout: IMAGE_BUILD_TIMEOUT_MS 
     assert.deepEqual(await world.leftovers(copy), []);
   });
 
-  test('leaves nothing when its process dies at any call of a restore', async () => {
+  /** The stand-in is two processes: the one that serves its API sees a moment later that the other has died. */
+  const nothingIsLeft = async (ended: VmInWorld, after: string): Promise<void> => {
+    const left = async (): Promise<readonly string[]> => await world.leftovers(ended);
+    await eventually(async () => (await left()).length === 0, `nothing is left after ${after}`, left);
+  };
+
+  test('leaves nothing when its process dies at any call of a boot or a restore', async () => {
     const made = await world.make();
     const request = await world.restoreRequest(snapshot);
     const blobs = await readdir(world.blobDirectory);
-    for (const call of RESTORE_CALLS) {
-      await writeFile(faults, JSON.stringify([{ on: call, do: 'die' }]));
-      await rejects(made.vm.restore(request), 'vm_start_failed', 'vm_backend_failed', 'restore_failed');
-      assert.equal(made.vm.state, 'stopped', call);
-      // The stand-in is two processes: the one that serves its API sees a moment later that the other has died.
-      await eventually(
-        async () => (await world.leftovers(made)).length === 0,
-        `nothing is left after ${call}`,
-        async () => await world.leftovers(made),
-      );
-      assert.deepEqual(await readdir(world.blobDirectory), blobs, call);
+    const acts = [
+      { calls: BOOT_CALLS, act: async () => await made.vm.start({ disk: [] }) },
+      { calls: RESTORE_CALLS, act: async () => await made.vm.restore(request) },
+    ];
+    for (const { calls, act } of acts) {
+      for (const call of calls) {
+        await writeFile(faults, JSON.stringify([{ on: call, do: 'die' }]));
+        await rejects(act(), 'vm_start_failed', 'vm_backend_failed', 'restore_failed', 'vm_crashed');
+        assert.ok(made.vm.state === 'stopped' || made.vm.state === 'created', `${call}: ${made.vm.state}`);
+        await nothingIsLeft(made, call);
+        assert.deepEqual(await readdir(world.blobDirectory), blobs, call);
+      }
     }
     await writeFile(faults, '[]');
+  });
+
+  test('is not lost when its process dies at any call of a snapshot: it goes on from the one before', async () => {
+    const taken = join(world.directory, 'not-taken');
+    await world.env.files.makeDirectory(taken);
+    const request = await world.restoreRequest(snapshot);
+    for (const call of SNAPSHOT_CALLS) {
+      const { vm, places, events } = await world.make();
+      await vm.restore(request);
+      await writeFile(faults, JSON.stringify([{ ...call, do: 'die' }]));
+      await rejects(vm.snapshot({ directory: taken, resume: true }), 'vm_crashed', 'vm_backend_failed');
+      await untilState({ vm, places, events }, 'crashed', END_TIMEOUT_MS);
+      await nothingIsLeft({ vm, places, events }, call.on);
+      assert.deepEqual(await readdir(taken), [], call.on);
+      await writeFile(faults, '[]');
+    }
+    const copy = await world.restore(snapshot);
+    assert.equal(await world.run(copy, 'cat /root/kept'), 'kept');
+    await copy.vm.stop({ force: true });
+  });
+
+  test('is refused what this host has no memory for, in one sentence', async () => {
+    const message = 'Start microvm error: Memory error: Cannot allocate memory (os error 12)';
+    await writeFile(faults, JSON.stringify([{ on: 'PUT /actions', do: 'refuse', message }]));
+    const made = await world.make();
+    await assert.rejects(made.vm.start({ disk: [] }), {
+      code: 'vm_start_failed',
+      message: 'this host has not enough free memory for the VM: stop others, or give it less (--memory).',
+    });
+    await writeFile(faults, '[]');
+    await nothingIsLeft(made, 'the refusal');
   });
 
   test('goes on when a snapshot is refused, and the next one is whole', async () => {

@@ -1,9 +1,11 @@
 /** A folder of VMs for a suite: makes them, keeps what a daemon would keep, and ends all of them. */
 import assert from 'node:assert/strict';
+import { readlinkSync } from 'node:fs';
 import { mkdtemp, readdir, rm, mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Env } from '../../src/env/env.ts';
+import type { ProcessIdentity } from '../../src/env/processes.ts';
 import type { GuestAgent } from '../../src/guest/guest-agent.ts';
 import { pageFilePath } from '../../src/snapshot/local-snapshot.ts';
 import { materializeMemory } from '../../src/snapshot/materialize.ts';
@@ -22,6 +24,7 @@ import { fromUtf8 } from '../../src/base/bytes.ts';
 import { baseImage } from './base-image.ts';
 import { exampleConfig } from './example-vm.ts';
 import { execute, shell } from './guest-commands.ts';
+import { isGone } from './host-processes.ts';
 
 /** What is found out about the host's VMMs, which takes seconds where an accelerator is broken: once for all suites. */
 const CACHE_DIRECTORY = join(import.meta.dirname, '../../.cache/test-home/cache');
@@ -155,7 +158,11 @@ export class VmWorld {
     const startMs = performance.now();
     for (;;) {
       const processes = await this.env.processes.list();
-      const own = processes.filter(({ args }) => args.some((arg) => arg.includes(`${places.runDirectory}/`)));
+      const own = processes.filter(
+        ({ identity, args }) =>
+          args.some((arg) => arg.includes(`${places.runDirectory}/`)) ||
+          runsIn(identity, places.runDirectory),
+      );
       const files = await readdir(places.runDirectory);
       if (own.length === 0 || performance.now() - startMs > LEFTOVER_TIMEOUT_MS)
         return [...files, ...own.map(({ identity }) => `process ${identity.pid}`)];
@@ -183,6 +190,17 @@ export class VmWorld {
     const added = { vm, places, events };
     this.#vms.add(added);
     return added;
+  }
+}
+
+/** One that is caged there has nothing of the folder among its words. */
+function runsIn({ pid }: ProcessIdentity, directory: string): boolean {
+  try {
+    return `${readlinkSync(`/proc/${pid}/cwd`)}/`.startsWith(`${directory}/`);
+  } catch (error) {
+    // Not ours to look at, so not of a VM of ours.
+    if (isGone(error) || (error instanceof Error && 'code' in error && error.code === 'EACCES')) return false;
+    throw error;
   }
 }
 
