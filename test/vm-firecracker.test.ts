@@ -125,9 +125,9 @@ describe('firecracker: a VM on the stand-in', { timeout: IMAGE_BUILD_TIMEOUT_MS 
   });
 
   /** The stand-in is two processes: the one that serves its API sees a moment later that the other has died. */
-  const nothingIsLeft = async (ended: VmInWorld, after: string): Promise<void> => {
+  const nothingIsLeft = async (ended: VmInWorld, what: string): Promise<void> => {
     const left = async (): Promise<readonly string[]> => await world.leftovers(ended);
-    await eventually(async () => (await left()).length === 0, `nothing is left after ${after}`, left);
+    await eventually(async () => (await left()).length === 0, `nothing is left after ${what}`, left);
   };
 
   test('leaves nothing when its process dies at any call of a boot or a restore', async () => {

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { collectBytes, fromUtf8Lossy, utf8 } from '../../../base/bytes.ts';
 import type { Bytes } from '../../../base/bytes.ts';
 import { isKelpieError, KelpieError } from '../../../base/errors.ts';
+import { parseJsonOrNull } from '../../../base/json.ts';
 import type { Env } from '../../../env/env.ts';
 import type { HttpResponse } from '../../../env/http.ts';
 import { isSystemError, SystemError } from '../../../env/system-error.ts';
@@ -46,7 +47,7 @@ export class FirecrackerApi {
 
   /** A question. @throws as `act`. */
   async ask<T>(call: ApiCall, schema: z.ZodType<T>): Promise<T> {
-    const parsed = schema.safeParse(parseJson(await this.#exchange(call)));
+    const parsed = schema.safeParse(parseJsonOrNull(fromUtf8Lossy(await this.#exchange(call))));
     if (parsed.success) return parsed.data;
     throw notItsApi(call, parsed.error);
   }
@@ -96,18 +97,10 @@ async function readAnswer(call: ApiCall, response: HttpResponse): Promise<Bytes>
   return await collectBytes(response.body, API_ANSWER_BYTES_MAX, tooLong);
 }
 
-function parseJson(bytes: Bytes): unknown {
-  try {
-    return JSON.parse(fromUtf8Lossy(bytes));
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-}
-
 function refused(call: ApiCall, status: number, bytes: Bytes): KelpieError {
-  const parsed = faultSchema.safeParse(parseJson(bytes));
-  const fault = (parsed.success ? parsed.data.fault_message : fromUtf8Lossy(bytes)).trim();
+  const text = fromUtf8Lossy(bytes);
+  const parsed = faultSchema.safeParse(parseJsonOrNull(text));
+  const fault = (parsed.success ? parsed.data.fault_message : text).trim();
   const quoted = fault.slice(0, QUOTED_CHARACTERS_MAX).replaceAll(/\s+/g, ' ').replace(/\.$/, '');
   const message = `Firecracker refused to ${call.act}: ${quoted === '' ? `status ${status}` : quoted}.`;
   return new KelpieError('vm_backend_failed', message, {
