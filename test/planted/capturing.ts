@@ -225,6 +225,19 @@ export const snapshotBugs: readonly PlantedBug[] = [
     faults: ['guest_files_change'],
   },
   {
+    name: 'files that lie outside of the workspace are taken along',
+    edits: [
+      {
+        file: 'src/checkpoint/entry-rules.ts',
+        right: "    if (!this.#isInside(path)) return 'a path lies outside of the workspace';\n",
+        wrong: '',
+      },
+    ],
+    oracles: ['checkpoint'],
+    workload: 'crowd',
+    faults: ['guest_files_odd'],
+  },
+  {
     name: 'a VM goes on before its state is loaded',
     edits: [
       {

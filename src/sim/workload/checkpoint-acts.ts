@@ -38,8 +38,13 @@ export function createCheckpointActs(
       const packageId = world.truth.checkpoints.at(-1);
       if (packageId === undefined) return;
       // The VM that it is of may run here, on its ports.
-      const body = { storeUrl: world.storeUrl, packageId, name: vm.name, publish: [] };
+      // No host runs guests of that architecture, or has an image for them.
+      const mismatch = world.faults.hit('teleport_arch_mismatch', `person ${site.name}`);
+      const machine = mismatch === null ? {} : { machine: { architecture: 'arm64' as const } };
+      const body = { storeUrl: world.storeUrl, packageId, name: vm.name, publish: [], ...machine };
       const { vm: made } = await daemon.operate(routes.restoreFromStore, { body, ...until(signal) }, quiet);
+      if (mismatch !== null)
+        world.truth.violated('checkpoint', `${vm.name} was booted from an image that is not there`);
       noteMade(world, site, vm, vmKeyOf(made.id));
     },
   };

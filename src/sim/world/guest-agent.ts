@@ -19,6 +19,7 @@ import {
 import type { FaultName } from '../fault-names.ts';
 import type { Strike } from '../faults.ts';
 import { parseJson } from '../parse-json.ts';
+import { EndlessCommands } from './endless-commands.ts';
 import type { Guest } from './guest.ts';
 import { fileType, findProgram } from './guest-programs.ts';
 import type { Program } from './guest-programs.ts';
@@ -45,6 +46,8 @@ const requestSchema: z.ZodType<GuestRequest> = z.object({
   params: z.exactOptional(z.record(z.string(), z.unknown())),
 });
 
+const firstCreditSchema = z.object({ attach: z.object({ stdoutLimit: z.int().nonnegative() }) });
+
 /** What the agent needs of the machine that it runs in. */
 export interface AgentWorld {
   readonly compute: PureCompute;
@@ -67,6 +70,7 @@ export class GuestAgentEnd {
   #sessions = 0;
   /** Commands that read their input, by session. */
   readonly #reading = new Map<number, { readonly program: Program; input: Bytes }>();
+  readonly #endless = new EndlessCommands((type, ...parts) => this.#frame(type, ...parts));
   #delayMs = 0;
 
   constructor(world: AgentWorld) {
@@ -132,6 +136,7 @@ export class GuestAgentEnd {
     if (type === frameTypes.hello) return this.#welcome(payload);
     if (!this.#isSynced) return [];
     if (type === frameTypes.data || type === frameTypes.end) return this.#takeInput(type, payload);
+    if (type === frameTypes.credit) return this.#takeCredit(payload);
     if (type !== frameTypes.request) return [];
     return this.#call(parseJson(requestSchema, fromUtf8(payload)));
   }
@@ -166,7 +171,7 @@ export class GuestAgentEnd {
         return this.#exec(request);
       case 'exec.signal':
       case 'exec.detach':
-        return [this.#endReading(request)];
+        return this.#endSession(request);
       case 'file.stat':
         return [this.#stat(request)];
       default:
@@ -214,6 +219,8 @@ export class GuestAgentEnd {
     this.#sessions += 1;
     const session = this.#sessions;
     const started = this.#result(request, { session, pid: 100 + session });
+    if (program.endlessness !== null)
+      return [started, ...this.#endless.start(session, program.endlessness, firstCredit(request))];
     if (!program.readsInput) return [started, ...this.#ended(session, program, new Uint8Array(0))];
     this.#reading.set(session, { program, input: new Uint8Array(0) });
     const credit = channelHeader({ channel: session, stream: streams.stdin, position: INPUT_BYTES_MAX });
@@ -231,21 +238,33 @@ export class GuestAgentEnd {
   }
 
   #ended(session: number, program: Program, input: Bytes): readonly Bytes[] {
-    const { output, code } = program.end(input);
+    const { output, code, messages } = program.end(input);
     const header = (stream: 1 | 2, position: number): Bytes =>
       channelHeader({ channel: session, stream, position });
     const exited = { jsonrpc: '2.0', method: 'exec.exited', params: { session, exit: { code } } };
+    const written = (stream: 1 | 2, bytes: Bytes): readonly Bytes[] => [
+      ...(bytes.byteLength === 0 ? [] : [this.#frame(frameTypes.data, header(stream, 0), bytes)]),
+      this.#frame(frameTypes.end, header(stream, bytes.byteLength)),
+    ];
     return [
-      ...(output.byteLength === 0 ? [] : [this.#frame(frameTypes.data, header(streams.stdout, 0), output)]),
-      this.#frame(frameTypes.end, header(streams.stdout, output.byteLength)),
-      this.#frame(frameTypes.end, header(streams.stderr, 0)),
+      ...written(streams.stdout, output),
+      ...written(streams.stderr, messages),
       this.#frame(frameTypes.event, utf8(JSON.stringify(exited))),
     ];
   }
 
-  #endReading(request: GuestRequest): Bytes {
-    const isThere = this.#reading.delete(Number(request.params?.['session']));
-    return isThere ? this.#result(request, {}) : this.#failure(request, 1, 'not_found');
+  #takeCredit(payload: Bytes): readonly Bytes[] {
+    const { header } = readChannelPayload(payload);
+    return header.stream === streams.stdout ? this.#endless.credit(header.channel, header.position) : [];
+  }
+
+  /** Killed or let go: nobody here looks at a command again that nobody looks at. */
+  #endSession(request: GuestRequest): readonly Bytes[] {
+    const session = Number(request.params?.['session']);
+    const killed = this.#endless.kill(session);
+    if (killed !== null) return [this.#result(request, {}), ...killed];
+    const isThere = this.#reading.delete(session);
+    return [isThere ? this.#result(request, {}) : this.#failure(request, 1, 'not_found')];
   }
 
   #stat(request: GuestRequest): Bytes {
@@ -289,4 +308,9 @@ export class GuestAgentEnd {
   #frame(type: FrameType, ...parts: readonly Bytes[]): Bytes {
     return encodeFrame(this.#world.compute, type, ...parts);
   }
+}
+
+/** How much of a command's output whoever starts it takes at first. */
+function firstCredit({ params }: GuestRequest): number {
+  return firstCreditSchema.parse(params).attach.stdoutLimit;
 }

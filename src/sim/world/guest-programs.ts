@@ -6,6 +6,8 @@
  *     tar --create    the file, as GNU tar would write it
  *     tar --extract   the file, from such a stream
  *     reload          reads a state, and looks whether it is that of the file
+ *
+ * Where a fault strikes, they fail, never end, flood (`endless-commands.ts`), or send what no workspace can be (`odd-files.ts`).
  */
 import { concat, fromUtf8, fromUtf8Lossy, utf8 } from '../../base/bytes.ts';
 import type { Bytes } from '../../base/bytes.ts';
@@ -14,14 +16,17 @@ import { encodeTarEnd, encodeTarPadding } from '../../image/build/tar-writer.ts'
 import type { PureCompute } from '../../env/compute.ts';
 import type { FaultName } from '../fault-names.ts';
 import type { Strike } from '../faults.ts';
+import type { Endlessness } from './endless-commands.ts';
 import type { Guest } from './guest.ts';
 import { NOTES_BYTES_MAX } from './notes-page.ts';
+import { oddFiles } from './odd-files.ts';
 
 const BLOCK_BYTES = 512;
 const FOLDER = 'srv';
 const NOTES = 'srv/notes';
 /** GNU tar: some files differ. */
 const CHANGED_STATUS = 1;
+const BROKEN_STATUS = 2;
 
 export interface ProgramWorld {
   readonly compute: PureCompute;
@@ -34,11 +39,15 @@ export interface ProgramWorld {
 export interface Ended {
   readonly output: Bytes;
   readonly code: number;
+  /** What it wrote to its standard error. */
+  readonly messages: Bytes;
 }
 
 /** What a program does with all of its input; null when it reads none. */
 export interface Program {
   readonly readsInput: boolean;
+  /** It does not end before it is killed. */
+  readonly endlessness: Endlessness | null;
   readonly end: (input: Bytes) => Ended;
 }
 
@@ -46,12 +55,20 @@ export interface Program {
 export function findProgram(world: ProgramWorld, argv: readonly unknown[]): Program | null {
   const { guest } = world;
   const [name, mode] = argv;
-  if (name === 'count') return { readsInput: false, end: () => ended(utf8(`${guest.count}\n`)) };
-  if (name === 'save') return { readsInput: false, end: () => save(world) };
-  if (name === 'reload') return { readsInput: true, end: (input) => reload(world, input) };
+  const writer = { readsInput: false, endlessness: null };
+  const reader = { readsInput: true, endlessness: null };
+  if (name === 'count') return { ...writer, end: () => ended(utf8(`${guest.count}\n`)) };
+  if (name === 'save') return { ...writer, endlessness: endlessness(world), end: () => save(world) };
+  if (name === 'reload')
+    return { ...reader, endlessness: endlessness(world), end: (input) => reload(world, input) };
   if (name !== 'tar') return null;
-  if (mode === '--create') return { readsInput: false, end: () => create(world) };
-  return { readsInput: true, end: (input) => extract(world, input) };
+  if (mode === '--create') return { ...writer, end: () => create(world) };
+  return { ...reader, end: (input) => extract(world, input) };
+}
+
+function endlessness({ hit }: ProgramWorld): Endlessness | null {
+  if (hit('hook_hang') !== null) return 'silent';
+  return hit('hook_flood') === null ? null : 'flood';
 }
 
 /** Whether there is such a file or folder, and what it is. */
@@ -67,7 +84,8 @@ function save({ guest, compute, hit }: ProgramWorld): Ended {
   return ended(utf8(compute.sha256(guest.notes)));
 }
 
-function reload({ guest, compute, violated, mark }: ProgramWorld, state: Bytes): Ended {
+function reload({ guest, compute, hit, violated, mark }: ProgramWorld, state: Bytes): Ended {
+  if (hit('hook_fail') !== null) return ended(new Uint8Array(0), 1);
   if (compute.sha256(guest.notes) !== fromUtf8Lossy(state))
     violated('checkpoint', `${guest.vmKey} was given back a state that is not that of its files`);
   mark('checkpoint: reloaded');
@@ -90,12 +108,21 @@ function create({ guest, hit, mark }: ProgramWorld): Ended {
     mark('checkpoint: files changed');
     return ended(output, CHANGED_STATUS);
   }
+  const odd = hit('guest_files_odd');
+  if (odd !== null) return ended(oddFiles(odd.random, FOLDER, output));
   mark('checkpoint: files given');
-  return ended(output);
+  if (hit('guest_files_socket') === null) return ended(output);
+  mark('checkpoint: a socket was left out');
+  return { ...ended(output), messages: utf8(`tar: ${FOLDER}/ask: socket ignored\n`) };
 }
 
 /** Written apart from the program: what it sends are pax headers, headers and contents. */
-function extract({ guest, violated }: ProgramWorld, stream: Bytes): Ended {
+function extract({ guest, hit, violated }: ProgramWorld, stream: Bytes): Ended {
+  if (hit('guest_disk_full') !== null)
+    return {
+      ...ended(new Uint8Array(0), BROKEN_STATUS),
+      messages: utf8(`tar: ${NOTES}: Cannot write: No space left on device\n`),
+    };
   let path = '';
   for (let start = 0; start + BLOCK_BYTES <= stream.byteLength;) {
     const type = String.fromCharCode(stream[start + 156] ?? 0);
@@ -112,5 +139,5 @@ function extract({ guest, violated }: ProgramWorld, stream: Bytes): Ended {
 }
 
 function ended(output: Bytes, code = 0): Ended {
-  return { output, code };
+  return { output, code, messages: new Uint8Array(0) };
 }
