@@ -5,6 +5,8 @@ const adopt = 'src/vm/firecracker/adopt.ts';
 const capture = 'src/vm/firecracker/capture.ts';
 const orphans = 'src/vm/firecracker/orphans.ts';
 const pause = 'src/vm/firecracker/pause.ts';
+const startProcess = 'src/vm/firecracker/start-process.ts';
+const tap = 'src/vm/firecracker/tap.ts';
 const vmlinux = 'src/vm/firecracker/vmlinux.ts';
 
 export const firecrackerBugs: readonly PlantedBug[] = [
@@ -108,5 +110,32 @@ export const firecrackerBugs: readonly PlantedBug[] = [
       },
     ],
     oracles: ['leak', 'one-copy', 'right-to-run', 'layer'],
+  },
+  {
+    name: 'the slirp4netns of a VM is not ended with it',
+    edits: [{ file: startProcess, right: '  await endSlirp(env, runDirectory);\n', wrong: '' }],
+    oracles: ['leak', 'liveness', 'lost-vm'],
+    workload: 'firecracker',
+    faults: [],
+  },
+  {
+    name: 'a TAP is made before it is written down',
+    edits: [
+      {
+        file: tap,
+        right:
+          "  await createSynced(env.files, noteOf(runDirectory), utf8(`${name}\\n${namespace ?? ''}`));\n  try {\n",
+        wrong: '  try {\n',
+      },
+      {
+        file: tap,
+        right: '  if (bridge !== null) await ip(',
+        wrong:
+          "  await createSynced(env.files, noteOf(runDirectory), utf8(`${name}\\n${namespace ?? ''}`));\n  if (bridge !== null) await ip(",
+      },
+    ],
+    oracles: ['leak', 'liveness', 'lost-vm'],
+    workload: 'firecracker',
+    faults: ['daemon_crash', 'operation_cut', 'crash_before_write', 'crash_after_write', 'tap_refused'],
   },
 ];
