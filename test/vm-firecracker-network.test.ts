@@ -3,12 +3,15 @@
  * reached by its published port, calls out, and nothing of it is left, whatever ends first.
  */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdir, mkdtemp, readFile, realpath, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
-import { networkInterfaces } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { promisify } from 'node:util';
 import { isKelpieError } from '../src/base/errors.ts';
 import { createNodeEnv } from '../src/env/node/env.ts';
 import type { ProcessIdentity } from '../src/env/processes.ts';
@@ -25,6 +28,7 @@ const END_TIMEOUT_MS = 60_000;
 const PORT_TRIES_MAX = 5;
 const GUEST_PORT = 8000;
 const standIn = join(import.meta.dirname, 'firecracker-stand-in/firecracker');
+const run = promisify(execFile);
 const env = createNodeEnv();
 const network = await findNetwork(env, { kind: 'user' });
 
@@ -80,6 +84,40 @@ function ownAddress(): string | null {
   return all.find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? null;
 }
 
+/**
+ * A shared mount with one below it, as systemd leaves all mounts of a host, and `ip netns` named network namespaces. Only root's programs could take it away.
+ */
+class Witness {
+  readonly #top: string;
+  readonly #below: string;
+
+  private constructor(top: string) {
+    this.#top = top;
+    this.#below = join(top, 'below');
+  }
+
+  static async mount(): Promise<Witness | null> {
+    if (process.getuid?.() !== 0) return null;
+    const top = await realpath(await mkdtemp(join(tmpdir(), 'kelpie-witness-')));
+    const witness = new Witness(top);
+    await mkdir(witness.#below);
+    await run('mount', ['--bind', top, top]);
+    await run('mount', ['--make-shared', top]);
+    await run('mount', ['--bind', witness.#below, witness.#below]);
+    return witness;
+  }
+
+  async isThere(): Promise<boolean> {
+    const mounts = await readFile('/proc/self/mountinfo', 'utf8');
+    return mounts.split('\n').some((line) => line.split(' ')[4] === this.#below);
+  }
+
+  async remove(): Promise<void> {
+    await run('umount', ['--recursive', this.#top]);
+    await rm(this.#top, { recursive: true });
+  }
+}
+
 const why = network.kind === 'none' ? `${network.why} (issue #5)` : false;
 
 describe(
@@ -91,6 +129,7 @@ describe(
     let port: number;
     let snapshot: TakenSnapshot;
     let copy: VmInWorld;
+    let witness: Witness | null = null;
 
     const publish = (
       hostPort: number,
@@ -111,6 +150,7 @@ describe(
     };
 
     before(async () => {
+      witness = await Witness.mount();
       world = await VmWorld.create(
         env,
         (_env, cacheDirectory) =>
@@ -128,7 +168,18 @@ describe(
       });
       await world.run(booted, `until curl -s -o /dev/null 127.0.0.1:${GUEST_PORT}; do sleep 0.1; done`);
     });
-    after(async () => await world.close());
+    after(async () => {
+      try {
+        await world.close();
+      } finally {
+        await witness?.remove();
+      }
+    });
+
+    test('what the host has mounted stays', async () => {
+      assert.equal((await slirpOf(booted)).length, 1);
+      assert.notEqual(await witness?.isThere(), false);
+    });
 
     test('a guest is reached by its published port, also from a daemon’s restart on', async () => {
       assert.equal(await ask(port), 'hello\n');

@@ -5,6 +5,7 @@ const adopt = 'src/vm/firecracker/adopt.ts';
 const capture = 'src/vm/firecracker/capture.ts';
 const orphans = 'src/vm/firecracker/orphans.ts';
 const pause = 'src/vm/firecracker/pause.ts';
+const slirp = 'src/vm/firecracker/slirp.ts';
 const startProcess = 'src/vm/firecracker/start-process.ts';
 const tap = 'src/vm/firecracker/tap.ts';
 const vmlinux = 'src/vm/firecracker/vmlinux.ts';
@@ -110,6 +111,12 @@ export const firecrackerBugs: readonly PlantedBug[] = [
       },
     ],
     oracles: ['leak', 'one-copy', 'right-to-run', 'layer'],
+  },
+  {
+    name: 'root’s slirp4netns has the mounts of the host',
+    edits: [{ file: slirp, right: 'host.uid === 0 ?', wrong: 'host.uid < 0 ?' }],
+    oracles: ['host'],
+    workload: 'firecracker',
   },
   {
     name: 'the slirp4netns of a VM is not ended with it',

@@ -26,7 +26,7 @@ import { createStrategy } from '../strategies.ts';
 import { parseVersion } from '../firecracker/version.ts';
 import type { Version } from '../firecracker/version.ts';
 import { daemonProgram, FIRECRACKER } from './daemon-program.ts';
-import { installHelpers, needsKernel, needsRoot } from './firecracker/daemon-options.ts';
+import { installHelpers, isRoot, needsKernel } from './firecracker/daemon-options.ts';
 import { hostTools } from './firecracker/host-tools.ts';
 import { jailerProgram } from './firecracker/jailer-program.ts';
 import { KernelObjects } from './firecracker/kernel-objects.ts';
@@ -210,7 +210,7 @@ export class World {
 
   #serve({ name, home, machine, firecracker }: Site): SimProcess {
     const process = machine.startProcess(['kelpied', home], `kelpied ${name}`);
-    if (needsRoot(firecracker)) process.uid = 0;
+    if (isRoot(this.seed, firecracker)) process.uid = 0;
     machine.run(daemonProgram(firecracker), process, createSimEnv(process));
     return process;
   }
@@ -221,7 +221,8 @@ export class World {
     if (kernel === null) return;
     programs.set('jailer', jailerProgram(kernel, this.truth, { version, firecracker }));
     for (const [name, tool] of hostTools(kernel, this.truth)) programs.set(name, tool);
-    programs.set('unshare', unshareProgram(kernel, this.truth, firecracker));
+    const slirp = slirpProgram(kernel, this.truth, true);
+    programs.set('unshare', unshareProgram(kernel, this.truth, { firecracker, slirp }));
     programs.set('slirp4netns', slirpProgram(kernel, this.truth));
   }
 

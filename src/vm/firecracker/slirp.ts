@@ -7,6 +7,7 @@ import { isSystemError } from '../../env/system-error.ts';
 import type { PortForward } from '../../snapshot/metadata.ts';
 import { KILL_TIMEOUT_MS, LAUNCH_RETRY_MS } from '../limits.ts';
 import { launchVmm } from '../launch.ts';
+import type { CommandLine } from './command-line.ts';
 import { askSlirp } from './slirp-api.ts';
 import { GUEST_ADDRESS, SLIRP_TAP } from './user-network.ts';
 
@@ -41,7 +42,7 @@ export async function startSlirp(
   // Guests are not trusted: they reach none of the host's own services, and who takes the process over gets nothing.
   const shut = ['--disable-host-loopback', '--enable-sandbox', '--enable-seccomp'];
   const args = [...shut, '--api-socket', socket, String(vm.pid), SLIRP_TAP];
-  const started = { command: program, args, log: slirpLog(runDirectory) };
+  const started = { ...withOwnMounts(env, { command: program, args }), log: slirpLog(runDirectory) };
   const first = {
     name: 'slirp4netns',
     ask: () => askSlirp(env, socket, { execute: 'list_hostfwd' }),
@@ -49,6 +50,14 @@ export async function startSlirp(
   };
   await launchVmm(env, started, first, signal);
   for (const forward of publish) await publishPort(env, socket, forward);
+}
+
+/**
+ * When root starts it, its sandbox takes away what is mounted below any shared mount of the host, for everybody: named network namespaces, by what is
+ * mounted in `/run`. Below a user who may not mount it has mounts of its own already. The process stays the same one.
+ */
+function withOwnMounts({ host }: Pick<Env, 'host'>, line: CommandLine): CommandLine {
+  return host.uid === 0 ? { command: 'unshare', args: ['--mount', line.command, ...line.args] } : line;
 }
 
 /** Ends that of the VM that ran in a directory; no error when it has none. @throws KelpieError `vm_backend_failed` when it does not end. */

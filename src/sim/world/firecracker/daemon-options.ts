@@ -3,6 +3,7 @@ import { utf8 } from '../../../base/bytes.ts';
 import type { FirecrackerBackendOptions } from '../../../vm/firecracker/backend.ts';
 import type { Volume } from '../../disk/volume.ts';
 import type { FirecrackerHost } from '../../firecracker-hosts.ts';
+import { Prng } from '../../prng.ts';
 import { install } from '../install.ts';
 import { BRIDGE, VMS_NAMESPACE } from './kernel-objects.ts';
 
@@ -10,6 +11,8 @@ const JAILER = '/usr/bin/jailer';
 const SLIRP = '/usr/bin/slirp4netns';
 const JAIL_UID = 123;
 const JAIL_GID = 100;
+/** Of the worlds with networks that take no rights. */
+const ROOT_SHARE = 0.3;
 
 export function daemonOptions({
   isCaged,
@@ -39,8 +42,16 @@ function networkOptions(network: FirecrackerHost['network']): Pick<FirecrackerBa
 }
 
 /** Neither can be had by anybody but root. */
-export function needsRoot({ isCaged, network }: FirecrackerHost): boolean {
+function needsRoot({ isCaged, network }: FirecrackerHost): boolean {
   return isCaged || network === 'tap' || network === 'bridge';
+}
+
+/** Whose daemon is root's: where it must be, and where networks of users are now and then. */
+export function isRoot(seed: number, host: FirecrackerHost): boolean {
+  return (
+    needsRoot(host) ||
+    (host.network === 'user' && Prng.named(seed, 'root of user networks').chance(ROOT_SHARE))
+  );
 }
 
 /** What VMs there have of the kernel beside KVM. */

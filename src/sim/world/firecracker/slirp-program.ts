@@ -39,9 +39,12 @@ const requestSchema = z.union([
 const refusalKinds = ['start', 'silence', 'ports'] as const;
 type Refusal = (typeof refusalKinds)[number] | null;
 
-export function slirpProgram(kernel: KernelObjects, truth: WorldTruth): Program {
+/** @param hasOwnMounts it was started in a mount namespace of its own. */
+export function slirpProgram(kernel: KernelObjects, truth: WorldTruth, hasOwnMounts = false): Program {
   return async ({ process, env, args, streams }) => {
     const { machine, label } = process;
+    if (process.uid === 0 && !hasOwnMounts)
+      truth.violated('host', 'the sandbox of root’s slirp4netns takes away mounts of the host');
     await env.clock.sleep(machine.random.fraction() * START_MS_MAX);
     const refusal = machine.faults.hit('slirp_refused', label)?.random.pick(refusalKinds) ?? null;
     if (refusal === 'start' || !attach(kernel, truth, { process, args })) {

@@ -1,6 +1,6 @@
 /**
  * `unshare` and `ip -batch`, as far as a VM's own network asks them (`vm/firecracker/user-network.ts`): the process gets a namespace with the devices
- * that its script makes there, and becomes what is to run in it.
+ * that its script makes there, and becomes what is to run in it. Or mounts of its own, for root's slirp4netns.
  */
 import { utf8 } from '../../../base/bytes.ts';
 import type { Program } from '../../machine.ts';
@@ -17,25 +17,33 @@ const refusals = [
   'RTNETLINK answers: Cannot allocate memory',
 ] as const;
 
-/** @param firecracker what runs in it, but for `true`, by which it is tried. */
-export function unshareProgram(kernel: KernelObjects, truth: WorldTruth, firecracker: Program): Program {
+/** What runs in a namespace: with devices, but for `true`, by which it is tried; and with mounts of its own. */
+interface Inside {
+  readonly firecracker: Program;
+  readonly slirp: Program;
+}
+
+export function unshareProgram(kernel: KernelObjects, truth: WorldTruth, inside: Inside): Program {
   return async (context) => {
     const { process, env, args, streams } = context;
     const { machine, cwd, uid } = process;
     await env.clock.sleep(machine.random.fraction() * START_MS_MAX);
-    const [, , , , , , script = '', , ...command] = args;
+    const isMount = args[1] === '--mount';
+    const script = args[6] ?? '';
+    const command = args.slice(isMount ? 2 : 8);
     const strike = machine.faults.hit('namespace_refused', process.label);
-    const complaint = strike === null ? makeDevices(kernel, process, script) : strike.random.pick(refusals);
+    const make = (): string | null => (isMount ? null : makeDevices(kernel, process, script));
+    const complaint = strike === null ? make() : strike.random.pick(refusals);
     if (complaint !== null) {
       if (streams.file !== null) tryAppendText(machine, streams.file, `${complaint}\n`);
       await streams.stderr?.write(process, 'unshare.stderr', utf8(`${complaint}\n`));
       return 1;
     }
     if (command[0] === 'true') return 0;
-    truth.mark('user network: made');
+    truth.mark(isMount ? 'user network: by root' : 'user network: made');
     process.becomes(command, { root: '/', uid });
     process.cwd = cwd;
-    return await firecracker({ ...context, args: command });
+    return await (isMount ? inside.slirp : inside.firecracker)({ ...context, args: command });
   };
 }
 
