@@ -67,7 +67,10 @@ await test('an agent goes on in a new VM from its checkpoint', async (t) => {
 
     await t.test('on another host it remembers, and its files are there', async () => {
       const shown = ['package', 'show', String(packageId), '--store', store];
-      assert.match((await laptop.must(shown)).stdout, /^runs here +yes$/m);
+      const here = (await laptop.must(shown)).stdout;
+      assert.match(here, /^ran on +qemu \d\S+ .*with tcg, portability arch$/m);
+      assert.match(here, /^files .* frames: 1, .*\n(?!disk)(.*\n)*runs here +yes$/m);
+      assert.match((await laptop.must(['package', 'ls', '--store', store])).stdout, / checkpoint +first$/m);
       const there = await laptop.must([...shown, '--for', String(target)]);
       assert.match(
         there.stdout,

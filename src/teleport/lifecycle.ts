@@ -6,6 +6,7 @@ import { newOperation } from './new-operation.ts';
 import { newVmRecord, standingOf } from './vm-record.ts';
 import type { VmRecord } from './vm-record.ts';
 import { Stopwatch } from './stopwatch.ts';
+import { illegal } from '../vm/state.ts';
 import { storeToTell, tellRemoved } from './tell-removed.ts';
 import type { WantedLease } from './hold-right.ts';
 import type { StartProgress } from '../vm/instance.ts';
@@ -62,12 +63,7 @@ export async function startVm(
 
 /** @throws KelpieError for a VM that sleeps: a boot from its disk would forget what it was about. */
 function requireAwake(vm: ManagedVm, act: string): void {
-  if (vm.record.state !== 'suspended') return;
-  throw new KelpieError(
-    'invalid_state',
-    `cannot ${act} "${vm.name}": it is suspended; \`kelpie resume ${vm.name}\` lets it go on.`,
-    { data: { state: 'suspended', act } },
-  );
+  if (vm.record.state === 'suspended') throw illegal(vm.name, 'suspended', act);
 }
 
 /** Boots a VM that does not run, as part of an operation that ends it again when it fails. Progress phases: the backend's. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { isKelpieError } from '../base/errors.ts';
-import { isLegal, transition } from './state.ts';
+import { illegal, isLegal, transition } from './state.ts';
 import type { VmState } from './state.ts';
 
 const all: readonly VmState[] = ['created', 'starting', 'running', 'paused', 'stopped', 'crashed'];
@@ -25,7 +25,17 @@ test('a refusal names the VM, its state and the act', () => {
   );
 });
 
+test('whoever finds a VM asleep is told how it goes on', () => {
+  const { code, message } = illegal('dev', 'suspended', 'run a command in');
+  assert.equal(code, 'invalid_state');
+  assert.equal(message, 'cannot run a command in "dev": it is suspended; `kelpie resume dev` lets it go on.');
+});
+
 test('whoever finds a VM crashed is told so, and what to do', () => {
+  assert.match(
+    illegal('dev', 'crashed', 'snapshot', 'its QEMU is gone.').message,
+    /it crashed \(its QEMU is gone\); restore or start it\.$/,
+  );
   assert.throws(
     () => transition('dev', 'crashed', 'paused', 'snapshot'),
     (error) =>

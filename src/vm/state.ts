@@ -49,10 +49,12 @@ export function illegal(
   reason: string | null = null,
 ): KelpieError {
   if (state === 'crashed') {
-    const why = reason === null ? '' : ` (${reason})`;
+    const why = reason === null ? '' : ` (${reason.replace(/\.$/, '')})`;
     return new KelpieError('vm_crashed', `cannot ${act} "${vmName}": it crashed${why}; restore or start it.`);
   }
-  return new KelpieError('invalid_state', `cannot ${act} "${vmName}": it is ${state}.`, {
+  // It is there as it was, also after its host's restart: whoever does not find it running is told how it goes on.
+  const way = state === 'suspended' ? `; \`kelpie resume ${vmName}\` lets it go on` : '';
+  return new KelpieError('invalid_state', `cannot ${act} "${vmName}": it is ${state}${way}.`, {
     data: { state, act },
   });
 }

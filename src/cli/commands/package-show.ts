@@ -54,16 +54,18 @@ function describe(detail: PackageDetail, nowMs: number): string {
 
 function metadataLines({ metadata }: PackageDetail, nowMs: number): readonly (readonly [string, string])[] {
   if (metadata === null) return [];
-  const { vmName, vmId, createdAtUnixMs, message, architecture, memoryMib, image } = metadata;
+  const { vmName, vmId, createdAtUnixMs, message, architecture, memoryMib, image, portability } = metadata;
+  const { backend, backendVersion, accelerator } = metadata;
   return [
     ['VM', `${vmName} (${vmId})`],
     ['created', `${ageText(createdAtUnixMs, nowMs)}${message === '' ? '' : `: ${message}`}`],
     ['machine', `${architecture}, ${mibText(memoryMib)}, ${metadata.machineType}, ${metadata.cpuModel}`],
+    ['ran on', `${backend} ${backendVersion} with ${accelerator}, portability ${portability}`],
     ['image', `${image.name} ${image.version} (${shortId(image.digest)})`],
   ];
 }
 
-function sizeLines({ sizes, layout }: PackageDetail): readonly (readonly [string, string])[] {
+function sizeLines({ sizes, layout, metadata }: PackageDetail): readonly (readonly [string, string])[] {
   const { packs, ownPacks, memory, disk } = layout;
   const stored: readonly (readonly [string, string])[] =
     sizes === null
@@ -74,6 +76,8 @@ function sizeLines({ sizes, layout }: PackageDetail): readonly (readonly [string
             `${formatBytes(sizes.ownBytes)} of its own, ${formatBytes(sizes.sharedBytes)} shared; packs: ${packs}, of which ${ownPacks} its own`,
           ],
         ];
+  // Its files and states lie where running memory has its pages, and it has no disk.
+  if (metadata?.kind === 'checkpoint') return [...stored, ['files', pagedText(memory)]];
   return [...stored, ['memory', pagedText(memory)], ['disk', pagedText(disk)]];
 }
 

@@ -12,6 +12,7 @@ import { packagePrune } from './package-prune.ts';
 import { packageShow } from './package-show.ts';
 import { packageVerify } from './package-verify.ts';
 import type { CommandGroup } from '../command.ts';
+import type { MetadataView } from '../../daemon/api/metadata-view.ts';
 import type { PackageView, SizesView } from '../../daemon/api/packages.ts';
 
 export const packages: CommandGroup = {
@@ -73,6 +74,12 @@ function sizesText(sizes: SizesView | null): readonly string[] {
   return [ownBytes, sharedBytes, ownBytes + sharedBytes].map(formatBytes);
 }
 
+/** A checkpoint is nobody's state: whoever wants makes a new VM of it. */
+function stateText(kind: MetadataView['kind'], isAtRest: boolean): string {
+  if (kind === 'checkpoint') return 'checkpoint';
+  return isAtRest ? 'at rest' : '';
+}
+
 function row(one: PackageView, nowUnixMs: number): readonly string[] {
   if (one.damaged !== null || one.metadata === null)
     return [shortId(one.id), '?', '?', '?', '?', '?', '?', `damaged: ${one.damaged ?? 'no metadata'}`, ''];
@@ -82,7 +89,7 @@ function row(one: PackageView, nowUnixMs: number): readonly string[] {
     ...sizesText(one.sizes),
     one.publishedAtUnixMs === null ? '?' : ageText(one.publishedAtUnixMs, nowUnixMs),
     one.signedBy === null ? '' : shortKey(one.signedBy),
-    one.isAtRest ? 'at rest' : '',
+    stateText(one.metadata.kind, one.isAtRest),
     one.metadata.message,
   ];
 }
