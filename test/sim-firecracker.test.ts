@@ -20,8 +20,10 @@ const versions = ['1.12.1', '1.16.1'];
 /** Up, snapshot, pause, resume, restore. */
 const COMMANDS = 5;
 const CALLS_MAX = 60;
-/** One whose first VM publishes a port, where it can. */
-const PORT_SEED = 6;
+/** One whose first VM publishes a port, where it can, and whose daemons are root only where they must be. */
+const PORT_SEED = 7;
+/** One whose daemons are root. */
+const ROOT_PORT_SEED = 6;
 
 const engine = createSimEngine();
 
@@ -85,6 +87,7 @@ test('a VM that went on deaf, since no snapshot could be taken, is heard again w
 });
 
 interface Surroundings {
+  readonly seed: number;
   readonly host: FirecrackerHost;
   /** Each of them strikes. */
   readonly wheres: readonly string[];
@@ -94,23 +97,31 @@ interface Surroundings {
 
 const surroundings: Readonly<Record<string, Surroundings>> = {
   'a caged VM with a network': {
+    seed: PORT_SEED,
     host: { isCaged: true, network: 'bridge' },
     wheres: ['tap_refused nsenter a', 'storage_read_fail nsenter a stat', 'jailer_refused jailer a'],
     paths: ['tap: used', 'firecracker: caged'],
   },
   'a VM with a network without rights': {
+    seed: PORT_SEED,
     host: { isCaged: false, network: 'user' },
     wheres: ['namespace_refused unshare a', 'slirp_refused slirp4netns a', 'slirp_crash slirp4netns a'],
     paths: ['user network: used', 'user network: port published'],
   },
+  'root’s VM with a network that takes no rights': {
+    seed: ROOT_PORT_SEED,
+    host: { isCaged: false, network: 'user' },
+    wheres: ['namespace_refused unshare a', 'slirp_refused unshare a', 'slirp_crash unshare a'],
+    paths: ['user network: by root', 'user network: port published'],
+  },
 };
 
-for (const [who, { host, wheres, paths }] of Object.entries(surroundings))
+for (const [who, { seed, host, wheres, paths }] of Object.entries(surroundings))
   for (const where of wheres)
     test(`${who} leaves nothing on its host: ${where}, each time`, async () => {
       let offer = 1;
       for (; offer < CALLS_MAX; offer += 1) {
-        const { faults, sometimes } = await live(PORT_SEED, COMMANDS, [`${where} #${offer}`], host);
+        const { faults, sometimes } = await live(seed, COMMANDS, [`${where} #${offer}`], host);
         if ([...faults.values()].some(({ effective }) => effective > 0)) continue;
         for (const path of paths) assert.ok((sometimes.get(path) ?? 0) > 0, path);
         break;

@@ -1,15 +1,22 @@
 /** The Firecracker backend over the stand-in (`firecracker-stand-in/`): a real guest, the published API, and a process that dies at every call. */
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { fromUtf8Lossy } from '../src/base/bytes.ts';
 import { isKelpieError } from '../src/base/errors.ts';
 import type { ErrorCode } from '../src/base/error-codes.ts';
+import { PAGE_BYTES } from '../src/base/units.ts';
 import { createNodeEnv } from '../src/env/node/env.ts';
+import { pageFilePath } from '../src/snapshot/local-snapshot.ts';
 import { createFirecrackerBackend } from '../src/vm/firecracker/backend.ts';
-import { tryKvm } from '../src/vm/firecracker/kvm-trial.ts';
+import { trialKernel, tryKvm } from '../src/vm/firecracker/kvm-trial.ts';
 import { IMAGE_BUILD_TIMEOUT_MS } from './support/base-image.ts';
+import { cagedOptions } from './support/caged-firecracker.ts';
 import { eventually } from './support/eventually.ts';
 import { untilState, VmWorld } from './support/vm-world.ts';
 import type { TakenSnapshot, VmInWorld } from './support/vm-world.ts';
@@ -19,6 +26,8 @@ const END_TIMEOUT_MS = 60_000;
 /** The stand-in is emulated, and starts slowly. */
 const TRIAL_TIMEOUT_MS = 30_000;
 const standIn = join(import.meta.dirname, 'firecracker-stand-in/firecracker');
+
+const whyNotCaged = process.getuid?.() === 0 ? false : 'only root may use a jailer (issue #5)';
 
 /** What a restore asks of Firecracker, in order. */
 const RESTORE_CALLS = [
@@ -99,6 +108,17 @@ describe('firecracker: a VM on the stand-in', { timeout: IMAGE_BUILD_TIMEOUT_MS 
   test('is what a guest of a few instructions can turn off, which proves that guests run', async () => {
     assert.equal(await tryKvm(world.env, standIn, directory, TRIAL_TIMEOUT_MS), null);
     assert.match(String(await tryKvm(world.env, '/bin/false', directory)), /said nothing/);
+  });
+
+  test('is what a guest of a few instructions can turn off on arm64 as well', async () => {
+    const kernel = join(directory, 'arm-kernel');
+    await writeFile(kernel, trialKernel('arm64'));
+    const machine = ['-M', 'virt', '-cpu', 'cortex-a72', '-m', '128', '-nodefaults', '-display', 'none'];
+    // Firecracker's guests have PSCI by `hvc` too. One that does not turn it off runs for ever.
+    const ended = spawnSync('qemu-system-aarch64', [...machine, '-kernel', kernel], {
+      timeout: END_TIMEOUT_MS,
+    });
+    assert.deepEqual([ended.status, ended.signal], [0, null], String(ended.stderr));
   });
 
   test('boots, and its snapshots hold what was written since the one before', async () => {
@@ -198,6 +218,51 @@ describe('firecracker: a VM on the stand-in', { timeout: IMAGE_BUILD_TIMEOUT_MS 
     assert.equal(await world.run(booted, 'cat /root/kept'), 'kept');
     const whole = await world.snapshot(booted, { resume: true });
     assert.ok(whole.memory.mappable !== null, 'what was noted of written pages was not trusted');
+  });
+
+  test('is not restored from a state with one flipped bit, nor from a memory of another size', async () => {
+    const made = await world.make();
+    const request = await world.restoreRequest(snapshot);
+    const state = await readFile(request.deviceStatePath);
+    const middle = state.length >> 1;
+    state.writeUInt8(state.readUInt8(middle) ^ 1, middle);
+    const flipped = join(world.directory, 'flipped');
+    await writeFile(flipped, state);
+    await rejects(made.vm.restore({ ...request, deviceStatePath: flipped }), 'snapshot_corrupt');
+    await nothingIsLeft(made, 'a damaged state');
+    const memory = pageFilePath(world.blobDirectory, request.memory.mappable ?? '');
+    await truncate(memory, (await stat(memory)).size - PAGE_BYTES);
+    await rejects(made.vm.restore(request), 'snapshot_corrupt');
+    await nothingIsLeft(made, 'a short memory');
+  });
+
+  test('boots where an earlier process has left its socket and files', async () => {
+    const made = await world.make();
+    const stale = createServer().listen(join(made.places.runDirectory, 'api.sock'));
+    await once(stale, 'listening');
+    await writeFile(join(made.places.runDirectory, 'console.log'), 'old');
+    await made.vm.restore(await world.restoreRequest(snapshot));
+    assert.equal(await world.run(made, 'cat /root/kept'), 'kept');
+    assert.doesNotMatch(fromUtf8Lossy(await made.vm.console()), /^old/);
+    await made.vm.stop({ force: true });
+    stale.close();
+  });
+
+  test('is refused what its jailer refuses, in the jailer’s words', { skip: whyNotCaged }, async () => {
+    const { jail } = cagedOptions({ path: '/no/such/namespace' });
+    const caged = createFirecrackerBackend(world.env, {
+      cacheDirectory: directory,
+      program: standIn,
+      jail,
+    });
+    const made = await world.make();
+    const vm = await caged.create(made.vm.id, made.vm.config, made.places);
+    await assert.rejects(vm.start({ disk: [] }), (error) => {
+      assert.ok(isKelpieError(error, 'vm_start_failed'), String(error));
+      assert.match(error.message, /^Firecracker did not start: .*No such file or directory/);
+      return true;
+    });
+    await nothingIsLeft(made, 'the refusal');
   });
 
   test('is refused a kernel that is none, with what to do', async () => {

@@ -19,7 +19,8 @@ import { tryKvm } from './kvm-trial.ts';
 import { factsOf, refusalOf } from './machine.ts';
 import { tellsHoles } from './memory-file.ts';
 import { findNetwork, networkFinding } from './network.ts';
-import type { Network, NetworkOptions } from './network.ts';
+import { NetworkLookup } from './network-lookup.ts';
+import type { NetworkOptions } from './network.ts';
 import { findOrphans } from './orphans.ts';
 import { releaseHost } from './start-process.ts';
 import { isNewerThanKnown, versionText } from './version.ts';
@@ -50,12 +51,13 @@ class FirecrackerBackend implements VmBackend {
   readonly #options: FirecrackerBackendOptions;
   #abilities: Promise<FirecrackerAbilities> | null = null;
   #probe: Promise<BackendProbe> | null = null;
-  #network: Promise<Network> | null = null;
+  readonly #network: NetworkLookup;
   readonly #tellsHoles = new Map<string, Promise<boolean>>();
 
   constructor(env: Env, options: FirecrackerBackendOptions) {
     this.#env = env;
     this.#options = options;
+    this.#network = new NetworkLookup(env.clock, () => findNetwork(env, options.network ?? null));
   }
 
   async probe(): Promise<BackendProbe> {
@@ -68,7 +70,7 @@ class FirecrackerBackend implements VmBackend {
 
   async refusal(wanted: WantedVm): Promise<string | null> {
     const abilities = await this.#discover();
-    return refusalOf(wanted, this.#env.host.architecture, abilities, await this.#findNetwork());
+    return refusalOf(wanted, this.#env.host.architecture, abilities, await this.#network.network());
   }
 
   async create(id: string, config: VmConfig, places: VmPlaces): Promise<VmInstance> {
@@ -121,26 +123,13 @@ class FirecrackerBackend implements VmBackend {
 
   async #withNetwork(probe: BackendProbe): Promise<BackendProbe> {
     try {
-      const network = await this.#findNetwork();
+      const network = await this.#network.network();
       const abilities = await this.#discover();
       const facts = factsOf(abilities, this.#env.host.architecture, { isKvmUsable: true, network });
       return { ...probe, findings: [...probe.findings, networkFinding(network)], guests: [facts] };
     } catch (error) {
       const finding = `What VMs can have a network by cannot be told: ${asError(error).message}`;
       return { ...probe, usable: false, findings: [...probe.findings, finding] };
-    }
-  }
-
-  /** Kept once there is one: what is installed later is found later. */
-  async #findNetwork(): Promise<Network> {
-    this.#network ??= findNetwork(this.#env, this.#options.network ?? null);
-    try {
-      const network = await this.#network;
-      if (network.kind === 'none') this.#network = null;
-      return network;
-    } catch (error) {
-      this.#network = null;
-      throw error;
     }
   }
 
@@ -198,7 +187,7 @@ class FirecrackerBackend implements VmBackend {
       config,
       places,
       bootTimeoutMs,
-      network: () => this.#findNetwork(),
+      network: () => this.#network.network(),
       jail,
       cacheDirectory,
       abilities: () => this.#discover(),

@@ -96,7 +96,7 @@ async function configure(
   await putBootSource(api, {
     kernel_image_path: names.kernel,
     initrd_path: names.initramfs,
-    boot_args: bootArguments(config, places, network),
+    boot_args: bootArguments(config, places.image, network),
   });
   await putDrive(api, {
     drive_id: 'root',
@@ -119,11 +119,16 @@ async function configure(
 }
 
 /** What the guest agent finds its devices by, and how a guest ends its Firecracker: by a restart, since there is no switch to turn it off. */
-export function bootArguments(config: VmConfig, places: VmPlaces, network: Network): string {
+export function bootArguments(
+  config: VmConfig,
+  image: Pick<VmPlaces['image'], 'kernelArguments'>,
+  network: Network,
+): string {
   const words = [
-    config.architecture === 'x86_64' ? 'console=ttyS0' : 'console=ttyAMA0',
+    // Its UART is a 16550 on arm64 too.
+    'console=ttyS0',
     // Without its keyboard controller a guest would not hear Ctrl-Alt-Del, nor could it restart.
-    ...places.image.kernelArguments.filter((word) => !word.startsWith('i8042.')),
+    ...image.kernelArguments.filter((word) => !word.startsWith('i8042.')),
     ...(config.architecture === 'x86_64' ? ['reboot=k', 'kelpie.off=restart'] : []),
     ...['kelpie.root=/dev/vda', 'kelpie.data=/dev/vdb', `kelpie.hostname=${config.name}`],
     ...(network.kind === 'user' ? [USER_NETWORK_WORD] : []),

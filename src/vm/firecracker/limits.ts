@@ -22,6 +22,8 @@ export const VSOCK_ATTEMPT_TIMEOUT_MS = 500;
 /** `OK 4294967295` and its newline, with room. */
 export const VSOCK_ANSWER_BYTES_MAX = 32;
 
+/** How long a host that can give VMs no network is not looked at again: about what somebody takes who has just installed what was missing. */
+export const NO_NETWORK_KEPT_MS: number = 5 * SECOND_MS;
 /** One question to slirp4netns, which opens a port or tells which it has. */
 export const SLIRP_CALL_TIMEOUT_MS: number = 5 * SECOND_MS;
 /** As many published ports as a VM may have are told in less. */

@@ -13,6 +13,7 @@ import { readConsole } from './console.ts';
 import type { FirecrackerProcess, VmContext } from './context.ts';
 import { removeControlGroup } from './control-group.ts';
 import { createDisk } from './disk.ts';
+import { explainSlirp } from './explain-slirp.ts';
 import { launchFirecracker } from './launch.ts';
 import { CONSOLE_BYTES_PER_SECOND } from './limits.ts';
 import type { Network } from './network.ts';
@@ -111,7 +112,11 @@ async function joinNetwork(
   if (network.kind !== 'user') return;
   const { program } = network;
   const { runDirectory } = places;
-  await startSlirp(env, { program, runDirectory, vm: identity, publish: config.publish, signal });
+  try {
+    await startSlirp(env, { program, runDirectory, vm: identity, publish: config.publish, signal });
+  } catch (error) {
+    throw explainSlirp(error);
+  }
 }
 
 async function putReports({ api }: FirecrackerProcess, features: FirecrackerFeatures): Promise<void> {

@@ -11,7 +11,11 @@ import { STOP_KEYS_TIMEOUT_MS } from './limits.ts';
  * guest, and has no call to end without it.
  * @throws KelpieError `vm_backend_failed` when even the last one fails.
  */
-export async function endProcess({ env, config }: VmContext, vm: LiveVm, from: StopFrom): Promise<void> {
+export async function endProcess(
+  { env, config }: Pick<VmContext, 'env' | 'config'>,
+  vm: Pick<LiveVm, 'process' | 'link'>,
+  from: StopFrom,
+): Promise<void> {
   const { process, link } = vm;
   if (from === 'guest') {
     if (await askPowerOff(env.clock, link, process.ended)) return;
@@ -23,7 +27,7 @@ export async function endProcess({ env, config }: VmContext, vm: LiveVm, from: S
 }
 
 /** False when nobody takes them: the next step of the ladder sees to that. */
-async function pressKeys({ process }: LiveVm): Promise<boolean> {
+async function pressKeys({ process }: Pick<LiveVm, 'process'>): Promise<boolean> {
   try {
     await sendCtrlAltDel(process.api);
     return true;
