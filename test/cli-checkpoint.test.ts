@@ -65,39 +65,32 @@ await test('an agent goes on in a new VM from its checkpoint', async (t) => {
       await laptop.fails('invalid_argument', ['fork', 'dev', '--snapshot', String(snapshotId)]);
     });
 
-    await t.test(
-      'on another host, and another architecture, it remembers, and its files are there',
-      async () => {
-        const shown = ['package', 'show', String(packageId), '--store', store];
-        const here = (await laptop.must(shown)).stdout;
-        assert.match(here, /^ran on +qemu \d\S+ .*with tcg, portability arch$/m);
-        assert.match(here, /^files .* frames: 1, .*\n(?!disk)(.*\n)*runs here +yes$/m);
-        assert.match((await laptop.must(['package', 'ls', '--store', store])).stdout, / checkpoint +first$/m);
-        const there = await laptop.must([...shown, '--for', String(target)]);
-        assert.match(
-          there.stdout,
-          /^runs on .* no, by what it said .*: it boots afresh from an image base 1\.0, /m,
-        );
-        const cloud = await make('cloud', { images: ['arm64'] });
-        const from = ['restore', '--from', store, '--package', String(packageId)];
-        const restored = await cloud.must([...from, '--name', 'again', '--arch', 'arm64']);
-        assert.match(restored.stdout, /^again is running again \(.*files .*reload /);
-        assert.equal(await askAgent(cloud, 'again', 'what is my name?'), 'you are Ada');
-        assert.equal(await askAgent(cloud, 'again', 'where are you?'), 'on aarch64, with small');
-        assert.equal(
-          await cloud.sh('again', 'ls /srv/agent/notes; cat /srv/agent/notes/0001.txt'),
-          '0001.txt\n0002.txt\n0003.txt\nmy name is Ada\nhello, Ada',
-        );
-        assert.equal(
-          await askAgent(laptop, 'dev', 'what is my name?'),
-          'you are Grace',
-          'two VMs, two lives',
-        );
+    await t.test('on another architecture it remembers, and its files are there', async () => {
+      const shown = ['package', 'show', String(packageId), '--store', store];
+      const here = (await laptop.must(shown)).stdout;
+      assert.match(here, /^ran on +qemu \d\S+ .*with tcg, portability arch$/m);
+      assert.match(here, /^files .* frames: 1, .*\n(?!disk)(.*\n)*runs here +yes$/m);
+      assert.match((await laptop.must(['package', 'ls', '--store', store])).stdout, / checkpoint +first$/m);
+      const there = await laptop.must([...shown, '--for', String(target)]);
+      assert.match(
+        there.stdout,
+        /^runs on .* no, by what it said .*: it boots afresh from an image base 1\.0, /m,
+      );
+      const cloud = await make('cloud', { images: ['arm64'] });
+      const from = ['restore', '--from', store, '--package', String(packageId)];
+      const restored = await cloud.must([...from, '--name', 'again', '--arch', 'arm64']);
+      assert.match(restored.stdout, /^again is running again \(.*files .*reload /);
+      assert.equal(await askAgent(cloud, 'again', 'what is my name?'), 'you are Ada');
+      assert.equal(await askAgent(cloud, 'again', 'where are you?'), 'on aarch64, with small');
+      assert.equal(
+        await cloud.sh('again', 'ls /srv/agent/notes; cat /srv/agent/notes/0001.txt'),
+        '0001.txt\n0002.txt\n0003.txt\nmy name is Ada\nhello, Ada',
+      );
+      assert.equal(await askAgent(laptop, 'dev', 'what is my name?'), 'you are Grace', 'two VMs, two lives');
 
-        await cloud.sh('again', 'printf more > /srv/agent/notes/more');
-        const second = await cloud.json(['checkpoint', 'again', '--store', store]);
-        assert.ok(Number(second['newBytes']) < 40_000, `${String(second['newBytes'])} bytes are new`);
-      },
-    );
+      await cloud.sh('again', 'printf more > /srv/agent/notes/more');
+      const second = await cloud.json(['checkpoint', 'again', '--store', store]);
+      assert.ok(Number(second['newBytes']) < 40_000, `${String(second['newBytes'])} bytes are new`);
+    });
   });
 });
