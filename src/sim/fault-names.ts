@@ -53,6 +53,7 @@ export const faultNames = [
   'socket_refused',
   'teleport_image_mismatch',
   'teleport_arch_mismatch',
+  'package_forged',
   'clock_jump',
   'clock_skew',
   'network_partition',
@@ -129,6 +130,8 @@ const chanceRanges: Readonly<Record<FaultName, readonly [number, number]>> = {
   // What a person does that cannot work everywhere.
   teleport_image_mismatch: [0.2, 1],
   teleport_arch_mismatch: [0.1, 0.6],
+  // What somebody does who can write to the store.
+  package_forged: [0.1, 0.6],
   // Clocks.
   clock_jump: [0.1, 1],
   clock_skew: [1, 1],

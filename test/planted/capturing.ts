@@ -238,6 +238,19 @@ export const snapshotBugs: readonly PlantedBug[] = [
     faults: ['guest_files_odd'],
   },
   {
+    name: 'a checkpoint boots from an image of another release',
+    edits: [
+      {
+        file: 'src/daemon/restore-as-new.ts',
+        right: '      image: `${config.image.name}@${major}.${minor}`,\n',
+        wrong: '      image: config.image.name,\n',
+      },
+    ],
+    oracles: ['forged'],
+    workload: 'crowd',
+    faults: ['package_forged'],
+  },
+  {
     name: 'a VM goes on before its state is loaded',
     edits: [
       {

@@ -10,6 +10,7 @@ const CHECKPOINT_FORMAT = 3;
 
 export function checkPublishedCheckpoints(world: World): void {
   const published = objectNames(world, 'packages', 'cached').filter((id) => {
+    if (world.truth.forged.has(id)) return false;
     const bytes = objectAt(world, `packages/${id}`, 'cached');
     const manifest = bytes === null ? null : jsonObjectIn(fromUtf8Lossy(bytes));
     return manifest?.['formatVersion'] === CHECKPOINT_FORMAT;

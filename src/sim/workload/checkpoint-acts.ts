@@ -4,6 +4,7 @@ import type { AskedApplication } from '../../daemon/api/checkpoints.ts';
 import { routes } from '../../daemon/api/routes.ts';
 import { vmKeyOf } from '../world/guest.ts';
 import type { Site, World } from '../world/world.ts';
+import { forgePackage } from './forged-packages.ts';
 import { quiet } from './quiet.ts';
 import { named, until } from './request-parts.ts';
 import { noteMade } from './vm-model.ts';
@@ -35,14 +36,18 @@ export function createCheckpointActs(
       if (published !== null) world.truth.checkpoints.push(published.packageId);
     },
     restoreCheckpoint: async (vm, _isBold, signal) => {
-      const packageId = world.truth.checkpoints.at(-1);
+      const strike = world.faults.strike('package_forged', `person ${site.name}`);
+      const forged = strike === null ? null : await forgePackage(world, site, 'checkpoint', strike.random);
+      const packageId = forged ?? world.truth.checkpoints.at(-1);
       if (packageId === undefined) return;
+      if (forged !== null) strike?.tookEffect();
       // The VM that it is of may run here, on its ports.
       // No host runs guests of that architecture, or has an image for them.
       const mismatch = world.faults.hit('teleport_arch_mismatch', `person ${site.name}`);
       const machine = mismatch === null ? {} : { machine: { architecture: 'arm64' as const } };
       const body = { storeUrl: world.storeUrl, packageId, name: vm.name, publish: [], ...machine };
       const { vm: made } = await daemon.operate(routes.restoreFromStore, { body, ...until(signal) }, quiet);
+      if (forged !== null) world.truth.violated('forged', `${vm.name} was made of facts that cannot be`);
       if (mismatch !== null)
         world.truth.violated('checkpoint', `${vm.name} was booted from an image that is not there`);
       noteMade(world, site, vm, vmKeyOf(made.id));

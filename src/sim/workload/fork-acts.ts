@@ -5,6 +5,7 @@ import { newVmModel, noteMade } from './vm-model.ts';
 import type { DaemonClient } from '../../cli/daemon-client.ts';
 import type { Forked } from '../../daemon/api/forks.ts';
 import type { Site, World } from '../world/world.ts';
+import { forgePackage } from './forged-packages.ts';
 import { quiet } from './quiet.ts';
 import { named, until } from './request-parts.ts';
 import type { Act } from './acts.ts';
@@ -33,8 +34,12 @@ export function createForkActs(
       // As it was when it was asked for: the VM may leave once more meanwhile.
       const before = vm.packageFloor;
       allow(world, vm);
-      const body = { storeUrl: world.storeUrl, source: vm.name, name, count: 1 };
+      const strike = world.faults.strike('package_forged', `person ${site.name}`);
+      const forged = strike === null ? null : await forgePackage(world, site, 'memory', strike.random);
+      if (forged !== null) strike?.tookEffect();
+      const body = { storeUrl: world.storeUrl, source: forged ?? vm.name, name, count: 1 };
       const made = await daemon.operate(routes.forkPackage, { body, ...until(signal) }, quiet);
+      if (forged !== null) world.truth.violated('forged', `${name} goes on with facts that cannot be`);
       take(world, site, copies, made, before);
     },
   };

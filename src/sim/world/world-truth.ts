@@ -29,6 +29,8 @@ export class WorldTruth {
   readonly seeds: Set<string> = new Set();
   /** Checkpoints that people were told of, as packages of the store. */
   readonly checkpoints: string[] = [];
+  /** Packages that no host may run. */
+  readonly forged: Set<string> = new Set();
   /** Told what happens; for traces. */
   onTold: Tell | null = null;
   readonly #silenced: ReadonlySet<string>;
