@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { IMAGE_BUILD_TIMEOUT_MS } from './support/base-image.ts';
 import { cycleForms, runCycles } from './support/firecracker-cycles.ts';
 
-const CYCLES = 3;
+const CYCLES = 2;
 const TIMEOUT_MS = 240_000;
 
 // The last is the one that takes most of the host. One form, since each boots a guest.

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test from 'node:test';
 import { isKelpieError } from '../../base/errors.ts';
+import { createNodeEnv } from '../../env/node/env.ts';
 import { commandLine } from './command-line.ts';
 import type { JailOptions } from './command-line.ts';
-import { processPlaces } from './process-places.ts';
+import { processPlaces, show } from './process-places.ts';
 
 const ID = '4fb4e276-326e-411b-a547-0e447bb287a5';
 
@@ -49,5 +53,20 @@ test('a folder whose sockets’ paths would be too long is refused before anythi
       () => processPlaces(directory, null),
       (error) => isKelpieError(error, 'invalid_argument') && error.message.includes('KELPIE_HOME'),
     );
+  }
+});
+
+test('a file that the VM needs and that is missing is told by its path, and nothing is shown', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'kelpie-places-'));
+  try {
+    const places = processPlaces(directory, null);
+    const path = join(directory, 'gone');
+    await assert.rejects(
+      show(createNodeEnv(), places, { name: 'data', path, access: 'write' }),
+      (error) => isKelpieError(error, 'file_not_found') && error.message.includes(path),
+    );
+    assert.deepEqual(await readdir(directory), []);
+  } finally {
+    await rm(directory, { recursive: true });
   }
 });
