@@ -120,7 +120,7 @@ const chanceRanges: Readonly<Record<FaultName, readonly [number, number]>> = {
   guest_files_change: [0.05, 0.6],
   guest_files_odd: [0.05, 0.5],
   guest_files_socket: [0.05, 0.5],
-  guest_disk_full: [0.1, 0.6],
+  guest_disk_full: [0.4, 1],
   guest_noise: [0.01, 0.2],
   guest_silence: [0.005, 0.05],
   // Between a person and the daemon.
