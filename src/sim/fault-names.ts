@@ -129,7 +129,7 @@ const chanceRanges: Readonly<Record<FaultName, readonly [number, number]>> = {
   socket_refused: [0.002, 0.03],
   // What a person does that cannot work everywhere.
   teleport_image_mismatch: [0.2, 1],
-  teleport_arch_mismatch: [0.1, 0.6],
+  teleport_arch_mismatch: [0.3, 0.9],
   // What somebody does who can write to the store.
   package_forged: [0.1, 0.6],
   // Clocks.
