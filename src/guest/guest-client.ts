@@ -146,7 +146,7 @@ export class GuestClient implements GuestAgent {
       }
       throw new KelpieError(
         'guest_repair_failed',
-        'the guest could not repair its identity; it must not run',
+        'the guest could not repair its identity; it must not run.',
         { cause: error },
       );
     }

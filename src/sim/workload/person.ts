@@ -147,7 +147,10 @@ export class Person {
     const reason = isKelpieError(error) ? error.code : 'connection lost';
     truth.mark(`${name}: ${reason}`);
     truth.tell('person', `${name} refused: ${reason}`, this.#lane);
-    if (isKelpieError(error, 'internal')) truth.violated('internal-error', `${name}: ${error.message}`);
+    if (!isKelpieError(error)) return;
+    if (error.code === 'internal') truth.violated('internal-error', `${name}: ${error.message}`);
+    if (!/[.?]$/.test(error.message))
+      truth.violated('words', `${name} is refused without a sentence: ${error.message}`);
   }
 
   /** Sometimes a person presses Ctrl-C. */

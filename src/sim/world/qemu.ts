@@ -223,7 +223,9 @@ class Qemu {
       await file.write(encodeDeviceState(this.#env.compute, this.#held.state), 0);
       await file.close();
     } catch (error) {
-      throw new QmpRefusal(`Could not write '${path}': ${String(error)}`);
+      // No more is said of any cause, a full disk among them.
+      if (isSystemError(error)) throw new QmpRefusal('An IO error has occurred');
+      throw error;
     }
   }
 

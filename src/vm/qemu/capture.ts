@@ -40,6 +40,7 @@ import {
   stopCpus,
   switchToOverlay,
 } from './qmp-commands.ts';
+import { explainSave } from './explain-save.ts';
 import { orUndo } from '../undo.ts';
 import type { Undo } from '../undo.ts';
 
@@ -228,7 +229,7 @@ class Capture {
     const { qmp } = this.#vm.process;
     const startMs = this.#now();
     this.#undo.onFailure(() => this.#context.env.files.removeTree(this.#deviceStatePath));
-    const saving = saveDeviceState(qmp, this.#deviceStatePath);
+    const saving = this.#saveDevices();
     this.#mayHaveSwitched = true;
     const switching = switchToOverlay(qmp, layerNode(topLayer(this.#vm.disk)), layerNode(overlay));
     await both(
@@ -236,6 +237,14 @@ class Capture {
       switching.then(() => this.#switched([...this.#vm.disk, overlay])),
     );
     return this.#now() - startMs;
+  }
+
+  async #saveDevices(): Promise<void> {
+    try {
+      await saveDeviceState(this.#vm.process.qmp, this.#deviceStatePath);
+    } catch (error) {
+      throw await explainSave(this.#context.env.files, this.#request.directory, error);
+    }
   }
 
   async #takeMemory(

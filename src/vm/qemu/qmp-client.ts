@@ -168,9 +168,8 @@ function connectionLost(cause: unknown): KelpieError {
 }
 
 function refused(command: string, description: string): KelpieError {
-  return new KelpieError('vm_backend_failed', `QEMU refused ${command}: ${description}`, {
-    data: { command, description },
-  });
+  const message = `QEMU refused ${command}: ${description.trim().replace(/\.$/, '')}.`;
+  return new KelpieError('vm_backend_failed', message, { data: { command, description } });
 }
 
 function parseAnswer<T>(command: string, value: unknown, schema: z.ZodType<T>): T {
