@@ -2,6 +2,7 @@
 import { removeStray } from '../teleport/managed-vm.ts';
 import { REPAIR_WAIT_MS } from './limits.ts';
 import type { ManagedVm } from '../teleport/managed-vm.ts';
+import { isPausedByLease } from '../teleport/vm-record.ts';
 import type { Finding } from './api/system.ts';
 import type { Supervisor } from './supervisor.ts';
 
@@ -88,7 +89,7 @@ function unsettled(supervisor: Supervisor): readonly string[] {
   const why = (vmId: string): string =>
     supervisor.trouble(vmId)?.message ?? 'it has not been tried again yet.';
   const lost = registry.all.filter((vm) => vm.isLive && vm.instance === null);
-  const paused = registry.all.filter((vm) => (vm.record.ownership?.leasePause ?? 'none') !== 'none');
+  const paused = registry.all.filter(({ record }) => isPausedByLease(record));
   return [
     ...held.map(
       ({ kind, vmId, vmName }) => `A ${kind} of "${vmName}" was cut and is not settled: ${why(vmId)}`,

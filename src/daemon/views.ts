@@ -3,6 +3,7 @@ import { diskLayerPath, pageFilePath } from '../snapshot/local-snapshot.ts';
 import type { LocalSnapshot, SnapshotListing } from '../snapshot/local-snapshots.ts';
 import type { Captured } from '../teleport/capture.ts';
 import type { ManagedVm } from '../teleport/managed-vm.ts';
+import { isPausedByLease } from '../teleport/vm-record.ts';
 import type { Departure, VmRecord } from '../teleport/vm-record.ts';
 import type { DamagedVm } from '../teleport/vm-registry.ts';
 import type { SnapshotCreated, SnapshotView } from './api/snapshots.ts';
@@ -40,10 +41,11 @@ function departedView({ storeUrl, packageId, reclaimedBy }: Departure): VmView['
   return { storeUrl, packageId, reclaimedBy };
 }
 
-function leaseView({ ownership }: VmRecord): VmView['lease'] {
+function leaseView(record: VmRecord): VmView['lease'] {
+  const { ownership } = record;
   if (ownership === null || ownership.leaseMs === null) return null;
-  const { storeUrl, leaseMs, leasePause } = ownership;
-  return { storeUrl, durationMs: leaseMs, isPaused: leasePause !== 'none' };
+  const { storeUrl, leaseMs } = ownership;
+  return { storeUrl, durationMs: leaseMs, isPaused: isPausedByLease(record) };
 }
 
 /** A VM whose record cannot be read: all that is known is that it is there. */

@@ -8,6 +8,7 @@ import { ownRecord } from '../teleport/right-to-run.ts';
 import type { OwnershipRecord } from '../store/ownership-records.ts';
 import type { ManagedVm } from '../teleport/managed-vm.ts';
 import type { HeldRecord } from '../teleport/ownership.ts';
+import { isPausedByLease } from '../teleport/vm-record.ts';
 import type { LocalRightView, OperationView, RecordView, WhoView } from './api/ownership.ts';
 import type { Supervisor } from './supervisor.ts';
 
@@ -149,7 +150,7 @@ function localSentences(
     return [`This host still has a copy (${state}), which may not run and is about to be ended.`];
   const lease = host.leases.view(vm.id);
   if (lease === null) return [`On this host it is ${state}.`];
-  if (ownership.leasePause !== 'none')
+  if (isPausedByLease(vm.record))
     return [`On this host it is paused until its lease is renewed: ${lease.trouble ?? 'asking the store'}.`];
   return [
     `On this host it is ${state}; unless the lease is renewed, it is paused in ${formatDurationMs(lease.leftMs)}.`,
@@ -181,7 +182,7 @@ function viewLocal({ host }: Supervisor, vm: ManagedVm): LocalRightView {
     leaseMs: ownership?.leaseMs ?? null,
     leaseLeftMs: lease === null ? null : Math.round(lease.leftMs),
     leaseTrouble: lease?.trouble ?? null,
-    isLeasePaused: ownership !== null && ownership.leasePause !== 'none',
+    isLeasePaused: isPausedByLease(vm.record),
   };
 }
 

@@ -97,6 +97,12 @@ export type Standing = Pick<
   'config' | 'state' | 'reason' | 'disk' | 'snapshotId' | 'departed' | 'ownership'
 >;
 
+/** It stands still, or is about to go on, for the sake of its lease. One that has ended meanwhile waits for nothing, whatever is still noted of it. */
+export function isPausedByLease({ state, ownership }: Pick<VmRecord, 'state' | 'ownership'>): boolean {
+  const isThere = state === 'paused' || state === 'running';
+  return isThere && ownership !== null && ownership.leasePause !== 'none';
+}
+
 export function standingOf(record: VmRecord): Standing {
   const { config, state, reason, disk, snapshotId, departed, ownership } = record;
   return { config, state, reason, disk, snapshotId, departed, ownership };

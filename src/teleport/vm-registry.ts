@@ -6,6 +6,7 @@ import { isSystemError } from '../env/system-error.ts';
 import { readJson } from './durable-json.ts';
 import { ManagedVm } from './managed-vm.ts';
 import { vmRecord } from './vm-record.ts';
+import { localFailure } from '../snapshot/local-failure.ts';
 import type { TeleportHost } from './teleport-host.ts';
 import type { VmRecord } from './vm-record.ts';
 
@@ -41,7 +42,8 @@ export class VmRegistry {
         else this.#vms.set(id, new ManagedVm(this.#host, record));
       } catch (error) {
         const path = this.#host.places.vmRecord(id);
-        this.#damaged.set(id, { id, path, reason: asError(error).message, isUnread: isSystemError(error) });
+        const { message: reason } = asError(localFailure(error, 'read the record of a VM'));
+        this.#damaged.set(id, { id, path, reason, isUnread: isSystemError(error) });
         this.#host.log.error({ event: 'vm-record-damaged', vmId: id, err: asError(error) });
       }
     }

@@ -115,13 +115,26 @@ export class ConvergenceOracle {
       truth.violated('leak', `a VMM of ${stray.vmKey} is on ${site.name}, where it has ended`);
   }
 
-  async #checkVm(vm: VmModel): Promise<void> {
-    const { truth } = this.#world;
+  async #find(name: string): Promise<readonly (Place & { readonly view: VmView })[]> {
     const found: (Place & { readonly view: VmView })[] = [];
     for (const place of this.#places) {
       const { vms } = await place.daemon.call(routes.vmList);
-      found.push(...vms.filter(({ name }) => name === vm.name).map((view) => ({ ...place, view })));
+      found.push(...vms.filter((view) => view.name === name).map((view) => ({ ...place, view })));
     }
+    return found;
+  }
+
+  /** What a lease has paused goes on once it is renewed, for which a daemon that was started just now still asks. */
+  async #untilRenewed(name: string): Promise<void> {
+    const isRenewed = async (): Promise<boolean> =>
+      (await this.#find(name)).every(({ view }) => view.lease?.isPaused !== true);
+    await this.#until(`the lease of ${name} to be renewed`, isRenewed);
+  }
+
+  async #checkVm(vm: VmModel): Promise<void> {
+    const { truth } = this.#world;
+    await this.#untilRenewed(vm.name);
+    const found = await this.#find(vm.name);
     const damaged = found.find(({ view }) => view.state === 'damaged');
     if (damaged !== undefined)
       return truth.violated(
