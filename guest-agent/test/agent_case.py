@@ -16,8 +16,8 @@ class AgentTest(unittest.TestCase):
         self.path = os.path.join(self.folder, "agent")
         self.generation = os.path.join(self.folder, "generation")
         self.agent = subprocess.Popen([os.environ["KELPIE_AGENT"], "--listen-unix", self.path, "--generation-file", self.generation])
-        self.wait_for(lambda: os.path.exists(self.path))
         self.streams = []
+        self.wait_for(self.is_served)
         self.host = self.connect().open()
 
     def tearDown(self):
@@ -31,6 +31,14 @@ class AgentTest(unittest.TestCase):
     def connect(self):
         self.streams.append(Stream(self.path))
         return self.streams[-1]
+
+    def is_served(self):
+        """The socket has its name a moment before anybody listens."""
+        try:
+            Stream(self.path).close()
+            return True
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
 
     def wait_for(self, condition):
         deadline = time.monotonic() + ANSWER_S

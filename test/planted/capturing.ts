@@ -96,9 +96,8 @@ export const snapshotBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: capture,
-        right: 'const saving = saveDeviceState(qmp, this.#deviceStatePath);',
-        wrong:
-          'await saveDeviceState(qmp, this.#deviceStatePath); await continueCpus(qmp); const saving = Promise.resolve();',
+        right: 'const saving = this.#saveDevices();',
+        wrong: 'await this.#saveDevices(); await continueCpus(qmp); const saving = Promise.resolve();',
       },
     ],
     oracles: ['disk', 'memory', 'lost-vm', 'right-to-run'],
