@@ -1,11 +1,14 @@
 /** What a daemon makes of a store that does not keep its promises: a commit whose answer is lost or late, and what the doctor says. */
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import test from 'node:test';
 import { routes } from '../src/daemon/api/routes.ts';
 import { SystemError } from '../src/env/system-error.ts';
 import { dev, rejectsWith } from './support/daemon-calls.ts';
 import { withFakeHosts } from './support/fake-daemon.ts';
+import { eventually } from './support/eventually.ts';
 import { faultyEnv } from './support/faulty-env.ts';
 import { hastyEnv } from './support/hasty-env.ts';
 
@@ -26,9 +29,13 @@ test('a commit that the store does not answer keeps the VM paused until it is kn
     await rejectsWith('vm_busy', operate(routes.vmResume, dev));
     const { findings } = await client.call(routes.doctor);
     assert.equal(findings.find(({ check }) => check === 'leftovers')?.level, 'warning');
+    // What is nobody's cannot be told from what the operation needs, until it is settled.
+    const nobodys = join(hosts.home('a'), 'blobs', `${hosts.env.random.uuid()}.pages`);
+    await writeFile(nobodys, '');
     isDown = false;
     while ((await view()).busy !== null) await hosts.env.clock.sleep(20);
     assert.equal((await view()).state, 'running');
+    await eventually(async () => !existsSync(nobodys), 'it is collected without another operation');
     await operate(routes.teleport, { ...dev, body });
     assert.deepEqual(hosts.machines.all, []);
   });

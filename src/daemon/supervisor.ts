@@ -276,7 +276,6 @@ export class Supervisor {
         await supersede(this.host, vm, record, ownership.storeUrl);
       } finally {
         if (!this.#held.has(vm.id)) this.#locks.release(vm.id);
-        this.#gate.want();
       }
     };
     // Not the VM's own key, for it has not the VM's lock while it waits.
@@ -289,6 +288,8 @@ export class Supervisor {
       await this.#gate.enter();
       try {
         await act();
+        // What it was about could not be collected before.
+        this.#gate.want();
       } finally {
         this.#gate.leave();
       }
