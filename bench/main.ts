@@ -60,6 +60,14 @@ const benchmarks: ReadonlyMap<string, Benchmark> = new Map([
     },
   ],
   [
+    'checkpoint',
+    {
+      summary: 'checkpoint and restore of the example agent, against a plain boot',
+      takesInput: false,
+      load: async () => (await import('./checkpoint/benchmark.ts')).checkpointBenchmark,
+    },
+  ],
+  [
     'store',
     {
       summary: 'publishing and restoring its memory, against zstd, restic, borg, casync and rclone',

@@ -11,6 +11,7 @@ import type { VmInWorld } from '../../test/support/vm-world.ts';
 import type { BenchmarkOptions, Findings } from '../benchmark.ts';
 import { rowOf } from '../rows.ts';
 import type { Row } from '../rows.ts';
+import { timed } from '../timed.ts';
 
 const guests: readonly Architecture[] = ['x86_64', 'arm64'];
 const MEMORY_MIB = 512;
@@ -63,12 +64,6 @@ async function measure(world: VmWorld, { boot, exec, pause, restore }: Samples):
 
 async function answer(world: VmWorld, vm: VmInWorld): Promise<void> {
   await world.run(vm, 'true');
-}
-
-async function timed(act: () => Promise<unknown>): Promise<number> {
-  const startMs = performance.now();
-  await act();
-  return performance.now() - startMs;
 }
 
 function toRows(guest: Architecture, { boot, exec, pause, restore }: Samples): readonly Row[] {
