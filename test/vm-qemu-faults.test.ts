@@ -124,7 +124,9 @@ describe(
     });
 
     test('when the guest agent does not answer in time', async () => {
-      await failsToStart('vm_boot_timeout', /did not answer in time\..+\.$/s, { backend: { bootTimeoutMs: 300 } });
+      await failsToStart('vm_boot_timeout', /did not answer in time\..+\.$/s, {
+        backend: { bootTimeoutMs: 300 },
+      });
     });
 
     test('when the disk is too small for the image', async () => {
