@@ -47,6 +47,19 @@ export const firecrackerBugs: readonly PlantedBug[] = [
     oracles: ['memory'],
   },
   {
+    name: 'a Firecracker snapshot that fails at its very end is what the next one lies over',
+    edits: [
+      {
+        file: capture,
+        right: '    const { sizeBytes } = await',
+        wrong: '    this.#adoptBase(map, mapPath, frozen);\n    const { sizeBytes } = await',
+      },
+    ],
+    oracles: ['lost-vm', 'stuck', 'internal-error', 'memory'],
+    workload: 'firecracker',
+    faults: ['storage_read_fail'],
+  },
+  {
     name: 'an adopted Firecracker VM counts as one that has just booted',
     edits: [
       {

@@ -50,8 +50,8 @@ interface Captured extends Pick<SnapshotTimings, 'pauseMs' | 'deviceStateMs' | '
   readonly frozen: DiskLayer;
 }
 
-interface Persisted {
-  readonly memory: MemoryImage;
+interface Persisted extends Pick<MemoryImage, 'mapPath' | 'mappable'> {
+  readonly map: PageMap;
   readonly scanMs: number;
   /** Of pages that are not zero. */
   readonly dirtyBytes: number;
@@ -86,14 +86,16 @@ class Capture {
       this.#persist(base, captured.frozen),
       isRunning && resume ? link.correctClock(CLOCK_CORRECTION_TIMEOUT_MS) : Promise.resolve(),
     );
-    const { memory, scanMs, dirtyBytes } = persisted;
+    const { map, mapPath, mappable, scanMs, dirtyBytes } = persisted;
     const { frozen, ...timings } = captured;
     const { sizeBytes } = await this.#context.env.files.stat(this.#deviceStatePath);
+    // Nothing fails any more: what did would take the files away that the next snapshot would lie over.
+    this.#adoptBase(map, mapPath, frozen);
     return {
       machine: this.#vm.machine,
       guest: this.#vm.guest,
       deviceStateBytes: sizeBytes,
-      memory,
+      memory: { mapPath, pageFiles: map.pageFiles, mappable },
       disk: [frozen],
       timings: { ...timings, scanMs, syncMs: this.#now() - startMs - scanMs, dirtyBytes },
     };
@@ -174,9 +176,8 @@ class Capture {
       layers: [frozen],
     });
 
-    this.#adoptBase(map, mapPath, frozen);
-    const memory = { mapPath, pageFiles: map.pageFiles, mappable: isWhole ? this.#pageFile : null };
-    return { memory, scanMs, dirtyBytes: runs.pages * PAGE_BYTES };
+    const mappable = isWhole ? this.#pageFile : null;
+    return { map, mapPath, mappable, scanMs, dirtyBytes: runs.pages * PAGE_BYTES };
   }
 
   /** From here on the VM's next snapshot lies over this one, whose files it keeps by naming them. */
