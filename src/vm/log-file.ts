@@ -1,5 +1,6 @@
 /** The file that a VMM's own messages go to: its end for errors, its size within bounds. */
 import { fromUtf8Lossy } from '../base/bytes.ts';
+import { withoutFullStop } from '../base/sentence.ts';
 import type { Env } from '../env/env.ts';
 import { isSystemError } from '../env/system-error.ts';
 import { readTail } from './file-tail.ts';
@@ -9,7 +10,7 @@ import { LOG_BYTES_MAX, LOG_CHECK_MS, LOG_TAIL_BYTES } from './limits.ts';
 export async function logTail(env: Pick<Env, 'files'>, path: string): Promise<string> {
   const tail = fromUtf8Lossy(await readTail(env, path, LOG_TAIL_BYTES));
   const text = tail.replaceAll('\0', '').trim();
-  return text === '' ? 'it said nothing' : text.replaceAll(/\s*\n\s*/g, '; ').replace(/\.$/, '');
+  return text === '' ? 'it said nothing' : withoutFullStop(text.replaceAll(/\s*\n\s*/g, '; '));
 }
 
 /** Keeps a log within bounds until `signal` is aborted. A guest can make its VMM complain as often as it likes; what is lost is the oldest complaints. */

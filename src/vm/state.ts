@@ -11,6 +11,7 @@
  *     stopped and crashed VMs start again (`starting`): a boot from their disk, or a restore.
  */
 import { KelpieError } from '../base/errors.ts';
+import { withoutFullStop } from '../base/sentence.ts';
 
 export const vmStates = ['created', 'starting', 'running', 'paused', 'stopped', 'crashed'] as const;
 export type VmState = (typeof vmStates)[number];
@@ -49,7 +50,7 @@ export function illegal(
   reason: string | null = null,
 ): KelpieError {
   if (state === 'crashed') {
-    const why = reason === null ? '' : ` (${reason.replace(/\.$/, '')})`;
+    const why = reason === null ? '' : ` (${withoutFullStop(reason)})`;
     return new KelpieError('vm_crashed', `cannot ${act} "${vmName}": it crashed${why}; restore or start it.`);
   }
   // It is there as it was, also after its host's restart: whoever does not find it running is told how it goes on.

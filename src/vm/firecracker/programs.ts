@@ -2,6 +2,7 @@
 import { concat, fromUtf8Lossy } from '../../base/bytes.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import { KelpieError } from '../../base/errors.ts';
+import { withoutFullStop } from '../../base/sentence.ts';
 import type { Env } from '../../env/env.ts';
 import type { ExitStatus } from '../../env/processes.ts';
 import { isSystemError } from '../../env/system-error.ts';
@@ -44,7 +45,7 @@ export function hasSucceeded({ status }: ProgramAnswer): boolean {
 /** The first line of what a program complained about, for a sentence. */
 export function complaintOf({ stdout, stderr }: ProgramAnswer): string {
   const line = `${stderr}\n${stdout}`.split('\n').find((text) => text.trim() !== '') ?? 'it said nothing';
-  return line.trim().replace(/\.$/, '');
+  return withoutFullStop(line.trim());
 }
 
 async function start(

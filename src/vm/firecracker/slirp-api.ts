@@ -4,6 +4,7 @@ import { concat, fromUtf8Lossy, utf8 } from '../../base/bytes.ts';
 import type { Bytes } from '../../base/bytes.ts';
 import { KelpieError } from '../../base/errors.ts';
 import { parseJsonOrNull } from '../../base/json.ts';
+import { withoutFullStop } from '../../base/sentence.ts';
 import type { Env } from '../../env/env.ts';
 import { startTimer } from '../../guest/timer.ts';
 import type { Connection } from '../../env/sockets.ts';
@@ -40,7 +41,7 @@ export async function askSlirp(
 function complaintIn(answer: string): string | null {
   const { data } = answerSchema.safeParse(parseJsonOrNull(answer));
   if (data === undefined) throw noAnswer(answer === '' ? 'it said nothing' : `it said "${answer}"`);
-  return 'error' in data ? data.error.desc.replace(/\.$/, '') : null;
+  return 'error' in data ? withoutFullStop(data.error.desc) : null;
 }
 
 async function readAll(connection: Connection): Promise<string> {

@@ -9,6 +9,7 @@
  * The namespace is made by the process that becomes Firecracker, and goes with it and its slirp4netns.
  */
 import { isKelpieError } from '../../base/errors.ts';
+import { withoutFullStop } from '../../base/sentence.ts';
 import type { Env } from '../../env/env.ts';
 import { findProgram } from '../find-program.ts';
 import type { CommandLine } from './command-line.ts';
@@ -61,7 +62,7 @@ async function tryNamespace(env: Env): Promise<string | null> {
     const answer = await askProgram(env, command, args);
     return hasSucceeded(answer) ? null : complaintOf(answer);
   } catch (error) {
-    if (isKelpieError(error, 'backend_unavailable')) return error.message.replace(/\.$/, '');
+    if (isKelpieError(error, 'backend_unavailable')) return withoutFullStop(error.message);
     throw error;
   }
 }

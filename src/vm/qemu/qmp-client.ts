@@ -11,6 +11,7 @@ import { z } from 'zod';
 import { assert, defined } from '../../base/assert.ts';
 import { utf8 } from '../../base/bytes.ts';
 import { asKelpieError, KelpieError } from '../../base/errors.ts';
+import { withoutFullStop } from '../../base/sentence.ts';
 import type { Clock } from '../../env/clock.ts';
 import type { Connection } from '../../env/sockets.ts';
 import { startTimer } from '../../guest/timer.ts';
@@ -168,7 +169,7 @@ function connectionLost(cause: unknown): KelpieError {
 }
 
 function refused(command: string, description: string): KelpieError {
-  const message = `QEMU refused ${command}: ${description.trim().replace(/\.$/, '')}.`;
+  const message = `QEMU refused ${command}: ${withoutFullStop(description.trim())}.`;
   return new KelpieError('vm_backend_failed', message, { data: { command, description } });
 }
 

@@ -7,6 +7,7 @@ import { collectBytes, fromUtf8Lossy, utf8 } from '../../../base/bytes.ts';
 import type { Bytes } from '../../../base/bytes.ts';
 import { isKelpieError, KelpieError } from '../../../base/errors.ts';
 import { parseJsonOrNull } from '../../../base/json.ts';
+import { withoutFullStop } from '../../../base/sentence.ts';
 import type { Env } from '../../../env/env.ts';
 import type { HttpResponse } from '../../../env/http.ts';
 import { isSystemError, SystemError } from '../../../env/system-error.ts';
@@ -101,7 +102,7 @@ function refused(call: ApiCall, status: number, bytes: Bytes): KelpieError {
   const text = fromUtf8Lossy(bytes);
   const parsed = faultSchema.safeParse(parseJsonOrNull(text));
   const fault = (parsed.success ? parsed.data.fault_message : text).trim();
-  const quoted = fault.slice(0, QUOTED_CHARACTERS_MAX).replaceAll(/\s+/g, ' ').replace(/\.$/, '');
+  const quoted = withoutFullStop(fault.slice(0, QUOTED_CHARACTERS_MAX).replaceAll(/\s+/g, ' '));
   const message = `Firecracker refused to ${call.act}: ${quoted === '' ? `status ${status}` : quoted}.`;
   return new KelpieError('vm_backend_failed', message, {
     cause: new Error(fault),
