@@ -9,10 +9,8 @@ export function localFailure(error: unknown, act: string): unknown {
   if (!(error instanceof SystemError)) return error;
   switch (error.errno) {
     case 'ENOSPC':
-    case 'EDQUOT': {
-      const message = `cannot ${act}: this host's disk is full; free some space and try again.`;
-      return new KelpieError('disk_full', message, { cause: error });
-    }
+    case 'EDQUOT':
+      return diskFull(act, error);
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':
@@ -20,6 +18,12 @@ export function localFailure(error: unknown, act: string): unknown {
     default:
       return new KelpieError('io_failed', `cannot ${act}: ${error.message}.`, { cause: error });
   }
+}
+
+/** @param act as of `localFailure`. */
+export function diskFull(act: string, cause: unknown): KelpieError {
+  const message = `cannot ${act}: this host's disk is full; free some space and try again.`;
+  return new KelpieError('disk_full', message, { cause });
 }
 
 /** Runs `work`; its refusals by the system become sentences about `act`. */

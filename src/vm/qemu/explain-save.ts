@@ -2,6 +2,7 @@
 import { isKelpieError, KelpieError } from '../../base/errors.ts';
 import { MIB } from '../../base/units.ts';
 import type { Files } from '../../env/files.ts';
+import { diskFull } from '../../snapshot/local-failure.ts';
 
 /** Several times what such a state takes. */
 const ROOM_BYTES: number = 2 * MIB;
@@ -13,8 +14,7 @@ export async function explainSave(
   error: unknown,
 ): Promise<unknown> {
   if (!isKelpieError(error, 'vm_backend_failed') || error.data['command'] === undefined) return error;
-  const isFull = (await files.freeBytes(directory)) < ROOM_BYTES;
-  const why = isFull ? "this host's disk is full; free some space and try again." : error.message;
-  const message = `cannot save the state of the VM's devices: ${why}`;
-  return new KelpieError(isFull ? 'disk_full' : 'snapshot_failed', message, { cause: error });
+  const act = "save the state of the VM's devices";
+  if ((await files.freeBytes(directory)) < ROOM_BYTES) return diskFull(act, error);
+  return new KelpieError('snapshot_failed', `cannot ${act}: ${error.message}`, { cause: error });
 }
