@@ -36,15 +36,13 @@ export function createCheckpointActs(
       if (published !== null) world.truth.checkpoints.push(published.packageId);
     },
     restoreCheckpoint: async (vm, _isBold, signal) => {
-      const strike = world.faults.strike('package_forged', `person ${site.name}`);
-      const forged = strike === null ? null : await forgePackage(world, site, 'checkpoint', strike.random);
+      const forged = await forgePackage(world, site, 'checkpoint');
       const packageId = forged ?? world.truth.checkpoints.at(-1);
       if (packageId === undefined) return;
-      if (forged !== null) strike?.tookEffect();
-      // The VM that it is of may run here, on its ports.
       // No host runs guests of that architecture, or has an image for them.
       const mismatch = world.faults.hit('teleport_arch_mismatch', `person ${site.name}`);
       const machine = mismatch === null ? {} : { machine: { architecture: 'arm64' as const } };
+      // No ports: the VM that it is of may run here, on its own.
       const body = { storeUrl: world.storeUrl, packageId, name: vm.name, publish: [], ...machine };
       const { vm: made } = await daemon.operate(routes.restoreFromStore, { body, ...until(signal) }, quiet);
       if (forged !== null) world.truth.violated('forged', `${vm.name} was made of facts that cannot be`);

@@ -7,7 +7,6 @@ import { canonicalJson } from '../../base/canonical-json.ts';
 import { isJsonObject } from '../../base/json.ts';
 import { openObjects } from '../../store/objects/open-objects.ts';
 import { jsonObjectIn, objectAt, objectNames } from '../oracles/store-view.ts';
-import type { Prng } from '../prng.ts';
 import { asPerson } from '../world/as-person.ts';
 import type { Site, World } from '../world/world.ts';
 
@@ -56,13 +55,15 @@ const checkpointForgeries: readonly Forge[] = [
   (metadata) => ({ ...metadata, kind: 'teleport' }),
 ];
 
-/** Puts one into the store. @returns its id; null where there is no package to make it of. @throws KelpieError, StoreTrouble of the store. */
+/** Now and then puts one into the store. @returns its id; null most times, and where there is no package to make it of. @throws KelpieError, StoreTrouble of the store. */
 export async function forgePackage(
   world: World,
   site: Site,
   kind: 'memory' | 'checkpoint',
-  random: Prng,
 ): Promise<string | null> {
+  const strike = world.faults.strike('package_forged', `person ${site.name}`);
+  if (strike === null) return null;
+  const { random } = strike;
   const real = objectNames(world, 'packages', 'cached').flatMap((id) => readable(world, id, kind) ?? []);
   if (real.length === 0) return null;
   const { manifest, body, metadata } = random.pick(real);
@@ -73,6 +74,7 @@ export async function forgePackage(
     // Told before it is there: whoever looks at packages may find it at once.
     world.truth.forged.add(id);
     await (await openObjects(env, world.storeUrl)).put(`packages/${id}`, bytes);
+    strike.tookEffect();
     return id;
   });
 }

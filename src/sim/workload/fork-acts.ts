@@ -34,9 +34,7 @@ export function createForkActs(
       // As it was when it was asked for: the VM may leave once more meanwhile.
       const before = vm.packageFloor;
       allow(world, vm);
-      const strike = world.faults.strike('package_forged', `person ${site.name}`);
-      const forged = strike === null ? null : await forgePackage(world, site, 'memory', strike.random);
-      if (forged !== null) strike?.tookEffect();
+      const forged = await forgePackage(world, site, 'memory');
       const body = { storeUrl: world.storeUrl, source: forged ?? vm.name, name, count: 1 };
       const made = await daemon.operate(routes.forkPackage, { body, ...until(signal) }, quiet);
       if (forged !== null) world.truth.violated('forged', `${name} goes on with facts that cannot be`);
