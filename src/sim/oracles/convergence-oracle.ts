@@ -125,16 +125,20 @@ export class ConvergenceOracle {
   }
 
   /** What a lease has paused goes on once it is renewed, for which a daemon that was started just now still asks. */
-  async #untilRenewed(name: string): Promise<void> {
-    const isRenewed = async (): Promise<boolean> =>
-      (await this.#find(name)).every(({ view }) => view.lease?.isPaused !== true);
-    await this.#until(`the lease of ${name} to be renewed`, isRenewed);
+  async #findRenewed(name: string): Promise<readonly (Place & { readonly view: VmView })[]> {
+    let found = await this.#find(name);
+    const isRenewed = (): boolean => found.every(({ view }) => view.lease?.isPaused !== true);
+    if (isRenewed()) return found;
+    await this.#until(`the lease of ${name} to be renewed`, async () => {
+      found = await this.#find(name);
+      return isRenewed();
+    });
+    return found;
   }
 
   async #checkVm(vm: VmModel): Promise<void> {
     const { truth } = this.#world;
-    await this.#untilRenewed(vm.name);
-    const found = await this.#find(vm.name);
+    const found = await this.#findRenewed(vm.name);
     const damaged = found.find(({ view }) => view.state === 'damaged');
     if (damaged !== undefined)
       return truth.violated(
