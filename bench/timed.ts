@@ -1,6 +1,8 @@
-/** How long something takes, in milliseconds; its result is nobody's. */
-export async function timed(act: () => Promise<unknown>): Promise<number> {
+/** How long something takes, in milliseconds. */
+export async function timed<T>(
+  act: () => Promise<T>,
+): Promise<{ readonly result: T; readonly durationMs: number }> {
   const startMs = performance.now();
-  await act();
-  return performance.now() - startMs;
+  const result = await act();
+  return { result, durationMs: performance.now() - startMs };
 }

@@ -50,20 +50,18 @@ export async function checkpointBenchmark({ runs }: BenchmarkOptions): Promise<F
 }
 
 async function measure(host: CliHost, store: string, samples: Samples): Promise<void> {
-  samples.boot.push(await timed(() => host.must(['up', 'dev', ...smallVm])));
+  const up = await timed(() => host.must(['up', 'dev', ...smallVm]));
+  samples.boot.push(up.durationMs);
   await startAgent(host, 'dev');
   await askAgent(host, 'dev', 'my name is Ada');
-  let packageId = '';
-  samples.checkpoint.push(
-    await timed(async () => {
-      const { published } = await host.json(['checkpoint', 'dev', '--store', store]);
-      packageId = String(objectOf(published)['packageId']);
-    }),
-  );
+  const checkpoint = await timed(() => host.json(['checkpoint', 'dev', '--store', store]));
+  samples.checkpoint.push(checkpoint.durationMs);
   await host.must(['rm', 'dev', '--force']);
-  samples.restore.push(
-    await timed(() => host.must(['restore', '--from', store, '--package', packageId, '--name', 'again'])),
+  const packageId = String(objectOf(checkpoint.result['published'])['packageId']);
+  const restore = await timed(() =>
+    host.must(['restore', '--from', store, '--package', packageId, '--name', 'again']),
   );
+  samples.restore.push(restore.durationMs);
   const answer = await askAgent(host, 'again', 'what is my name?');
   if (!answer.includes('Ada')) throw new Error(`the agent has forgotten what it was told: ${answer}`);
   await host.must(['rm', 'again', '--force']);

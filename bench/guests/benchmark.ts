@@ -45,20 +45,19 @@ export async function guestsBenchmark({ runs }: BenchmarkOptions): Promise<Findi
 
 async function measure(world: VmWorld, { boot, exec, pause, restore }: Samples): Promise<void> {
   const vm = await world.make();
-  boot.push(await timed(() => vm.vm.start({ disk: [] })));
+  boot.push((await timed(() => vm.vm.start({ disk: [] }))).durationMs);
   await startWork(world, vm);
-  exec.push(await timed(() => answer(world, vm)));
+  exec.push((await timed(() => answer(world, vm))).durationMs);
   const snapshot = await world.snapshot(vm, { resume: true });
   pause.push(snapshot.timings.pauseMs);
   await vm.vm.stop({ force: true });
   const request = await world.restoreRequest(snapshot);
   const copy = await world.make();
-  restore.push(
-    await timed(async () => {
-      await copy.vm.restore(request);
-      await answer(world, copy);
-    }),
-  );
+  const { durationMs } = await timed(async () => {
+    await copy.vm.restore(request);
+    await answer(world, copy);
+  });
+  restore.push(durationMs);
   await copy.vm.stop({ force: true });
 }
 

@@ -28,6 +28,7 @@ import { sampleStoreKeys } from '../../test/support/sample-keys.ts';
 import { sampleMetadata } from '../../test/support/sample-package.ts';
 import { makeChangedImage } from './changed-image.ts';
 import { requireEqual } from './peers.ts';
+import { timed } from '../timed.ts';
 
 const MB = 1_000_000;
 const DEVICE_STATE_BYTES = 64 * 1024;
@@ -180,12 +181,6 @@ async function restore(id: string, path: string, local?: LocalPageFiles): Promis
   await file.truncate(opened.package.metadata.config.memoryMib * MIB);
   await opened.fetchPages('memory', file, local === undefined ? {} : { local });
   await file.close();
-}
-
-async function timed<T>(act: () => Promise<T>): Promise<{ readonly result: T; readonly durationMs: number }> {
-  const startedMs = performance.now();
-  const result = await act();
-  return { result, durationMs: performance.now() - startedMs };
 }
 
 function requests(): number {

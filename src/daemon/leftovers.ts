@@ -1,8 +1,8 @@
 /** What ought to be gone or settled on this host and is not, and what `kelpie doctor --repair` does about it. */
 import { removeStray } from '../teleport/managed-vm.ts';
+import { isPausedByLease } from '../teleport/vm-record.ts';
 import { REPAIR_WAIT_MS } from './limits.ts';
 import type { ManagedVm } from '../teleport/managed-vm.ts';
-import { isPausedByLease } from '../teleport/vm-record.ts';
 import type { Finding } from './api/system.ts';
 import type { Supervisor } from './supervisor.ts';
 

@@ -5,10 +5,10 @@ import { findRecord } from '../teleport/find-record.ts';
 import { leaseTimes } from '../teleport/lease-times.ts';
 import { isHeld } from '../teleport/ownership.ts';
 import { ownRecord } from '../teleport/right-to-run.ts';
+import { isPausedByLease } from '../teleport/vm-record.ts';
 import type { OwnershipRecord } from '../store/ownership-records.ts';
 import type { ManagedVm } from '../teleport/managed-vm.ts';
 import type { HeldRecord } from '../teleport/ownership.ts';
-import { isPausedByLease } from '../teleport/vm-record.ts';
 import type { LocalRightView, OperationView, RecordView, WhoView } from './api/ownership.ts';
 import type { Supervisor } from './supervisor.ts';
 

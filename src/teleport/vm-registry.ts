@@ -3,10 +3,10 @@ import { KelpieError, asError } from '../base/errors.ts';
 import { isUuid } from '../base/uuid.ts';
 import { MIB } from '../base/units.ts';
 import { isSystemError } from '../env/system-error.ts';
+import { localFailure } from '../snapshot/local-failure.ts';
 import { readJson } from './durable-json.ts';
 import { ManagedVm } from './managed-vm.ts';
 import { vmRecord } from './vm-record.ts';
-import { localFailure } from '../snapshot/local-failure.ts';
 import type { TeleportHost } from './teleport-host.ts';
 import type { VmRecord } from './vm-record.ts';
 
